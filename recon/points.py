@@ -1,0 +1,97 @@
+"""Coloured points in the world, and the PLY files that carry them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trajectories.errors import InputError
+
+SOURCE_COMMENT = "source: "
+
+
+@dataclass(frozen=True, eq=False)
+class PointCloud:
+    """P coloured points in the world of their cameras.
+
+    Raises:
+        InputError: shapes that disagree, or positions that are not finite.
+    """
+
+    positions: np.ndarray
+    """(P, 3) float32 world positions in metres."""
+    colors: np.ndarray
+    """(P, 3) float32 RGB in [0, 1]."""
+    source: str
+    """How the points were made, in words."""
+
+    def __post_init__(self) -> None:
+        positions = np.array(self.positions, dtype=np.float32)
+        colors = np.array(self.colors, dtype=np.float32)
+        if positions.ndim != 2 or positions.shape[1] != 3 or colors.shape != positions.shape:
+            raise InputError(
+                f"Points need positions and colors of shape (P, 3); these are {positions.shape} and {colors.shape}."
+            )
+        if not np.isfinite(positions).all() or not np.isfinite(colors).all():
+            raise InputError("A point cloud has a value that is not finite; remove that point.")
+        positions.flags.writeable = colors.flags.writeable = False
+        object.__setattr__(self, "positions", positions)
+        object.__setattr__(self, "colors", colors)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __add__(self, other: PointCloud) -> PointCloud:
+        """Both clouds in one, both sources named."""
+        return PointCloud(
+            np.concatenate([self.positions, other.positions]),
+            np.concatenate([self.colors, other.colors]),
+            "; ".join(source for source in (self.source, other.source) if source),
+        )
+
+
+def save_ply(points: PointCloud, path: Path | str) -> None:
+    """Write points as a binary PLY: `x y z` float32, `red green blue` uint8, the source as a comment."""
+    from plyfile import PlyData, PlyElement
+
+    fields = [(name, "<f4") for name in "xyz"] + [(name, "u1") for name in ("red", "green", "blue")]
+    vertices = np.empty(len(points), dtype=fields)
+    colors = np.round(np.clip(points.colors, 0.0, 1.0) * 255).astype(np.uint8)
+    for axis, name in enumerate("xyz"):
+        vertices[name] = points.positions[:, axis]
+    for channel, name in enumerate(("red", "green", "blue")):
+        vertices[name] = colors[:, channel]
+    comments = [SOURCE_COMMENT + " ".join(points.source.encode("ascii", "replace").decode().split())]
+    path = Path(path)
+    beside = path.with_name(path.name + ".part")
+    PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<", comments=comments).write(str(beside))
+    os.replace(beside, path)
+
+
+def load_ply(path: Path | str) -> PointCloud:
+    """Read a PLY of points; points without colours become mid grey.
+
+    Raises:
+        InputError: no such file, not a PLY, or no vertices with x, y and z.
+    """
+    from plyfile import PlyData, PlyParseError
+
+    if not Path(path).is_file():
+        raise InputError(f"There is no point file {path}; check the path.")
+    try:
+        ply = PlyData.read(str(path))
+        vertices = ply["vertex"]
+        positions = np.stack([vertices[name] for name in "xyz"], axis=1)
+    except (PlyParseError, KeyError, ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a PLY with vertices x, y, z; write it again ({error}).") from error
+    names = {prop.name for prop in vertices.properties}
+    if {"red", "green", "blue"} <= names:
+        colors = np.stack([vertices[name] for name in ("red", "green", "blue")], axis=1)
+        colors = colors.astype(np.float32) / (255.0 if colors.dtype == np.uint8 else 1.0)
+    else:
+        colors = np.full(positions.shape, 0.5, dtype=np.float32)
+    sources = [text[len(SOURCE_COMMENT) :] for text in ply.comments if text.startswith(SOURCE_COMMENT)]
+    return PointCloud(positions, colors, sources[0] if sources else f"read from {Path(path).name}")
