@@ -56,9 +56,10 @@ class Still:
         self.size()
         try:
             with Image.open(self.path) as image:
-                if "A" in image.getbands() or "transparency" in image.info:
-                    image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA"))
-                return np.asarray(image.convert("RGB"))
+                if "A" not in image.getbands() and "transparency" not in image.info:
+                    return np.asarray(image.convert("RGB"))
+                black = Image.new("RGBA", image.size, "black")
+                return np.asarray(Image.alpha_composite(black, image.convert("RGBA")).convert("RGB"))
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(f"The image {self.path} does not open; replace the file.") from error
 
