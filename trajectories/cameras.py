@@ -136,10 +136,11 @@ def _check_poses(c2w: np.ndarray) -> None:
     rigid = orthonormal & (np.linalg.det(R) > 0) & (flat[:, 3] == (0.0, 0.0, 0.0, 1.0)).all(axis=1)
     for good, fault in ((finite, "has a value that is not finite"), (rigid, "is not a rotation and a translation")):
         if not good.all():
-            index = tuple(int(i) for i in np.unravel_index(int(np.argmin(good)), c2w.shape[:-2])) if c2w.ndim > 2 else ()
-            raise InputError(
-                f"The pose of camera {index} {fault}; c2w must hold a 3x3 rotation (det +1), a centre, and 0 0 0 1."
-            )
+            pose = "The pose"
+            if c2w.ndim > 2:
+                index = np.unravel_index(int(np.argmin(good)), c2w.shape[:-2])
+                pose = f"The pose of camera {tuple(int(i) for i in index)}"
+            raise InputError(f"{pose} {fault}; c2w must hold a 3x3 rotation (det +1), a centre, and a row 0 0 0 1.")
 
 
 def _check_intrinsics(K: np.ndarray) -> None:
@@ -148,4 +149,6 @@ def _check_intrinsics(K: np.ndarray) -> None:
     good &= (flat[:, 2] == (0.0, 0.0, 1.0)).all(axis=1) & (flat[:, 1, 0] == 0.0)
     if not good.all():
         values = flat[int(np.argmin(good))].tolist()
-        raise InputError(f"The intrinsics {values} are not a pinhole K in pixels; fx and fy must be finite and positive.")
+        raise InputError(
+            f"The intrinsics {values} are not a pinhole K in pixels; fx and fy must be finite and positive."
+        )

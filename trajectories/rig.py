@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
@@ -50,3 +52,38 @@ class Rig:
     def frames(self) -> int:
         """T, the number of frames of each video."""
         return self.cameras.shape[1]
+
+    @classmethod
+    def from_paths(cls, paths: Mapping[str, Cameras], times: ArrayLike) -> Rig:
+        """A rig of your own camera paths.
+
+        Args:
+            paths: name of each video -> its cameras (T,); all with images of one size.
+            times: (T,) seconds.
+
+        Raises:
+            InputError: no paths, or paths that differ in frames or image size.
+        """
+        cameras = list(paths.values())
+        if not cameras:
+            raise InputError("A rig needs at least one path; give a name and its cameras.")
+        for name, path in paths.items():
+            here, wanted = ((p.shape, p.width, p.height) for p in (path, cameras[0]))
+            if here != wanted or len(path.shape) != 1:
+                raise InputError(
+                    f"The path {name!r} has shape {path.shape} and images of {path.width}x{path.height}; all paths of "
+                    f"a rig must be like {next(iter(paths))!r}: {wanted[0]} and {wanted[1]}x{wanted[2]}."
+                )
+        c2w, K = np.stack([p.c2w for p in cameras]), np.stack([p.K for p in cameras])
+        return cls(Cameras(c2w, K, cameras[0].width, cameras[0].height), np.asarray(times), tuple(paths))
+
+    def transformed(self, world: np.ndarray) -> Rig:
+        """The same rig after the rigid motion `world` (4, 4) of the whole scene."""
+        return Rig(self.cameras.transformed(world), self.times, self.names)
+
+    def subset(self, names: Sequence[str]) -> Rig:
+        """The named videos alone, in that order."""
+        for name in names:
+            if name not in self.names:
+                raise InputError(f"The rig has no video {name!r}; it has {', '.join(self.names)}.")
+        return Rig(self.cameras[[self.names.index(name) for name in names]], self.times, tuple(names))

@@ -1,0 +1,68 @@
+"""Poses from directions: the look-at pose, and a pose from its parts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trajectories.errors import InputError
+
+# Below this sine of the angle between view and up, "up" no longer tells left from right.
+PARALLEL = 1e-6
+
+
+def look_at(position: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) -> np.ndarray:
+    """Poses at `position` that look at `target` with a level horizon.
+
+    The three arguments broadcast against each other. A camera that looks straight along `up` has no level horizon; the
+    top of its image then points along the world axis that is farthest from `up` (y for z up).
+
+    Args:
+        position: (..., 3) camera centres in metres.
+        target: (..., 3) points to look at.
+        up: (..., 3) directions that point to the top of the image; any length but zero.
+
+    Returns:
+        (..., 4, 4) camera-to-world poses, OpenCV axes (x right, y down, z forward).
+
+    Raises:
+        InputError: a camera that stands on its target, or an `up` of length zero.
+    """
+    position, target, up = np.broadcast_arrays(
+        np.asarray(position, np.float64), np.asarray(target, np.float64), np.asarray(up, np.float64)
+    )
+    distance = np.linalg.norm(target - position, axis=-1, keepdims=True)
+    if not (distance > 0).all():
+        raise InputError("A camera stands on the point that it should look at; move the camera or the target.")
+    length = np.linalg.norm(up, axis=-1, keepdims=True)
+    if not (length > 0).all():
+        raise InputError("The up direction has length 0; give a direction such as (0, 0, 1).")
+    sky = up / length
+    z = (target - position) / distance
+    # Ties go to the later axis, so that z up falls back on y.
+    spare = np.eye(3)[2 - np.argmin(np.abs(sky)[..., ::-1], axis=-1)]
+    parallel = np.linalg.norm(np.cross(z, sky), axis=-1, keepdims=True) < PARALLEL
+    y = _unit(np.cross(z, _unit(np.cross(z, np.where(parallel, spare, sky)))))
+    return rigid(np.stack([np.cross(y, z), y, z], axis=-1), position)
+
+
+def rigid(R: ArrayLike, translation: ArrayLike) -> np.ndarray:
+    """(..., 4, 4) rigid motions from rotations (..., 3, 3) and translations (..., 3)."""
+    R, translation = np.asarray(R, dtype=np.float64), np.asarray(translation, dtype=np.float64)
+    shape = np.broadcast_shapes(R.shape[:-2], translation.shape[:-1])
+    motion = np.zeros((*shape, 4, 4))
+    motion[..., :3, :3] = R
+    motion[..., :3, 3] = translation
+    motion[..., 3, 3] = 1.0
+    return motion
+
+
+def inverse(motion: ArrayLike) -> np.ndarray:
+    """(..., 4, 4) inverses of rigid motions (..., 4, 4), by transposition."""
+    motion = np.asarray(motion, dtype=np.float64)
+    R_T = np.swapaxes(motion[..., :3, :3], -1, -2)
+    return rigid(R_T, -(R_T @ motion[..., :3, 3, None])[..., 0])
+
+
+def _unit(v: np.ndarray) -> np.ndarray:
+    return v / np.linalg.norm(v, axis=-1, keepdims=True)
