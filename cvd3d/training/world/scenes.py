@@ -1,0 +1,162 @@
+"""Scenes: one or two objects, a ground, a sky, a sun and at most one motion, drawn at random.
+
+The layout has little entropy on purpose: a small model must learn it on two cores. One object stands at the origin; of
+two, the one that the caption names first stands at negative x.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cvd3d.training.world.draws import chance, choose, uniform
+from cvd3d.training.world.objects import COLORS, CUSTOMARY_COLOR, OBJECTS, Rgb
+from cvd3d.training.world.primitives import Primitives, concatenate
+
+STILL, BOUNCING, SPINNING, DRIVING = "still", "bouncing", "spinning", "driving"
+
+BOUNCE_HEIGHT = 0.6  # metres; one bounce a second
+SPIN_RATE = 0.5  # turns per second
+DRIVE_SPEED = 0.8  # metres per second, from -DRIVE_REACH to +DRIVE_REACH around the car's place
+DRIVE_REACH = 0.8
+
+SPACING = 0.85  # metres from the origin to either of two objects
+JITTER = 0.12
+SUN_AZIMUTH = math.radians(-130.0)  # over the left shoulder of a camera that looks along +y
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A flat colour and the second tone of its one-metre tiles, RGB in [0, 1]."""
+
+    color: Rgb
+    tile: Rgb
+
+
+@dataclass(frozen=True)
+class Sky:
+    """A vertical gradient and the light that falls from it, RGB in [0, 1]."""
+
+    zenith: Rgb
+    horizon: Rgb
+    sun: Rgb
+    """Light on a surface that faces the sun."""
+    ambient: Rgb
+    """Light on a surface that faces up; one that faces down has half of it."""
+
+
+GROUNDS: dict[str, Ground] = {
+    "grass": Ground((0.45, 0.63, 0.26), (0.37, 0.55, 0.21)),
+    "sand": Ground((0.90, 0.78, 0.54), (0.82, 0.69, 0.45)),
+    "snow": Ground((0.90, 0.93, 0.97), (0.80, 0.85, 0.92)),
+    "road": Ground((0.46, 0.46, 0.48), (0.39, 0.39, 0.41)),
+    "dirt": Ground((0.50, 0.34, 0.21), (0.42, 0.28, 0.17)),
+}
+
+SKIES: dict[str, Sky] = {
+    "clear": Sky((0.25, 0.52, 0.90), (0.76, 0.87, 0.96), (0.58, 0.57, 0.54), (0.50, 0.51, 0.54)),
+    "sunset": Sky((0.42, 0.30, 0.52), (0.99, 0.62, 0.30), (0.62, 0.48, 0.36), (0.46, 0.40, 0.40)),
+    "night": Sky((0.03, 0.04, 0.14), (0.13, 0.17, 0.34), (0.30, 0.31, 0.36), (0.30, 0.31, 0.38)),
+    "overcast": Sky((0.55, 0.57, 0.60), (0.76, 0.77, 0.78), (0.22, 0.22, 0.22), (0.66, 0.66, 0.67)),
+}
+
+
+@dataclass(frozen=True)
+class Object:
+    """One thing, where it stands at rest, and how it moves."""
+
+    kind: str
+    """A key of `objects.OBJECTS`."""
+    color: str
+    """A key of `objects.COLORS`."""
+    position: tuple[float, float]
+    """Its place on the ground, metres."""
+    yaw: float
+    """Radians about +z."""
+    size: float
+    """Scale; 1 is about a metre."""
+    action: str = STILL
+    """STILL, BOUNCING, SPINNING or DRIVING."""
+    phase: float = 0.0
+    """Where the action starts at time 0, in [0, 1): a part of a bounce, of a turn, or of the first half second's drive."""
+
+    def at(self, time: float) -> Primitives:
+        """Its primitives at `time` seconds, in the world."""
+        (x, y), z, yaw = self.position, 0.0, self.yaw
+        if self.action == BOUNCING:
+            z = BOUNCE_HEIGHT * abs(math.sin(math.pi * (time + self.phase)))
+        elif self.action == SPINNING:
+            yaw += 2.0 * math.pi * (SPIN_RATE * time + self.phase)
+        elif self.action == DRIVING:
+            along = min(max(DRIVE_SPEED * (time + 0.5 * self.phase) - DRIVE_REACH, -DRIVE_REACH), DRIVE_REACH)
+            x, y = x + along * math.cos(yaw), y + along * math.sin(yaw)
+        return OBJECTS[self.kind](COLORS[self.color]).placed((x, y, z), yaw, self.size)
+
+
+@dataclass(frozen=True)
+class World:
+    """A scene that can be asked for its geometry at any time."""
+
+    objects: tuple[Object, ...]
+    """In the caption's order."""
+    ground: str = "grass"
+    """A key of `GROUNDS`."""
+    sky: str = "clear"
+    """A key of `SKIES`."""
+    sun_azimuth: float = SUN_AZIMUTH
+    """Radians from +x towards +y, from the scene to the sun."""
+    sun_elevation: float = math.radians(52.0)
+    """Radians above the horizon."""
+
+    def at(self, time: float) -> Primitives:
+        """All primitives at `time` seconds."""
+        return concatenate([thing.at(time) for thing in self.objects])
+
+    @property
+    def to_sun(self) -> np.ndarray:
+        """(3,) unit vector from the scene to the sun."""
+        level = math.cos(self.sun_elevation)
+        return np.array(
+            [level * math.cos(self.sun_azimuth), level * math.sin(self.sun_azimuth), math.sin(self.sun_elevation)]
+        )
+
+
+def sample_world(generator: torch.Generator) -> World:
+    """Draw a scene: 60 % have one object, 60 % are still; grass and a clear sky are the most common."""
+    count = 1 if chance(generator, 0.6) else 2
+    kinds = [choose(generator, tuple(OBJECTS)) for _ in range(count)]
+    mover = int(uniform(generator, 0, count)) if chance(generator, 0.4) else None
+    objects = []
+    for index, kind in enumerate(kinds):
+        color = CUSTOMARY_COLOR[kind] if chance(generator, 0.15) else choose(generator, tuple(COLORS))
+        action = _sample_action(kind, generator) if index == mover else STILL
+        # Beside another object a car drives across the line between them, so that they do not collide.
+        heading = 90.0 if action == DRIVING and count == 2 else 20.0
+        place = 0.0 if count == 1 else SPACING * (2 * index - 1)
+        objects.append(
+            Object(
+                kind=kind,
+                color=color,
+                position=(place + uniform(generator, -JITTER, JITTER), uniform(generator, -JITTER, JITTER)),
+                yaw=math.radians(heading + uniform(generator, -15.0, 15.0)),
+                size=uniform(generator, 0.85, 1.2),
+                action=action,
+                phase=uniform(generator),
+            )
+        )
+    return World(
+        objects=tuple(objects),
+        ground="grass" if chance(generator, 0.2) else choose(generator, tuple(GROUNDS)),
+        sky="clear" if chance(generator, 0.2) else choose(generator, tuple(SKIES)),
+        sun_azimuth=SUN_AZIMUTH + math.radians(uniform(generator, -25.0, 25.0)),
+        sun_elevation=math.radians(uniform(generator, 45.0, 60.0)),
+    )
+
+
+def _sample_action(kind: str, generator: torch.Generator) -> str:
+    if kind == "car" and chance(generator, 0.6):
+        return DRIVING
+    return choose(generator, (BOUNCING, SPINNING))
