@@ -1,0 +1,82 @@
+"""The `cvd3d` command: reads the options, runs one command, and tells mistakes in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import tyro
+
+from cvd3d.commands.export import Export
+from cvd3d.commands.fit import Fit
+from cvd3d.commands.plan import Plan
+from cvd3d.commands.sample import Sample
+from cvd3d.commands.scene import Scene
+from cvd3d.commands.view import View
+
+COMMANDS = {"scene": Scene, "plan": Plan, "sample": Sample, "fit": Fit, "export": Export, "view": View}
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Args:
+        args: the words after `cvd3d`; those of the process unless given.
+
+    Raises:
+        SystemExit: status 2 after bad input, 130 after Ctrl-C.
+    """
+    command = _parse(sys.argv[1:] if args is None else args)
+    from trajectories.errors import InputError
+
+    try:
+        command.run()
+    except InputError as fault:
+        _fail(str(fault))
+    except OSError as fault:
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail("The disk is full; free some space and run the same command again.")
+        if isinstance(fault, PermissionError):
+            _fail(f"{fault.filename}: permission denied; choose a place that you may write to.")
+        raise
+    except KeyboardInterrupt:
+        print("\ncvd3d: stopped; the same command goes on from the last finished stage.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _parse(args: Sequence[str]):
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.extras.subcommand_cli_from_dict(
+                COMMANDS,
+                prog="cvd3d",
+                description="3D scenes from a sentence.",
+                args=args,
+                config=(tyro.conf.AvoidSubcommands,),
+            )
+    except SystemExit as end:
+        if end.code:
+            _fail(f"{_sentence(said.getvalue())} (see cvd3d --help)")
+        raise
+
+
+def _sentence(box: str) -> str:
+    """The first paragraph of tyro's boxed message, as one line."""
+    lines = [line.strip("│ \n") for line in box.splitlines() if line.startswith("│")]
+    paragraph: list[str] = []
+    for line in lines:
+        if paragraph and (not line or line.startswith("─")):
+            break
+        paragraph.append(line)
+    return " ".join(paragraph).rstrip(".") or box.strip()
+
+
+def _fail(sentence: str) -> NoReturn:
+    print(f"cvd3d: error: {sentence}", file=sys.stderr)
+    sys.exit(BAD_INPUT)

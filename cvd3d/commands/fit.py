@@ -1,0 +1,53 @@
+"""`cvd3d fit`: the splats of a scene that has its frames."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+
+from cvd3d.commands.options import FitOptions
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fit splats to the frames of a scene folder; other options than last time fit anew."""
+
+    folder: Positional[Path]
+    """The scene folder."""
+    seed: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: the scene's)")] = None
+    """Every random draw comes from it."""
+    force: FlagCreatePairsOff[bool] = False
+    """Find the starting points and fit anew."""
+    view: bool = False
+    """Show the fit in the browser while it runs, and the scene after it."""
+    port: int = 8080
+    """The local port of --view."""
+    fit: OmitArgPrefixes[FitOptions] = field(default_factory=FitOptions)
+
+    def run(self) -> None:
+        """Bring the scene's points and splats up to date and print what was made."""
+        self.fit.check()
+        from cvd3d.live import live_page
+        from cvd3d.prompts import something_moves
+        from cvd3d.scene import read_scene, run_stages
+        from cvd3d.stages import splat_stages
+        from cvd3d.summary import print_summary
+
+        scene = read_scene(self.folder)
+        asked = scene["asked"]
+        generated = "prompt" in asked
+        one_instant = generated and something_moves(asked["prompt"])
+        seed = asked["seed"] if self.seed is None else self.seed
+        with live_page(self.port) if self.view else nullcontext() as watch:
+            stages = splat_stages(seed, one_instant, self.fit.steps, watch)
+            after = "dataset" if generated else "import"
+            done = run_stages(self.folder, stages, asked=asked, after=after, force=self.force)
+        print_summary(self.folder, done)
+        if self.view:
+            from viewer.app import view_scene
+
+            view_scene(self.folder, port=self.port)

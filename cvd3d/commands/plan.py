@@ -1,0 +1,34 @@
+"""`cvd3d plan`: a rig, as a file and as a drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tyro.conf import OmitArgPrefixes
+
+from cvd3d.commands.options import RigOptions
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Plan a rig of cameras, and draw it from above and from the side."""
+
+    cameras: OmitArgPrefixes[RigOptions] = field(default_factory=RigOptions)
+    out: Path = Path("rig.json")
+    """The rig file to write."""
+    preview: Path | None = None
+    """A PNG to draw the rig in."""
+
+    def run(self) -> None:
+        """Write the rig and, when asked, its drawing."""
+        from trajectories.rig_file import save_rig
+
+        rig = self.cameras.build()
+        save_rig(rig, self.out)
+        print(f"{self.out}: {rig.views} videos of {rig.frames} frames")
+        if self.preview is not None:
+            from cvd3d.preview import draw_rig
+
+            draw_rig(rig, self.preview)
+            print(f"{self.preview}: the rig from above and from the side")

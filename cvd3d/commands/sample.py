@@ -1,0 +1,38 @@
+"""`cvd3d sample`: only the videos of a scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+
+from cvd3d.commands.options import RigOptions, SamplingOptions
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Make the videos of a scene, without splats; 'cvd3d fit' goes on from there."""
+
+    prompt: Annotated[Positional[str], arg(metavar="PROMPT")]
+    """What the scene holds, in a sentence."""
+    out: Path = Path("scenes/scene")
+    """The scene folder to make or go on with."""
+    seed: int = 0
+    """Every random draw comes from it."""
+    force: FlagCreatePairsOff[bool] = False
+    """Redo every stage."""
+    cameras: OmitArgPrefixes[RigOptions] = field(default_factory=RigOptions)
+    sampling: OmitArgPrefixes[SamplingOptions] = field(default_factory=SamplingOptions)
+
+    def run(self) -> None:
+        """Bring the scene's videos up to date and print what was made."""
+        from cvd3d.commands.prompted import asked_for_prompt, prompt_stages
+        from cvd3d.scene import check_folder, run_stages
+        from cvd3d.summary import print_summary
+
+        check_folder(self.out)
+        given = (self.prompt, self.seed, self.cameras, self.sampling)
+        done = run_stages(self.out, prompt_stages(*given), asked=asked_for_prompt(*given), force=self.force)
+        print_summary(self.out, done)

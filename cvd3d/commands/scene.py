@@ -1,0 +1,100 @@
+"""`cvd3d scene`: from a sentence, or a capture, to splats."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
+
+from cvd3d.commands.options import FitOptions, RigOptions, SamplingOptions
+
+if TYPE_CHECKING:
+    from cvd3d.scene import Stage
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Make a scene from a sentence, or from a posed capture with --from.
+
+    Run again, the same command goes on after the last finished stage; a changed option redoes what depends on it.
+    """
+
+    prompt: Annotated[Positional[str | None], arg(metavar="PROMPT", help_behavior_hint="")] = None
+    """What the scene holds, in a sentence."""
+    from_: Annotated[Path | None, arg(name="from", metavar="PATH", help_behavior_hint="")] = None
+    """A capture instead of a prompt: a nerfstudio or COLMAP folder, or a video with --poses."""
+    poses: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """The RealEstate10K pose file of a video."""
+    out: Path = Path("scenes/scene")
+    """The scene folder to make or go on with."""
+    seed: int = 0
+    """Every random draw comes from it."""
+    force: FlagCreatePairsOff[bool] = False
+    """Redo every stage."""
+    view: bool = False
+    """Show the fit in the browser while it runs, and the scene after it."""
+    port: int = 8080
+    """The local port of --view."""
+    longest_side: int = 768
+    """With --from: larger frames are shrunk to this many pixels."""
+    cameras: OmitArgPrefixes[RigOptions] = field(default_factory=RigOptions)
+    sampling: OmitArgPrefixes[SamplingOptions] = field(default_factory=SamplingOptions)
+    fit: FitOptions = field(default_factory=FitOptions)
+
+    def run(self) -> None:
+        """Bring the scene folder up to date and print what was made."""
+        self._check()
+        from cvd3d.live import live_page
+        from cvd3d.scene import check_folder, run_stages
+        from cvd3d.stages import splat_stages
+        from cvd3d.summary import print_summary
+
+        check_folder(self.out)
+        stages, asked, one_instant = self._generated() if self.prompt is not None else self._captured()
+        with live_page(self.port) if self.view else nullcontext() as watch:
+            stages += splat_stages(self.seed, one_instant, self.fit.steps, watch)
+            done = run_stages(self.out, stages, asked=asked, force=self.force)
+        print_summary(self.out, done)
+        if self.view:
+            from viewer.app import view_scene
+
+            view_scene(self.out, port=self.port)
+
+    def _check(self) -> None:
+        from trajectories.errors import InputError
+
+        if self.prompt is None and self.from_ is None:
+            raise InputError('There is nothing to make: give a prompt, as in cvd3d scene "a red cube", or --from PATH.')
+        if self.prompt is not None and self.from_ is not None:
+            raise InputError("A prompt and --from were given; a scene is either generated or captured, so give one.")
+        if self.poses is not None and self.from_ is None:
+            raise InputError("--poses was given without --from; it belongs to a video.")
+        if self.longest_side < 1:
+            raise InputError(f"--longest-side is {self.longest_side}; give at least 1.")
+        if self.from_ is not None:
+            for name in (*self.cameras.given(), *self.sampling.given()):
+                raise InputError(f"--{name} has no meaning with --from, which brings its own cameras and frames.")
+        self.fit.check()
+
+    def _generated(self) -> tuple[list[Stage], dict[str, Any], bool]:
+        from cvd3d.commands.prompted import asked_for_prompt, prompt_stages
+        from cvd3d.prompts import something_moves
+
+        assert self.prompt is not None
+        given = (self.prompt, self.seed, self.cameras, self.sampling)
+        return prompt_stages(*given), asked_for_prompt(*given), something_moves(self.prompt)
+
+    def _captured(self) -> tuple[list[Stage], dict[str, Any], bool]:
+        from cvd3d.stages import import_stage
+        from trajectories.errors import InputError
+
+        assert self.from_ is not None
+        here, there = self.out.resolve(), self.from_.resolve()
+        if here == there or here in there.parents or there in here.parents:
+            raise InputError(f"--out {self.out} and --from {self.from_} overlap; give --out a folder of its own.")
+        poses = None if self.poses is None else str(self.poses)
+        asked = {"capture": str(self.from_), "poses": poses, "seed": self.seed}
+        return [import_stage(self.from_, self.poses, self.longest_side)], asked, False

@@ -1,0 +1,26 @@
+"""`cvd3d view`: the scene in a browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+
+@dataclass(frozen=True)
+class View:
+    """Show a scene in the browser: splats, cameras, videos, time."""
+
+    folder: Positional[Path]
+    """The scene folder."""
+    port: int = 8080
+    """The local port that the page is served on."""
+
+    def run(self) -> None:
+        """Serve the page on this machine until Ctrl-C."""
+        from cvd3d.scene import read_scene
+        from viewer.app import view_scene
+
+        read_scene(self.folder)
+        view_scene(self.folder, port=self.port)

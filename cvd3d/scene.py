@@ -1,0 +1,285 @@
+"""The scene folder: a chain of stages whose files arrive whole or not at all.
+
+Each stage eats what the stages before it left in the folder. Its fingerprint is a hash of its own options and of the
+fingerprint before it, so that the same command goes on after the last finished stage, and a changed option redoes
+exactly what comes after it.
+
+A stage writes into `.cvd3d-partial`. When it is done, that folder also gets the next `scene.json` and is renamed to
+`.cvd3d-ready`: from then on the new state holds, and moving its files into place can be repeated until it succeeds.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cvd3d import __version__
+from trajectories.errors import InputError
+from trajectories.files import read_json
+
+FORMAT = "cvd3d scene 1"
+PARTIAL, READY, OURS = ".cvd3d-partial", ".cvd3d-ready", ".cvd3d-"
+SCENE_FILE = "scene.json"
+RECORDED_VERSIONS = ("torch", "diffusers", "gsplat", "numba", "numpy")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step from the prompt or capture to the splats."""
+
+    name: str
+    options: Mapping[str, Any]
+    """Whatever changes the result, as JSON values."""
+    make: Callable[[Path, Path], Mapping[str, Any]]
+    """`make(scene, out)` reads the scene folder, writes into the empty folder `out`, returns facts to record."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What scene.json says about a finished stage."""
+
+    name: str
+    fingerprint: str
+    options: Mapping[str, Any]
+    outputs: tuple[str, ...]
+    """Names of files and folders at the top of the scene folder."""
+    seconds: float
+    peak_memory_mb: float
+    """High-water mark of the process when the stage ended."""
+    facts: Mapping[str, Any]
+    skipped: bool = False
+    """True when this run found it finished."""
+
+
+def fingerprint(stage: Stage, before: str) -> str:
+    """Hash of the stage's name and options and of the fingerprint before it; 64 hexadecimal digits."""
+    text = json.dumps([before, stage.name, stage.options], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_scene(folder: Path) -> dict[str, Any]:
+    """The content of a scene folder's scene.json.
+
+    Raises:
+        InputError: no scene folder, or one that this version cannot read.
+    """
+    path = Path(folder) / SCENE_FILE
+    if not path.is_file():
+        raise InputError(f"{folder} is not a scene folder: it has no {SCENE_FILE}; give one that 'cvd3d scene' made.")
+    scene = read_json(path)
+    if scene.get("format") != FORMAT:
+        raise InputError(f"{path} does not say the format {FORMAT!r}; give a scene folder of this version.")
+    return scene
+
+
+def recorded_stages(scene: Mapping[str, Any]) -> list[Done]:
+    """The finished stages that a scene.json names, in order."""
+    return [
+        Done(skipped=True, **{**record, "name": name, "outputs": tuple(record["outputs"])})
+        for name, record in scene["stages"].items()
+    ]
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse an output folder that holds anything but a scene.
+
+    Raises:
+        InputError: a file, or a folder that is neither empty nor ours.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; give --out a new folder or an earlier scene.")
+    if not folder.exists() or (folder / SCENE_FILE).exists():
+        return
+    if any(not entry.name.startswith(OURS) for entry in folder.iterdir()):
+        raise InputError(
+            f"{folder} is not empty and has no {SCENE_FILE}, so it is not ours to write in; give --out a new folder."
+        )
+
+
+def run_stages(
+    folder: Path,
+    stages: Sequence[Stage],
+    *,
+    asked: Mapping[str, Any],
+    after: str | None = None,
+    force: bool = False,
+    tell: Callable[[str], None] = print,
+) -> list[Done]:
+    """Bring a scene folder up to date, stage by stage.
+
+    Args:
+        folder: the scene folder; made when it is not there.
+        stages: the chain, in order.
+        asked: what the user asked for, kept in scene.json.
+        after: the finished stage that `stages` go on from; None starts afresh.
+        force: redo every stage of `stages`.
+        tell: takes one line when a stage starts or is found finished.
+
+    Returns:
+        The finished stages, from the first one of the scene.
+
+    Raises:
+        InputError: a folder that is not ours or in use, or a disk that is full; the finished stages stay.
+    """
+    folder = Path(folder)
+    check_folder(folder)
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        _roll_forward(folder)
+        found = {done.name: done for done in recorded_stages(read_scene(folder))} if _has_scene(folder) else {}
+        chain = _up_to(found, after, folder)
+        for stage in stages:
+            mark = fingerprint(stage, chain[-1].fingerprint if chain else "")
+            old = found.get(stage.name)
+            if not force and old and old.fingerprint == mark and _present(folder, old.outputs):
+                tell(f"{stage.name}: already done")
+                chain.append(old)
+                continue
+            tell(f"{stage.name} ...")
+            try:
+                chain.append(_run(folder, stage, mark, chain, asked))
+            except BaseException as fault:
+                shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+                if is_disk_full(fault, folder):
+                    raise disk_full(folder) from fault
+                raise
+            finally:
+                if made and not any(folder.iterdir()):
+                    folder.rmdir()
+    return chain
+
+
+def is_disk_full(fault: BaseException, folder: Path) -> bool:
+    """Whether an error came from a full disk; libraries hide errno, so an empty disk's last MiB counts too."""
+    if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return isinstance(fault, Exception) and shutil.disk_usage(folder).free < 2**20
+
+
+def disk_full(folder: Path) -> InputError:
+    """The sentence about a full disk."""
+    return InputError(f"The disk that holds {folder} is full; free some space and run the same command again.")
+
+
+def _run(folder: Path, stage: Stage, mark: str, chain: Sequence[Done], asked: Mapping[str, Any]) -> Done:
+    partial = folder / PARTIAL
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    start = time.perf_counter()
+    facts = stage.make(folder, partial)
+    done = Done(
+        name=stage.name,
+        fingerprint=mark,
+        options=stage.options,
+        outputs=tuple(sorted(entry.name for entry in partial.iterdir())),
+        seconds=round(time.perf_counter() - start, 3),
+        peak_memory_mb=peak_memory_mb(),
+        facts=facts,
+    )
+    scene = {
+        "format": FORMAT,
+        "asked": dict(asked),
+        "versions": _versions(),
+        "stages": {each.name: _record(each) for each in (*chain, done)},
+    }
+    (partial / SCENE_FILE).write_text(json.dumps(scene, indent=2, allow_nan=False) + "\n")
+    partial.rename(folder / READY)
+    _roll_forward(folder)
+    return done
+
+
+def _roll_forward(folder: Path) -> None:
+    """Finish the move of a finished stage's files; does nothing when there are none, and may be repeated."""
+    ready = folder / READY
+    if not ready.exists():
+        return
+    if (ready / SCENE_FILE).exists():
+        kept = {name for done in recorded_stages(read_scene(ready)) for name in done.outputs}
+        if _has_scene(folder):
+            # What came after the changed stage no longer belongs to this scene.
+            for name in {name for done in recorded_stages(read_scene(folder)) for name in done.outputs} - kept:
+                _remove(folder / name)
+        for entry in sorted(ready.iterdir()):
+            if entry.name != SCENE_FILE:
+                _remove(folder / entry.name)
+                entry.rename(folder / entry.name)
+        (ready / SCENE_FILE).replace(folder / SCENE_FILE)
+    ready.rmdir()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder against a second run."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise InputError(f"Another cvd3d is at work in {folder}; wait for it or give another --out.") from None
+    finally:
+        os.close(handle)
+
+
+def _up_to(found: Mapping[str, Done], after: str | None, folder: Path) -> list[Done]:
+    if after is None:
+        return []
+    names = list(found)
+    if after not in names:
+        raise InputError(f"{folder} has no finished stage {after!r}; run 'cvd3d scene' on it first.")
+    return [found[name] for name in names[: names.index(after) + 1]]
+
+
+def _present(folder: Path, outputs: Sequence[str]) -> bool:
+    return all((folder / name).exists() for name in outputs)
+
+
+def _has_scene(folder: Path) -> bool:
+    return (folder / SCENE_FILE).exists()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _record(done: Done) -> dict[str, Any]:
+    return {
+        "fingerprint": done.fingerprint,
+        "options": dict(done.options),
+        "outputs": list(done.outputs),
+        "seconds": done.seconds,
+        "peak_memory_mb": done.peak_memory_mb,
+        "facts": dict(done.facts),
+    }
+
+
+def peak_memory_mb() -> float:
+    """The most memory this process has held so far, in MB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": ".".join(map(str, sys.version_info[:3])), "cvd3d": __version__}
+    for package in RECORDED_VERSIONS:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,41 @@
+"""What a command prints at its end: the stages, how good the fit is, what was written, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from cvd3d.scene import Done
+
+
+def nerfstudio_command(folder: Path) -> str:
+    """The training command that leaves our frame as it is."""
+    return (
+        f"ns-train splatfacto --data {shlex.quote(str(folder))} nerfstudio-data "
+        "--orientation-method none --center-method none --auto-scale-poses False"
+    )
+
+
+def print_summary(folder: Path, done: Sequence[Done]) -> None:
+    """Print the table of stages and the next commands."""
+    print()
+    for stage in done:
+        note = "  (done before)" if stage.skipped else ""
+        print(f"  {stage.name:<8} {stage.seconds:8.1f} s   peak memory {stage.peak_memory_mb:7.0f} MB{note}")
+    facts = {name: value for stage in done for name, value in stage.facts.items()}
+    if facts.get("psnr") is not None:
+        print(
+            f"\n  held-out frames: PSNR {facts['psnr']:.2f} dB, SSIM {facts['ssim']:.3f} "
+            f"({facts['held_out']} of {facts['fitted'] + facts['held_out']} frames)"
+        )
+    print(f"\n  {folder}/  {', '.join(sorted({name for stage in done for name in stage.outputs}))}")
+    path = shlex.quote(str(folder))
+    names = [stage.name for stage in done]
+    print("\nNext:")
+    print(f"  cvd3d view {path}")
+    if "fit" in names:
+        print(f"  cvd3d export {path} --to ply")
+    else:
+        print(f"  cvd3d fit {path}")
+    print(f"  {nerfstudio_command(folder)}")
