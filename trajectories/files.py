@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,21 @@ def numbers(value: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
         size = "x".join("N" if n == -1 else str(n) for n in shape) or "one"
         raise InputError(f"{where} is {_short(value)}; {size} number{'s' if shape else ''} are expected.")
     return array.astype(np.float64)
+
+
+def parse_floats(tokens: Sequence[str], where: str) -> np.ndarray:
+    """(N,) float64 numbers of a line of text.
+
+    Raises:
+        InputError: a token that is not a number; `where` begins the sentence.
+    """
+    values = np.empty(len(tokens))
+    for n, token in enumerate(tokens):
+        try:
+            values[n] = float(token)
+        except ValueError:
+            raise InputError(f"{where}: {token!r} is not a number; mend that line.") from None
+    return values
 
 
 def cameras_from(c2w: ArrayLike, K: ArrayLike, width: int, height: int, where: Callable[[int], str]) -> Cameras:

@@ -64,5 +64,11 @@ def inverse(motion: ArrayLike) -> np.ndarray:
     return rigid(R_T, -(R_T @ motion[..., :3, 3, None])[..., 0])
 
 
+def nearest_rotation(M: ArrayLike) -> np.ndarray:
+    """(..., 3, 3) rotations nearest to matrices with a positive determinant, in the Frobenius norm (Kabsch 1976)."""
+    U, _, Vt = np.linalg.svd(np.asarray(M, dtype=np.float64))
+    return U @ Vt
+
+
 def _unit(v: np.ndarray) -> np.ndarray:
     return v / np.linalg.norm(v, axis=-1, keepdims=True)
