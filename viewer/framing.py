@@ -1,0 +1,111 @@
+"""Where the page's first look comes from, and how large a frustum is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trajectories.rig import Rig
+
+DEFAULT_TARGET = (0.0, 0.0, 0.6)
+DEFAULT_RADIUS = 4.5
+
+
+@dataclass(frozen=True, eq=False)
+class Framing:
+    """A look at the whole scene, in world metres, z up."""
+
+    target: np.ndarray
+    """(3,) the point looked at."""
+    eye: np.ndarray
+    """(3,) where the look comes from."""
+    radius: float
+    """How far the cameras stand from the target."""
+    frustum_depth: float
+    """Length of a drawn frustum, from the camera's centre to its image."""
+
+
+def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> Framing:
+    """Choose a look from behind and above the cameras onto what they look at.
+
+    Args:
+        rig: the cameras, if there are any.
+        positions: (P, 3) points of the scene, if there are any.
+    """
+    if positions is not None:
+        positions = positions[np.isfinite(positions).all(axis=1)]
+    if rig is None:
+        return _frame_positions(positions)
+    centers = rig.cameras.centers.reshape(-1, 3)
+    target = look_at_point(centers, rig.cameras.forward.reshape(-1, 3))
+    if target is None and positions is not None and len(positions):
+        target = np.median(positions, axis=0)
+    if target is None:
+        reach = max(2.0 * float(np.ptp(centers, axis=0).max()), 1.0)
+        target = centers.mean(axis=0) + reach * rig.cameras.forward.reshape(-1, 3).mean(axis=0)
+    offsets = centers - target
+    radius = max(float(np.median(np.linalg.norm(offsets, axis=1))), 1e-3)
+    middle = offsets.mean(axis=0)
+    one_sided = np.linalg.norm(middle) > 0.4 * radius
+    toward = _direction(middle if one_sided else offsets[0], turn=np.radians(25.0), lift=np.radians(14.0))
+    # A point a little before the subject keeps cameras that stand on one side in the picture.
+    looked_at = target + 0.15 * middle
+    eye = looked_at + _distance_to_hold(centers, looked_at, toward, radius) * toward
+    return Framing(looked_at, eye, radius, _frustum_depth(rig, radius))
+
+
+def look_at_point(centers: np.ndarray, forward: np.ndarray) -> np.ndarray | None:
+    """The point nearest to all optical axes in the least-squares sense, or None where they do not meet ahead.
+
+    Args:
+        centers: (N, 3) camera centres.
+        forward: (N, 3) unit viewing directions.
+    """
+    across = np.eye(3) - forward[:, :, None] * forward[:, None, :]
+    normal = across.mean(axis=0)
+    # The smallest eigenvalue is the mean squared sine between the axes and their common direction: 1e-3 is about 2 deg.
+    if np.linalg.eigvalsh(normal)[0] < 1e-3:
+        return None
+    point = np.linalg.solve(normal, (across @ centers[:, :, None]).mean(axis=0)[:, 0])
+    ahead = ((point - centers) * forward).sum(axis=1) > 0
+    return point if ahead.mean() > 0.7 else None
+
+
+def _frame_positions(positions: np.ndarray | None) -> Framing:
+    if positions is None or len(positions) == 0:
+        target, radius = np.array(DEFAULT_TARGET), DEFAULT_RADIUS
+    else:
+        target = np.median(positions, axis=0)
+        radius = max(2.0 * float(np.quantile(np.linalg.norm(positions - target, axis=1), 0.8)), 1e-3)
+    eye = target + 1.3 * radius * _direction(np.array([1.0, -1.5, 0.5]), turn=0.0, lift=np.radians(5.0))
+    return Framing(target, eye, radius, 0.12 * radius)
+
+
+def _direction(offset: np.ndarray, *, turn: float, lift: float) -> np.ndarray:
+    azimuth = np.arctan2(offset[1], offset[0]) + turn
+    elevation = np.clip(np.arctan2(offset[2], np.hypot(offset[0], offset[1])) + lift, np.radians(15), np.radians(60))
+    return np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+
+
+def _distance_to_hold(centers: np.ndarray, target: np.ndarray, toward: np.ndarray, radius: float) -> float:
+    """The shortest of some distances along `toward` from which a picture of 60 x 50 degrees holds all cameras well."""
+    right = np.cross([0.0, 0.0, 1.0], toward)
+    right /= np.linalg.norm(right)
+    sideways, upward, nearer = (
+        np.abs((centers - target) @ right),
+        np.abs((centers - target) @ np.cross(toward, right)),
+        (centers - target) @ toward,
+    )
+    for distance in radius * np.linspace(1.6, 3.4, 10):
+        room = 0.8 * (distance - nearer)
+        if (sideways < np.tan(np.radians(30)) * room).all() and (upward < np.tan(np.radians(25)) * room).all():
+            break
+    return float(distance)
+
+
+def _frustum_depth(rig: Rig, radius: float) -> float:
+    """An eighth of the radius, less where cameras stand close together, but never so small that it is lost."""
+    centers = rig.cameras.centers.mean(axis=1)
+    apart = np.linalg.norm(centers[:, None] - centers[None], axis=-1) + np.where(np.eye(len(centers)), np.inf, 0.0)
+    return float(np.clip(0.7 * apart.min(), 0.05 * radius, 0.12 * radius))

@@ -1,0 +1,108 @@
+"""The page's panel: time, cameras, and what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import viser
+
+from trajectories.rig import Rig
+from viewer.scene_nodes import view_color
+
+LAYERS = ("Splats", "Starting points", "Camera paths", "Ground grid")
+MANY_VIEWS = 8
+
+
+@dataclass(frozen=True)
+class TimePanel:
+    """The one clock of all videos."""
+
+    folder: viser.GuiFolderHandle
+    frame: viser.GuiSliderHandle[int]
+    seconds: viser.GuiMarkdownHandle
+    play: viser.GuiButtonHandle
+    fps: viser.GuiNumberHandle[float]
+
+    def tell(self, frame: int, rig: Rig) -> None:
+        """Write the frame on show, without it counting as the user's."""
+        self.frame.value = frame  # type: ignore[misc]  # viser's setter is hidden from mypy
+        self.seconds.content = f"{rig.times[frame]:.2f} s of {rig.times[-1]:.2f} s"
+
+    def tell_playing(self, playing: bool) -> None:
+        self.play.label = "Pause" if playing else "Play"
+        self.play.icon = viser.Icon.PLAYER_PAUSE if playing else viser.Icon.PLAYER_PLAY
+
+
+def add_time_panel(gui: viser.GuiApi, rig: Rig, fps: float) -> TimePanel:
+    folder = gui.add_folder("Time", order=1)
+    with folder:
+        frame = gui.add_slider("Frame", 0, rig.frames - 1, 1, 0)
+        seconds = gui.add_markdown("")
+        play = gui.add_button("Play", icon=viser.Icon.PLAYER_PLAY)
+        rate = gui.add_number("Frames/s", round(fps, 2), min=0.1, max=120.0, step=0.1)
+    panel = TimePanel(folder, frame, seconds, play, rate)
+    panel.tell(0, rig)
+    return panel
+
+
+@dataclass(frozen=True)
+class CameraPanel:
+    """A button a view, in its colour, to look through it; and which views are shown."""
+
+    folder: viser.GuiFolderHandle
+    overview: viser.GuiButtonHandle
+    through: tuple[viser.GuiButtonHandle, ...]
+    follow: viser.GuiCheckboxHandle
+    size: viser.GuiSliderHandle[float]
+    shown: tuple[viser.GuiCheckboxHandle, ...]
+
+
+def add_camera_panel(gui: viser.GuiApi, rig: Rig) -> CameraPanel:
+    """Add the buttons and boxes of a rig's views; many views start folded."""
+    folder = gui.add_folder("Look through", order=2, expand_by_default=rig.views <= MANY_VIEWS)
+    with folder:
+        overview = gui.add_button("Overview", icon=viser.Icon.WORLD, hint="Back to the first look at the scene")
+        through = tuple(
+            gui.add_button(name, color=view_color(v), icon=viser.Icon.VIDEO) for v, name in enumerate(rig.names)
+        )
+        follow = gui.add_checkbox(
+            "Follow", False, visible=rig.frames > 1, hint="While looking through a camera, move with it through time"
+        )
+        with gui.add_folder("Cameras shown", expand_by_default=False):
+            size = gui.add_slider("Size", 0.1, 3.0, 0.1, 1.0)
+            shown = tuple(gui.add_checkbox(name, True) for name in rig.names)
+    return CameraPanel(folder, overview, through, follow, size, shown)
+
+
+@dataclass(frozen=True)
+class LayerPanel:
+    """What is shown besides the cameras; a layer's box appears with the layer."""
+
+    boxes: dict[str, viser.GuiCheckboxHandle]
+    about_splats: viser.GuiMarkdownHandle
+    about_points: viser.GuiMarkdownHandle
+    notice: viser.GuiMarkdownHandle
+
+    def offer(self, layer: str) -> None:
+        self.boxes[layer].visible = True
+
+    def tell_splats(self, shown: int, total: int) -> None:
+        some = f"{shown:,} of {total:,} splats" if shown < total else f"{total:,} splats"
+        self.about_splats.content = f"{some}. Colours are DC only: this page draws no view-dependent colour."
+
+
+def add_layer_panel(gui: viser.GuiApi, on_toggle: Callable[[str, bool], None]) -> LayerPanel:
+    with gui.add_folder("Show", order=3):
+        boxes = {layer: gui.add_checkbox(layer, True, visible=False) for layer in LAYERS}
+        about = gui.add_markdown("")
+        points = gui.add_markdown("")
+    notice = gui.add_markdown("", order=4)
+    for layer, box in boxes.items():
+        box.on_update(partial(_toggled, on_toggle, layer))
+    return LayerPanel(boxes, about, points, notice)
+
+
+def _toggled(on_toggle: Callable[[str, bool], None], layer: str, event: viser.GuiEvent) -> None:
+    on_toggle(layer, event.target.value)

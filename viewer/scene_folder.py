@@ -1,0 +1,125 @@
+"""What of a scene folder can be shown, however far it has come."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trajectories.cameras import Cameras
+from trajectories.errors import InputError
+from trajectories.rig import Rig
+from viewer.scene_nodes import Frames
+
+if TYPE_CHECKING:
+    from recon.splats import Splats
+
+    from recon.points import PointCloud
+
+MARKS = ("scene.json", "rig.json", "transforms.json", "points.ply", "splats.ply")
+
+
+@dataclass(frozen=True)
+class SceneFolder:
+    """The parts of a scene that are there."""
+
+    title: str
+    """The folder's name."""
+    prompt: str | None
+    """What was asked for, where scene.json says so."""
+    rig: Rig | None
+    frames: Frames | None
+    """The image of view v at frame t, read when it is asked for."""
+    points: PointCloud | None
+    splats: Splats | None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The names of what is not there."""
+        parts = {"cameras": self.rig, "starting points": self.points, "splats": self.splats}
+        return tuple(name for name, part in parts.items() if part is None)
+
+
+def read_scene_folder(folder: str | Path) -> SceneFolder:
+    """Read what is there of a scene; images are left on disk.
+
+    Cameras come from rig.json, or else from transforms.json.
+
+    Raises:
+        InputError: a folder with none of a scene's files, or one of them that cannot be read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}; give a scene folder.")
+    there = [name for name in MARKS if (folder / name).is_file()]
+    if not there:
+        raise InputError(f"{folder} is no scene folder; one holds at least one of {', '.join(MARKS)}.")
+    rig, frames, points, splats = None, None, None, None
+    if "rig.json" in there:
+        from trajectories.rig_file import load_rig
+
+        rig = load_rig(folder / "rig.json")
+        paths = [[folder / "images" / name / f"{t:05d}.png" for t in range(rig.frames)] for name in rig.names]
+        frames = _reader(paths)
+    elif "transforms.json" in there:
+        from trajectories.formats.nerfstudio import read_transforms
+
+        transforms = read_transforms(folder / "transforms.json")
+        rig, order = rig_of_frames(transforms.cameras, transforms.times, transforms.videos)
+        frames = _reader([[folder / transforms.file_paths[i] for i in row] for row in order])
+    if "points.ply" in there:
+        from recon.points import load_ply
+
+        points = load_ply(folder / "points.ply")
+    if "splats.ply" in there:
+        from recon.export.ply import load_ply as load_splats
+
+        splats = load_splats(folder / "splats.ply")
+    return SceneFolder(folder.resolve().name, _prompt(folder / "scene.json"), rig, frames, points, splats)
+
+
+def rig_of_frames(cameras: Cameras, times: np.ndarray | None, videos: tuple[str, ...] | None) -> tuple[Rig, np.ndarray]:
+    """Arrange posed frames as views on one clock.
+
+    Frames whose videos all have the same increasing times become those videos; any others become a view each.
+
+    Args:
+        cameras: (N,) cameras.
+        times: (N,) seconds, if known.
+        videos: the name of each frame's video, if known.
+
+    Returns:
+        The rig of V views and T frames, and (V, T) indices of its frames.
+    """
+    N = cameras.size
+    if times is not None and videos is not None:
+        names = list(dict.fromkeys(videos))
+        rows = [sorted((i for i in range(N) if videos[i] == name), key=lambda i: times[i]) for name in names]
+        clock = times[rows[0]]
+        if all(np.array_equal(times[row], clock) for row in rows) and (np.diff(clock) > 0).all():
+            order = np.array(rows)
+            return Rig(cameras[order], clock, tuple(names)), order
+    order = np.arange(N)[:, None]
+    return Rig(cameras[order], np.zeros(1), tuple(f"frame_{i:03d}" for i in range(N))), order
+
+
+def _reader(paths: list[list[Path]]) -> Frames:
+    def frames(view: int, frame: int) -> np.ndarray | None:
+        from recon.capture import Still
+
+        path = paths[view][frame]
+        return Still(path).read() if path.is_file() else None
+
+    return frames
+
+
+def _prompt(path: Path) -> str | None:
+    """The prompt that scene.json records; the page does without when there is none."""
+    try:
+        prompt = json.loads(path.read_text())["asked"]["prompt"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return prompt if isinstance(prompt, str) else None

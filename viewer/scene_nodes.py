@@ -1,0 +1,211 @@
+"""The things of a scene as nodes of a viser page: cameras on their paths, splats, points and the ground."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import viser
+from viser.transforms import SO3
+
+from trajectories.cameras import Cameras
+from trajectories.rig import Rig
+from viewer.gaussians import Gaussians, covariances, drawing_unit
+
+Frames = Callable[[int, int], "np.ndarray | None"]
+"""The image (H, W, 3), float in [0, 1] or uint8, of view v at frame t; None where there is none."""
+
+THUMBNAIL = 384
+HALF_MAX = float(np.finfo(np.float16).max)
+COLORS = (
+    (230, 90, 70),
+    (70, 150, 235),
+    (245, 180, 50),
+    (90, 190, 110),
+    (175, 115, 225),
+    (60, 195, 205),
+    (240, 120, 185),
+)
+
+
+def view_color(view: int) -> tuple[int, int, int]:
+    """The colour (0 to 255) by which view number `view` is known on the page."""
+    if view < len(COLORS):
+        return COLORS[view]
+    r, g, b = colorsys.hls_to_rgb((view * 0.618034) % 1.0, 0.6, 0.65)  # the golden angle keeps neighbours apart
+    return round(255 * r), round(255 * g), round(255 * b)
+
+
+def vertical_fov(camera: Cameras) -> float:
+    """The vertical field of view of one camera, in radians."""
+    return float(2 * np.arctan(camera.height / 2 / camera.K[1, 1]))
+
+
+def wxyz_of(c2w: np.ndarray) -> np.ndarray:
+    """(4,) quaternion, wxyz, of the rotation of one pose (4, 4)."""
+    return SO3.from_matrix(np.asarray(c2w)[:3, :3]).wxyz
+
+
+def thumbnail(image: np.ndarray, longest: int = THUMBNAIL) -> np.ndarray:
+    """(h, w, 3) uint8: the image (H, W, 3), float in [0, 1] or uint8, with its longer side at most `longest`."""
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    if image.dtype != np.uint8:
+        image = (np.clip(image, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
+    small = Image.fromarray(image)
+    shrink = longest / max(height, width)
+    if shrink < 1:
+        small = small.resize((max(1, round(width * shrink)), max(1, round(height * shrink))), Image.Resampling.BOX)
+    return np.asarray(small)
+
+
+class CameraNodes:
+    """One frustum a view, which moves along its drawn path and carries the frame of the moment."""
+
+    def __init__(self, server: viser.ViserServer, rig: Rig, frames: Frames, depth: float) -> None:
+        self.rig = rig
+        self._server = server
+        self._image = lru_cache(maxsize=256)(_small_frames(frames))
+        self._parents, self._frustums, self._paths = [], [], []
+        first = rig.cameras[:, 0]
+        for v, name in enumerate(rig.names):
+            root, color = f"/cameras/{name}", view_color(v)
+            self._parents.append(server.scene.add_frame(root, show_axes=False))
+            self._frustums.append(
+                server.scene.add_camera_frustum(
+                    f"{root}/frustum",
+                    fov=vertical_fov(first[v]),
+                    aspect=rig.cameras.width / rig.cameras.height,
+                    color=color,
+                    thickness=2.0,
+                    thickness_units="screen",
+                    jpeg_quality=90,
+                    wxyz=wxyz_of(first.c2w[v]),
+                    position=first.centers[v],
+                    cast_shadow=False,
+                    receive_shadow=False,
+                )
+            )
+            if rig.frames > 1:
+                centers = rig.cameras.centers[v]
+                self._paths.append(
+                    server.scene.add_line_segments(
+                        f"{root}/path",
+                        np.stack([centers[:-1], centers[1:]], axis=1),
+                        color,
+                        thickness=2.5,
+                        thickness_units="screen",
+                    )
+                )
+        self.resize(depth)
+
+    def resize(self, depth: float) -> None:
+        """Draw each frustum `depth` metres long."""
+        self.depth = depth
+        for v, frustum in enumerate(self._frustums):
+            # viser draws constant volume: at scale 1 a frustum of half sizes x, y at depth 1 is cbrt(3 / (x y)) long.
+            y = np.tan(vertical_fov(self.rig.cameras[v, 0]) / 2)
+            frustum.scale = float(depth * np.cbrt(y * y * frustum.aspect / 3))
+
+    def show_frame(self, frame: int) -> None:
+        """Move every frustum to frame number `frame`, all in one step."""
+        images = [self._image(v, frame) for v in range(self.rig.views)]
+        with self._server.atomic():
+            for v, (frustum, image) in enumerate(zip(self._frustums, images)):
+                camera = self.rig.cameras[v, frame]
+                frustum.wxyz, frustum.position = wxyz_of(camera.c2w), camera.centers
+                frustum.fov = vertical_fov(camera)
+                frustum.image = image
+
+    def show_view(self, view: int, visible: bool) -> None:
+        """Show or hide a view's frustum and path."""
+        self._parents[view].visible = visible
+
+    def show_paths(self, visible: bool) -> None:
+        """Show or hide the paths of the views that are shown."""
+        for path in self._paths:
+            path.visible = visible
+
+    def remove(self) -> None:
+        for parent in self._parents:
+            parent.remove()
+
+
+def look_through(client: viser.ClientHandle, camera: Cameras, clear: float) -> None:
+    """Put a client's eye where one camera is, wide enough to hold its whole image.
+
+    Args:
+        clear: nothing nearer than this many metres is drawn, so that the camera's own frustum does not cover the scene.
+    """
+    # A page narrower than the image needs a larger vertical field of view to hold the image's width.
+    held = float(2 * np.arctan(camera.width / 2 / camera.K[0, 0] / client.camera.aspect))
+    fov = max(vertical_fov(camera), held)
+    with client.atomic():
+        client.camera.position = camera.centers
+        client.camera.wxyz = wxyz_of(camera.c2w)
+        client.camera.fov = fov
+        client.camera.near = clear
+
+
+def add_splats(server: viser.ViserServer, gaussians: Gaussians, visible: bool) -> viser.GaussianSplatHandle:
+    """Add the splats, or put them in the place of those that are there."""
+    unit = drawing_unit(gaussians.log_scales)
+    scales = np.exp(gaussians.log_scales - np.log(unit))
+    return server.scene.add_gaussian_splats(
+        "/splats",
+        centers=gaussians.means / unit,
+        covariances=np.clip(covariances(gaussians.quats, scales), -HALF_MAX, HALF_MAX),
+        rgbs=gaussians.rgbs,
+        opacities=gaussians.opacities[:, None],
+        scale=unit,
+        visible=visible,
+    )
+
+
+def add_points(
+    server: viser.ViserServer, positions: np.ndarray, colors: np.ndarray, size: float, visible: bool
+) -> viser.PointCloudHandle:
+    """Add starting points (P, 3) with colours (P, 3) in [0, 1], drawn `size` metres large."""
+    return server.scene.add_point_cloud(
+        "/points",
+        positions,
+        colors,
+        point_size=size,
+        point_shape="circle",
+        point_shading="flat",
+        precision="float32",
+        visible=visible,
+    )
+
+
+def add_ground(server: viser.ViserServer, radius: float, visible: bool) -> viser.GridHandle:
+    """Add a grid on the plane z = 0 whose cells are a round number of metres, about a fifth of `radius`."""
+    cell = round_length(radius / 5)
+    return server.scene.add_grid(
+        "/ground",
+        infinite_grid=True,
+        cell_size=cell,
+        section_size=5 * cell,
+        cell_color=(205, 205, 205),
+        section_color=(165, 165, 165),
+        fade_distance=8 * radius,
+        shadow_opacity=0.0,
+        visible=visible,
+    )
+
+
+def round_length(length: float) -> float:
+    """The nearest of 1, 2 and 5 times a power of ten, by ratio."""
+    decade = 10.0 ** np.floor(np.log10(length))
+    return float(min((decade * step for step in (1, 2, 5, 10)), key=lambda size: abs(np.log(size / length))))
+
+
+def _small_frames(frames: Frames) -> Frames:
+    def small(view: int, frame: int) -> np.ndarray | None:
+        image = frames(view, frame)
+        return None if image is None else thumbnail(image)
+
+    return small
