@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -160,7 +161,7 @@ def _draw_names(axes: Axes, rig: Rig, plane: tuple[int, int], colors: list[str],
             at = at + np.array([0.0, 0.16 * inch])
         placed.append(at)
         align = "center" if abs(behind[0]) < 0.5 else "left" if behind[0] > 0 else "right"
-        style = {"color": color, "weight": "bold", "fontsize": 8, "bbox": box, "zorder": 7}
+        style: dict[str, Any] = {"color": color, "weight": "bold", "fontsize": 8, "bbox": box, "zorder": 7}
         axes.text(at[0], at[1], rig.names[v], ha=align, va="center", **style)
 
 
@@ -213,5 +214,5 @@ def _meeting_point(cameras: Cameras) -> np.ndarray | None:
 def _colors(views: int) -> list[str]:
     if views <= len(COLORS):
         return list(COLORS[:views])
-    wheel = matplotlib.colormaps["turbo"](np.linspace(0.05, 0.95, views))
+    wheel = 0.82 * matplotlib.colormaps["turbo"](np.linspace(0.05, 0.95, views))[:, :3]
     return [matplotlib.colors.to_hex(color) for color in wheel]
