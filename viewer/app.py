@@ -36,35 +36,39 @@ OVERVIEW_FOV = float(np.radians(50.0))
 
 
 def view_scene(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8080) -> None:
-    """Show a scene folder in the browser until Ctrl-C.
+    """Show a scene folder in the browser until Ctrl-C; see `open_scene`."""
+    viewer = open_scene(folder, host=host, port=port)
+    try:
+        rich.print(f"[bold]{viewer.title}[/bold] is at {viewer.url}  (Ctrl-C ends)")
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+    finally:
+        viewer.close()
 
-    An incomplete scene shows what is there.
+
+def open_scene(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8080) -> SceneViewer:
+    """Start a page that shows a scene folder; an incomplete scene shows what is there.
 
     Args:
         folder: a scene folder: any of rig.json or transforms.json, images/, points.ply, splats.ply.
         host: address to listen on.
-        port: port to listen on; when it is taken, one of the next is used and named.
+        port: port to listen on, 0 for any; when it is taken, one of the next is used and named.
 
     Raises:
         InputError: a folder that is no scene, a file in it that cannot be read, or an address that cannot be used.
     """
     scene = read_scene_folder(folder)
     viewer = SceneViewer(host, port, title=scene.title, max_splats=2_000_000)
-    try:
-        if scene.rig is not None:
-            viewer.show_rig(scene.rig, scene.frames)
-        if scene.points is not None:
-            viewer.show_points(scene.points)
-        if scene.splats is not None:
-            viewer.show_splats(scene.splats)
-        told = [f"“{scene.prompt}”"] if scene.prompt else []
-        told += [f"Not there yet: {', '.join(scene.missing)}."] if scene.missing else []
-        viewer.notice("\n\n".join(told))
-        rich.print(f"[bold]{scene.title}[/bold] is at {viewer.url}  (Ctrl-C ends)")
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
-    finally:
-        viewer.close()
+    if scene.rig is not None:
+        viewer.show_rig(scene.rig, scene.frames)
+    if scene.points is not None:
+        viewer.show_points(scene.points)
+    if scene.splats is not None:
+        viewer.show_splats(scene.splats)
+    told = [f"“{scene.prompt}”"] if scene.prompt else []
+    told += [f"Not there yet: {', '.join(scene.missing)}."] if scene.missing else []
+    viewer.notice("\n\n".join(told))
+    return viewer
 
 
 class SceneViewer:
@@ -91,6 +95,7 @@ class SceneViewer:
             self.server = viser.ViserServer(host=host, port=free, label=title, verbose=False)
         if port not in (0, self.server.get_port()):
             rich.print(f"Port {port} is taken; using {self.server.get_port()}.")
+        self.title = title
         self._host = host
         self._lock = threading.RLock()
         self._rig: Rig | None = None

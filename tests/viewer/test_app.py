@@ -1,0 +1,167 @@
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from recon.points import PointCloud
+from trajectories import InputError
+from trajectories.rig_file import save_rig
+from trajectories.rigs import make_rig
+from viewer.app import SceneViewer, view_scene
+
+
+def splats_of(n: int) -> SimpleNamespace:
+    """A still scene of n splats, as `recon.splats.Splats` has them."""
+    splats = SimpleNamespace(
+        means=torch.rand(n, 3, generator=torch.Generator().manual_seed(0)),
+        quats=torch.tensor([[1.0, 0, 0, 0]]).repeat(n, 1),
+        log_scales=torch.full((n, 3), -3.0),
+        logit_opacities=torch.zeros(n),
+        sh=torch.zeros(n, 1, 3),
+    )
+    splats.at = lambda time: splats
+    return splats
+
+
+def wait_until(true) -> None:
+    for _ in range(2000):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("It did not come true within 20 s.")
+
+
+def node(viewer: SceneViewer, name: str):
+    return viewer.server.scene.get_handle_by_name(name)
+
+
+def test_a_taken_port_gives_the_next_and_says_so(capsys):
+    with closing(SceneViewer(port=0)) as first:
+        taken = first.server.get_port()
+        with closing(SceneViewer(port=taken)) as second:
+            port = second.server.get_port()
+            assert port > taken
+            assert second.url == f"http://127.0.0.1:{port}"
+            assert f"Port {taken} is taken; using {port}." in capsys.readouterr().out
+
+
+def test_it_listens_on_this_machine_alone():
+    with closing(SceneViewer(port=0)) as viewer:
+        assert viewer.server.get_host() == "127.0.0.1"
+        with closing(socket.create_connection(("127.0.0.1", viewer.server.get_port()), timeout=5)):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "told"),
+    [("127.0.0.1", 70000, "70000"), ("192.0.2.1", 8080, "192.0.2.1:8080"), ("no such host", 8080, "no such host")],
+)
+def test_an_address_that_cannot_be_used(host, port, told):
+    with pytest.raises(InputError, match=told):
+        SceneViewer(host, port)
+
+
+def test_ctrl_c_ends_it_quietly(tmp_path):
+    save_rig(make_rig("orbit", 1, 2), tmp_path / "rig.json")
+    code = f"from viewer.app import view_scene; view_scene({str(tmp_path)!r}, port=0)"
+    process = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert b"http://127.0.0.1:" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"Traceback" not in rest
+
+
+def test_a_folder_that_is_no_scene(tmp_path):
+    with pytest.raises(InputError, match="no scene folder"):
+        view_scene(tmp_path)
+    with pytest.raises(InputError, match="There is no folder"):
+        view_scene(tmp_path / "elsewhere")
+
+
+def test_all_cameras_move_on_one_clock():
+    rig = make_rig("orbit", 3, 5)
+    frames = {(v, t): np.full((128, 128, 3), (v + t) / 10, np.float32) for v in range(3) for t in range(5)}
+    with closing(SceneViewer(port=0)) as viewer:
+        viewer.show_rig(rig, lambda v, t: frames[v, t])
+        frustums = [node(viewer, f"/cameras/{name}/frustum") for name in rig.names]
+        for t in (0, 3):
+            viewer._set_playback(viewer._playback.seek(t, 0.0))
+            wait_until(lambda t=t: viewer._time_panel.frame.value == t and frustums[2].image is not None)
+            for v, frustum in enumerate(frustums):
+                np.testing.assert_allclose(frustum.position, rig.cameras.centers[v, t])
+                assert abs(int(frustum.image[0, 0, 0]) - 25.5 * (v + t)) <= 1
+        assert viewer._time_panel.seconds.content == f"{rig.times[3]:.2f} s of {rig.times[4]:.2f} s"
+
+
+def test_a_frame_that_does_not_open_is_told_and_the_others_are_shown():
+    def frames(v, t):
+        if v == 0:
+            raise InputError("The image a.png does not open; replace the file.")
+        return np.ones((8, 8, 3), np.float32)
+
+    rig = make_rig("static", 2, 1)
+    with closing(SceneViewer(port=0)) as viewer:
+        viewer.show_rig(rig, frames)
+        wait_until(lambda: node(viewer, f"/cameras/{rig.names[1]}/frustum").image is not None)
+        assert node(viewer, f"/cameras/{rig.names[0]}/frustum").image is None
+        assert "a.png does not open" in viewer._layers.notice.content
+        assert viewer._time_panel is None  # one frame needs no clock
+
+
+def test_a_view_a_layer_and_the_cameras_size_can_be_changed():
+    rig = make_rig("orbit", 2, 3)
+    with closing(SceneViewer(port=0)) as viewer:
+        viewer.show_rig(rig)
+        viewer._camera_panel.shown[1].value = False
+        assert [node(viewer, f"/cameras/{name}").visible for name in rig.names] == [True, False]
+        viewer._layers.boxes["Camera paths"].value = False
+        assert not node(viewer, f"/cameras/{rig.names[0]}/path").visible
+        viewer._layers.boxes["Ground grid"].value = False
+        assert not node(viewer, "/ground").visible
+        before = node(viewer, f"/cameras/{rig.names[0]}/frustum").scale
+        viewer._camera_panel.size.value = 2.0
+        assert node(viewer, f"/cameras/{rig.names[0]}/frustum").scale == pytest.approx(2 * before)
+
+
+def test_another_rig_takes_the_place_of_the_first():
+    with closing(SceneViewer(port=0)) as viewer:
+        viewer.show_rig(make_rig("orbit", 4, 6))
+        rig = make_rig("circle", 2, 3)
+        viewer.show_rig(rig)
+        there = [name for name in make_rig("orbit", 4, 6).names if node(viewer, f"/cameras/{name}") is not None]
+        assert there == list(rig.names)
+        assert viewer._time_panel.frame.max == 2
+
+
+def test_splats_replace_splats_and_send_the_points_back():
+    with closing(SceneViewer(port=0, max_splats=50)) as viewer:
+        viewer.show_points(PointCloud(np.random.default_rng(0).random((9, 3)), np.zeros((9, 3)), "a test"))
+        assert node(viewer, "/points").visible and not viewer._layers.boxes["Splats"].visible
+        assert "9 starting points (a test)" in viewer._layers.about_points.content
+        viewer.show_splats(splats_of(30))
+        wait_until(lambda: node(viewer, "/splats") is not None and "30 splats" in viewer._layers.about_splats.content)
+        assert node(viewer, "/splats").buffer.shape[0] == 30
+        assert not node(viewer, "/points").visible
+        assert "DC only" in viewer._layers.about_splats.content
+        viewer.show_splats(splats_of(100))
+        wait_until(lambda: "50 of 100 splats" in viewer._layers.about_splats.content)
+        assert node(viewer, "/splats").buffer.shape[0] == 50
+
+
+def test_moving_splats_are_asked_for_the_instant():
+    asked = []
+    moving = SimpleNamespace(at=lambda time: asked.append(time) or splats_of(3))
+    rig = make_rig("orbit", 1, 4)
+    with closing(SceneViewer(port=0)) as viewer:
+        viewer.show_rig(rig)
+        viewer.show_splats(moving)
+        viewer._set_playback(viewer._playback.seek(2, 0.0))
+        wait_until(lambda: rig.times[2] in asked)

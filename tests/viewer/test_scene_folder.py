@@ -1,0 +1,79 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recon.points import PointCloud, save_ply
+from trajectories import InputError
+from trajectories.rig_file import save_rig
+from trajectories.rigs import make_rig
+from viewer.scene_folder import read_scene_folder, rig_of_frames
+
+
+def test_a_rig_alone_is_a_scene(tmp_path):
+    rig = make_rig("orbit", 2, 3)
+    save_rig(rig, tmp_path / "rig.json")
+    scene = read_scene_folder(tmp_path)
+    np.testing.assert_array_equal(scene.rig.cameras.c2w, rig.cameras.c2w)
+    assert scene.frames(0, 0) is None
+    assert scene.missing == ("starting points", "splats")
+    assert scene.title == tmp_path.name and scene.prompt is None
+
+
+def test_frames_are_found_by_view_and_number(tmp_path):
+    rig = make_rig("orbit", 2, 3)
+    save_rig(rig, tmp_path / "rig.json")
+    folder = tmp_path / "images" / rig.names[1]
+    folder.mkdir(parents=True)
+    Image.new("RGB", (128, 128), (10, 20, 30)).save(folder / "00002.png")
+    scene = read_scene_folder(tmp_path)
+    np.testing.assert_array_equal(scene.frames(1, 2)[5, 5], [10, 20, 30])
+    assert scene.frames(1, 1) is None
+    (folder / "00001.png").write_bytes(b"not a picture")
+    with pytest.raises(InputError, match=r"00001\.png"):
+        scene.frames(1, 1)
+
+
+def test_points_alone_and_the_prompt(tmp_path):
+    save_ply(PointCloud(np.ones((2, 3)), np.zeros((2, 3)), "a test"), tmp_path / "points.ply")
+    (tmp_path / "scene.json").write_text(json.dumps({"asked": {"prompt": "a red cube"}}))
+    scene = read_scene_folder(tmp_path)
+    assert len(scene.points.positions) == 2 and scene.rig is None
+    assert scene.prompt == "a red cube"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"asked": 3}', '{"asked": {"prompt": 3}}'])
+def test_a_scene_json_without_a_prompt(tmp_path, text):
+    (tmp_path / "scene.json").write_text(text)
+    scene = read_scene_folder(tmp_path)
+    assert scene.prompt is None and scene.missing == ("cameras", "starting points", "splats")
+
+
+def test_a_broken_file_is_named(tmp_path):
+    (tmp_path / "rig.json").write_text("{")
+    with pytest.raises(InputError, match=r"rig\.json"):
+        read_scene_folder(tmp_path)
+
+
+def test_videos_with_one_clock_become_views():
+    rig = make_rig("orbit", 2, 3)
+    shuffled = np.random.default_rng(0).permutation(6)
+    names = np.repeat(rig.names, 3)
+    got, order = rig_of_frames(
+        rig.cameras.reshape(-1)[shuffled], np.tile(rig.times, 2)[shuffled], tuple(str(n) for n in names[shuffled])
+    )
+    np.testing.assert_array_equal(got.times, rig.times)
+    for v, name in enumerate(got.names):
+        w = rig.names.index(name)
+        np.testing.assert_array_equal(got.cameras.c2w[v], rig.cameras.c2w[w])
+        np.testing.assert_array_equal(shuffled[order[v]], [3 * w, 3 * w + 1, 3 * w + 2])
+
+
+@pytest.mark.parametrize("times", [None, np.zeros(4), np.array([0.0, 1.0, 0.0, 2.0])])
+def test_photos_become_a_view_each(times):
+    cameras = make_rig("orbit", 2, 2).cameras.reshape(-1)
+    rig, order = rig_of_frames(cameras, times, ("a", "a", "b", "b"))
+    assert (rig.views, rig.frames) == (4, 1)
+    np.testing.assert_array_equal(order[:, 0], range(4))
+    np.testing.assert_array_equal(rig.cameras.c2w[:, 0], cameras.c2w)
