@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import itertools
+import re
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 import tyro
 
@@ -16,9 +19,18 @@ from cvd3d.commands.fit import Fit
 from cvd3d.commands.plan import Plan
 from cvd3d.commands.sample import Sample
 from cvd3d.commands.scene import Scene
+from cvd3d.commands.train import Train
 from cvd3d.commands.view import View
 
-COMMANDS = {"scene": Scene, "plan": Plan, "sample": Sample, "fit": Fit, "export": Export, "view": View}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "scene": Scene,
+    "plan": Plan,
+    "sample": Sample,
+    "fit": Fit,
+    "export": Export,
+    "view": View,
+    "train": Train,
+}
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
@@ -35,7 +47,9 @@ def main(args: Sequence[str] | None = None) -> None:
     from trajectories.errors import InputError
 
     try:
-        command.run()
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            command.run()
     except InputError as fault:
         _fail(str(fault))
     except OSError as fault:
@@ -49,7 +63,8 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _parse(args: Sequence[str]):
+def _parse(args: Sequence[str]) -> Any:
+    """The chosen command with its options."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -67,14 +82,20 @@ def _parse(args: Sequence[str]):
 
 
 def _sentence(box: str) -> str:
-    """The first paragraph of tyro's boxed message, as one line."""
-    lines = [line.strip("│ \n") for line in box.splitlines() if line.startswith("│")]
-    paragraph: list[str] = []
-    for line in lines:
-        if paragraph and (not line or line.startswith("─")):
-            break
-        paragraph.append(line)
-    return " ".join(paragraph).rstrip(".") or box.strip()
+    """The first paragraph of tyro's boxed message, as one line; the box is drawn with or without colours and UTF-8."""
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line).strip("│ ") for line in box.strip().splitlines()]
+    rules = [i for i, line in enumerate(lines) if line and not line.strip("─-╭╮╰╯ ")]
+    lines = lines[1:] if lines[0].startswith("╭") else lines[rules[0] + 1 :] if rules else lines
+    paragraph = itertools.takewhile(lambda line: line.strip("─-╭╮╰╯ "), lines)
+    return " ".join(" ".join(paragraph).split()).replace("{None}|", "").rstrip(".")
+
+
+def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+    """Tell what a library says to the user in a sentence; deprecations and the like keep Python's form."""
+    plain = category is UserWarning
+    sys.stderr.write(
+        f"cvd3d: warning: {message}\n" if plain else warnings.formatwarning(message, category, filename, lineno)
+    )
 
 
 def _fail(sentence: str) -> NoReturn:

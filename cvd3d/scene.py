@@ -6,12 +6,14 @@ exactly what comes after it.
 
 A stage writes into `.cvd3d-partial`. When it is done, that folder also gets the next `scene.json` and is renamed to
 `.cvd3d-ready`: from then on the new state holds, and moving its files into place can be repeated until it succeeds.
+A stage may keep checkpoints in the scene folder, for the next run if this one is killed.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -32,8 +34,20 @@ from trajectories.files import read_json
 
 FORMAT = "cvd3d scene 1"
 PARTIAL, READY, OURS = ".cvd3d-partial", ".cvd3d-ready", ".cvd3d-"
-SCENE_FILE = "scene.json"
+SCENE_FILE, CHECKPOINTS = "scene.json", "checkpoints"
 RECORDED_VERSIONS = ("torch", "diffusers", "gsplat", "numba", "numpy")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage reads and writes."""
+
+    scene: Path
+    """The scene folder, with what the stages before left."""
+    out: Path
+    """An empty folder; what is written here becomes part of the scene when the stage is done."""
+    checkpoints: Path
+    """A folder that the stage may make: it outlives a kill, and belongs to these options alone."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +57,8 @@ class Stage:
     name: str
     options: Mapping[str, Any]
     """Whatever changes the result, as JSON values."""
-    make: Callable[[Path, Path], Mapping[str, Any]]
-    """`make(scene, out)` reads the scene folder, writes into the empty folder `out`, returns facts to record."""
+    make: Callable[[Place], Mapping[str, Any]]
+    """Does the work and returns facts for scene.json."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ def read_scene(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} is not a scene folder: it has no {SCENE_FILE}; give one that 'cvd3d scene' made.")
     scene = read_json(path)
     if scene.get("format") != FORMAT:
-        raise InputError(f"{path} does not say the format {FORMAT!r}; give a scene folder of this version.")
+        raise InputError(f"{path}: the field 'format' is {scene.get('format')!r}; a scene of ours says {FORMAT!r}.")
     return scene
 
 
@@ -150,6 +164,8 @@ def run_stages(
                 chain.append(old)
                 continue
             tell(f"{stage.name} ...")
+            if force:
+                shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
             try:
                 chain.append(_run(folder, stage, mark, chain, asked))
             except BaseException as fault:
@@ -180,7 +196,7 @@ def _run(folder: Path, stage: Stage, mark: str, chain: Sequence[Done], asked: Ma
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     start = time.perf_counter()
-    facts = stage.make(folder, partial)
+    facts = stage.make(Place(folder, partial, folder / CHECKPOINTS / f"{stage.name}-{mark[:12]}"))
     done = Done(
         name=stage.name,
         fingerprint=mark,
@@ -197,8 +213,9 @@ def _run(folder: Path, stage: Stage, mark: str, chain: Sequence[Done], asked: Ma
         "stages": {each.name: _record(each) for each in (*chain, done)},
     }
     (partial / SCENE_FILE).write_text(json.dumps(scene, indent=2, allow_nan=False) + "\n")
-    partial.rename(folder / READY)
+    _move(partial, folder / READY)
     _roll_forward(folder)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return done
 
 
@@ -216,8 +233,8 @@ def _roll_forward(folder: Path) -> None:
         for entry in sorted(ready.iterdir()):
             if entry.name != SCENE_FILE:
                 _remove(folder / entry.name)
-                entry.rename(folder / entry.name)
-        (ready / SCENE_FILE).replace(folder / SCENE_FILE)
+                _move(entry, folder / entry.name)
+        _move(ready / SCENE_FILE, folder / SCENE_FILE)
     ready.rmdir()
 
 
@@ -258,6 +275,10 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _move(source: Path, target: Path) -> None:
+    source.replace(target)
+
+
 def _record(done: Done) -> dict[str, Any]:
     return {
         "fingerprint": done.fingerprint,
@@ -275,6 +296,7 @@ def peak_memory_mb() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
 
 
+@functools.lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
     versions = {"python": ".".join(map(str, sys.version_info[:3])), "cvd3d": __version__}
     for package in RECORDED_VERSIONS:

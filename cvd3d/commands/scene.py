@@ -75,6 +75,9 @@ class Scene:
         if self.longest_side < 1:
             raise InputError(f"--longest-side is {self.longest_side}; give at least 1.")
         if self.from_ is not None:
+            here, there = self.out.resolve(), self.from_.resolve()
+            if here == there or here in there.parents or there in here.parents:
+                raise InputError(f"--out {self.out} and --from {self.from_} overlap; give --out a folder of its own.")
             for name in (*self.cameras.given(), *self.sampling.given()):
                 raise InputError(f"--{name} has no meaning with --from, which brings its own cameras and frames.")
         self.fit.check()
@@ -82,19 +85,18 @@ class Scene:
     def _generated(self) -> tuple[list[Stage], dict[str, Any], bool]:
         from cvd3d.commands.prompted import asked_for_prompt, prompt_stages
         from cvd3d.prompts import something_moves
+        from cvd3d.stages import check_parallax
 
         assert self.prompt is not None
         given = (self.prompt, self.seed, self.cameras, self.sampling)
-        return prompt_stages(*given), asked_for_prompt(*given), something_moves(self.prompt)
+        one_instant = something_moves(self.prompt)
+        check_parallax(self.cameras.build(), one_instant)
+        return prompt_stages(*given), asked_for_prompt(*given), one_instant
 
     def _captured(self) -> tuple[list[Stage], dict[str, Any], bool]:
         from cvd3d.stages import import_stage
-        from trajectories.errors import InputError
 
         assert self.from_ is not None
-        here, there = self.out.resolve(), self.from_.resolve()
-        if here == there or here in there.parents or there in here.parents:
-            raise InputError(f"--out {self.out} and --from {self.from_} overlap; give --out a folder of its own.")
         poses = None if self.poses is None else str(self.poses)
         asked = {"capture": str(self.from_), "poses": poses, "seed": self.seed}
         return [import_stage(self.from_, self.poses, self.longest_side)], asked, False

@@ -19,8 +19,6 @@ class View:
 
     def run(self) -> None:
         """Serve the page on this machine until Ctrl-C."""
-        from cvd3d.scene import read_scene
         from viewer.app import view_scene
 
-        read_scene(self.folder)
         view_scene(self.folder, port=self.port)

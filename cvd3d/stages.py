@@ -1,0 +1,267 @@
+"""The stages of a scene: plan, sample, dataset for a prompt; import for a capture; then points and fit for both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cvd3d.live import Watch
+from cvd3d.scene import Place, Stage
+from cvd3d.videos import frame_path, write_image, write_video
+from trajectories.errors import InputError
+from trajectories.rig import Rig
+from trajectories.rig_file import load_rig, save_rig
+
+if TYPE_CHECKING:
+    from recon.capture import Capture
+
+RIG_FILE, TRANSFORMS_FILE, SPLATS_FILE = "rig.json", "transforms.json", "splats.ply"
+POINTS_FILE, CAPTURED_POINTS_FILE = "points.ply", "captured_points.ply"
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the videos are made; None leaves a choice to the model."""
+
+    prompt: str
+    negative_prompt: str = ""
+    steps: int | None = None
+    guidance: float | None = None
+    model: Path | None = None
+    seed: int = 0
+
+
+def plan_stage(rig: Rig) -> Stage:
+    """Write rig.json."""
+
+    def make(place: Place) -> Mapping[str, Any]:
+        save_rig(rig, place.out / RIG_FILE)
+        return {}
+
+    cameras = rig.cameras
+    options = {
+        "views": rig.views,
+        "frames": rig.frames,
+        "size": [cameras.width, cameras.height],
+        "cameras": _hash(cameras.c2w.tobytes(), cameras.K.tobytes(), rig.times.tobytes(), *map(str.encode, rig.names)),
+    }
+    return Stage("plan", options, make)
+
+
+def sample_stage(sampling: Sampling) -> Stage:
+    """Make the rig's videos from the prompt: images/NAME/00000.png and videos/NAME.mp4."""
+    from cvd3d.sampling import weights_hash
+
+    given = {"num_inference_steps": sampling.steps, "guidance_scale": sampling.guidance}
+    given = {name: value for name, value in given.items() if value is not None}
+
+    def make(place: Place) -> Mapping[str, Any]:
+        import torch
+
+        from cvd3d.sampling import load_pipeline
+
+        rig = load_rig(place.scene / RIG_FILE)
+        pipeline = load_pipeline(sampling.model)
+        videos = pipeline(
+            sampling.prompt,
+            rig=rig,
+            negative_prompt=sampling.negative_prompt,
+            generator=torch.Generator().manual_seed(sampling.seed),
+            **given,
+        ).videos
+        for name, frames in zip(rig.names, videos, strict=True):
+            (place.out / "images" / name).mkdir(parents=True)
+            (place.out / "videos").mkdir(exist_ok=True)
+            for t, frame in enumerate(frames):
+                write_image(frame, place.out / frame_path(name, t))
+            write_video(frames, place.out / "videos" / f"{name}.mp4", frames_per_second(rig))
+        return {}
+
+    options = {
+        "prompt": sampling.prompt,
+        "negative_prompt": sampling.negative_prompt,
+        "steps": sampling.steps,
+        "guidance": sampling.guidance,
+        "seed": sampling.seed,
+        "weights": weights_hash(sampling.model),
+    }
+    return Stage("sample", options, make)
+
+
+def dataset_stage() -> Stage:
+    """Write the rig and its frames as nerfstudio's transforms.json."""
+
+    def make(place: Place) -> Mapping[str, Any]:
+        from trajectories.formats.nerfstudio import Transforms, write_transforms
+
+        rig = load_rig(place.scene / RIG_FILE)
+        transforms = Transforms(
+            file_paths=tuple(frame_path(name, t) for name in rig.names for t in range(rig.frames)),
+            cameras=rig.cameras.reshape(-1),
+            times=np.tile(rig.times, rig.views),
+            videos=tuple(name for name in rig.names for _ in range(rig.frames)),
+        )
+        write_transforms(transforms, place.out / TRANSFORMS_FILE)
+        return {}
+
+    return Stage("dataset", {}, make)
+
+
+def import_stage(path: Path, poses: Path | None, longest_side: int) -> Stage:
+    """Copy a capture's frames and cameras into the scene; frames larger than `longest_side` pixels are shrunk.
+
+    Raises:
+        InputError: what the loader of the capture refuses, before anything is written.
+    """
+    from recon.capture import load_capture
+
+    capture = load_capture(path, poses)
+
+    def make(place: Place) -> Mapping[str, Any]:
+        from recon.points import save_ply
+        from recon.progress import track
+        from trajectories.formats.nerfstudio import Transforms, write_transforms
+
+        shrunk = _shrink(capture, longest_side)
+        file_paths = _frame_paths(capture.videos)
+        for i, file_path in track(enumerate(file_paths), "Importing frames", show=True):
+            (place.out / file_path).parent.mkdir(parents=True, exist_ok=True)
+            write_image(shrunk.image(i), place.out / file_path)
+        if capture.points is not None:
+            save_ply(capture.points, place.out / CAPTURED_POINTS_FILE)
+        transforms = Transforms(
+            file_paths=file_paths,
+            cameras=shrunk.cameras,
+            times=shrunk.times,
+            videos=tuple(_folder_name(video) for video in shrunk.videos),
+        )
+        write_transforms(transforms, place.out / TRANSFORMS_FILE)
+        sizes = [(each.width, each.height) for each in (capture.cameras, shrunk.cameras)]
+        return {"frames": len(file_paths), "size_of_capture": list(sizes[0]), "size": list(sizes[1])}
+
+    options = {
+        "capture": str(path.resolve()),
+        "poses": None if poses is None else str(poses.resolve()),
+        "files": _hash_of_files(path, poses),
+        "longest_side": longest_side,
+    }
+    return Stage("import", options, make)
+
+
+def points_stage(seed: int, one_instant: bool) -> Stage:
+    """Take the capture's points or find some, write points.ply, and name it in transforms.json."""
+
+    def make(place: Place) -> Mapping[str, Any]:
+        import torch
+
+        from recon.initial_points import initial_points
+        from recon.points import load_ply, save_ply
+        from trajectories.formats.nerfstudio import read_transforms, write_transforms
+
+        captured = place.scene / CAPTURED_POINTS_FILE
+        if captured.exists():
+            points = load_ply(captured)
+        else:
+            capture = _frames_to_fit(place.scene, one_instant)
+            points = initial_points(capture, generator=torch.Generator().manual_seed(seed), show_progress=True)
+        save_ply(points, place.out / POINTS_FILE)
+        transforms = read_transforms(place.scene / TRANSFORMS_FILE)
+        write_transforms(replace(transforms, ply_file_path=POINTS_FILE), place.out / TRANSFORMS_FILE)
+        return {"points": len(points.positions), "source": points.source}
+
+    return Stage("points", {"seed": seed, "one_instant": one_instant}, make)
+
+
+def fit_stage(seed: int, one_instant: bool, steps: int | None, watch: Watch | None) -> Stage:
+    """Fit splats and write splats.ply."""
+
+    def make(place: Place) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+    return Stage("fit", {"seed": seed, "one_instant": one_instant, "steps": steps}, make)
+
+
+def splat_stages(seed: int, one_instant: bool, steps: int | None, watch: Watch | None) -> list[Stage]:
+    """From the frames of a scene to its splats."""
+    return [points_stage(seed, one_instant), fit_stage(seed, one_instant, steps, watch)]
+
+
+def check_parallax(rig: Rig, one_instant: bool) -> None:
+    """Refuse a rig from which no depth can be seen, before anything is made.
+
+    Raises:
+        InputError: fewer than two places among the cameras that the fit will use.
+    """
+    cameras = rig.cameras[:, rig.frames // 2] if one_instant else rig.cameras.reshape(-1)
+    if len(np.unique(cameras.centers.round(9), axis=0)) < 2:
+        when = "at one instant, because something in the prompt moves, " if one_instant else ""
+        raise InputError(
+            f"The splats are fitted {when}to {cameras.size} cameras that stand in one place, so nothing shows depth; "
+            "give more --views or another --rig, or make only the videos with 'cvd3d sample'."
+        )
+
+
+def frames_per_second(rig: Rig) -> float:
+    """The mean frame rate of a rig's clock; 1 for a single frame."""
+    return (rig.frames - 1) / float(rig.times[-1] - rig.times[0]) if rig.frames > 1 else 1.0
+
+
+def _frames_to_fit(scene: Path, one_instant: bool) -> Capture:
+    """All frames, or those of the middle instant when the scene moves."""
+    from recon.capture import Capture, Still
+    from trajectories.formats.nerfstudio import read_transforms
+
+    dataset = read_transforms(scene / TRANSFORMS_FILE)
+    assert dataset.times is not None and dataset.videos is not None
+    sources = tuple(Still(scene / file_path) for file_path in dataset.file_paths)
+    capture = Capture(dataset.cameras, dataset.times, dataset.videos, sources)
+    instants = np.unique(capture.times)
+    return capture.at_instant(float(instants[len(instants) // 2])) if one_instant else capture
+
+
+def _shrink(capture: Capture, longest_side: int) -> Capture:
+    width, height = capture.cameras.width, capture.cameras.height
+    scale = longest_side / max(width, height)
+    if scale >= 1:
+        return capture
+    return capture.resized(max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def _frame_paths(videos: tuple[str, ...]) -> tuple[str, ...]:
+    """Number the frames of each video."""
+    counts: dict[str, int] = {}
+    paths = []
+    for video in map(_folder_name, videos):
+        paths.append(frame_path(video, counts.get(video, 0)))
+        counts[video] = counts.get(video, 0) + 1
+    return tuple(paths)
+
+
+def _folder_name(video: str) -> str:
+    return re.sub(r"[^\w-]", "_", video) or "frames"
+
+
+def _hash(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def _hash_of_files(capture: Path, poses: Path | None) -> str:
+    """A hash that changes when a file of a capture does: its name, size or time of change."""
+    files = []
+    # The images of a transforms.json lie beside it.
+    for path in filter(None, (capture.parent if capture.suffix == ".json" else capture, poses)):
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                status = file.stat()
+                files.append([str(file), status.st_size, status.st_mtime_ns])
+    return _hash(json.dumps(files).encode())

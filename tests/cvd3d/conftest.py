@@ -1,0 +1,46 @@
+"""A pipeline that draws instead of dreaming, for tests of everything around it."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from trajectories.cameras import Cameras
+
+
+def painted_ground(cameras: Cameras) -> np.ndarray:
+    """(..., H, W, 3) float32 views of a plane z=0 that is painted with smooth waves, under a blue sky."""
+    v, u = np.mgrid[: cameras.height, : cameras.width] + 0.5
+    pixels = np.stack([u, v, np.ones_like(u)], axis=-1)[..., None]
+    rays = (cameras.R @ np.linalg.inv(cameras.K))[..., None, None, :, :] @ pixels
+    rays, centers = rays[..., 0], cameras.centers[..., None, None, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depth = -centers[..., 2:] / rays[..., 2:]
+        x, y, _ = np.moveaxis(centers + depth * rays, -1, 0)
+        waves = np.stack([np.sin(5 * x) * np.cos(4 * y), np.sin(7 * y + x), np.cos(6 * x - 5 * y)], axis=-1)
+    hit = (depth > 0) & (depth < 30)
+    return np.where(hit, 0.5 + 0.4 * waves, (0.4, 0.6, 0.9)).astype(np.float32)
+
+
+class DrawingPipeline:
+    """Answers as the real pipeline does; remembers what it was asked."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, prompt, *, rig, negative_prompt, generator, **options):
+        self.calls.append({"prompt": prompt, "negative_prompt": negative_prompt, **options})
+        videos = painted_ground(rig.cameras)
+        videos += 0.02 * np.random.default_rng(generator.initial_seed()).random(videos.shape, dtype=np.float32)
+        return SimpleNamespace(videos=np.clip(videos, 0, 1))
+
+
+@pytest.fixture
+def drawing(monkeypatch):
+    """Put a DrawingPipeline in the place of the real one."""
+    import cvd3d.sampling
+
+    pipeline = DrawingPipeline()
+    monkeypatch.setattr(cvd3d.sampling, "load_pipeline", lambda model: pipeline)
+    monkeypatch.setattr(cvd3d.sampling, "weights_hash", lambda model: "drawn")
+    return pipeline

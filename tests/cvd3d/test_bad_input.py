@@ -1,0 +1,250 @@
+"""A mistake of the user's: one sentence on stderr, exit status 2, and nothing half-written."""
+
+import errno
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvd3d.cli import main
+from trajectories.formats.nerfstudio import Transforms, write_transforms
+from trajectories.rig_file import save_rig
+from trajectories.rigs import make_rig
+
+SCENE = ["scene", "a red cube on green grass"]
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run a command that must be refused; gives the sentence."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        err = capsys.readouterr().err
+        assert end.value.code == 2
+        last = err.strip().splitlines()[-1]
+        assert last.startswith("cvd3d: error: ") and "Traceback" not in err
+        return last.removeprefix("cvd3d: error: ")
+
+    return run
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "scenes" / "first"
+
+
+@pytest.fixture
+def capture(tmp_path):
+    """A nerfstudio dataset of four 32x24 frames."""
+    folder = tmp_path / "capture"
+    (folder / "images").mkdir(parents=True)
+    rig = make_rig("static", 4, 1, width=32, height=24)
+    names = tuple(f"images/{i}.png" for i in range(4))
+    for name in names:
+        Image.new("RGB", (32, 24), "gray").save(folder / name)
+    write_transforms(Transforms(names, rig.cameras.reshape(-1)), folder / "transforms.json")
+    return folder
+
+
+def test_neither_a_prompt_nor_a_capture(refused, out):
+    assert "give a prompt" in refused("scene", "--out", out)
+    assert not out.exists()
+
+
+def test_an_empty_prompt(refused, out):
+    assert "The prompt is empty" in refused("scene", "  ", "--out", out)
+    assert not out.exists()
+
+
+def test_a_prompt_and_a_capture(refused, out, capture):
+    assert "give one" in refused(*SCENE, "--from", capture, "--out", out)
+
+
+def test_poses_without_a_capture(refused, out):
+    assert "--poses was given without --from" in refused(*SCENE, "--poses", "poses.txt", "--out", out)
+
+
+@pytest.mark.parametrize("option", [["--rig", "orbit"], ["--views", "2"], ["--steps", "3"]])
+def test_options_that_a_capture_has_no_use_for(refused, out, capture, option):
+    assert f"{option[0]} has no meaning with --from" in refused("scene", "--from", capture, "--out", out, *option)
+
+
+@pytest.mark.parametrize("option", ["--views", "--frames"])
+def test_zero_views_and_zero_frames(refused, out, option):
+    assert refused(*SCENE, option, "0", "--out", out) == f"The rig has 0 {option[2:]}; give at least 1."
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "option, told",
+    [
+        (["--steps", "0"], "--steps is 0"),
+        (["--guidance", "nan"], "--guidance is nan"),
+        (["--radius", "inf"], "--radius is inf"),
+        (["--radius", "-1"], "radius is -1"),
+        (["--fov", "180"], "180 degrees"),
+        (["--fps", "0"], "fps is 0"),
+        (["--size", "0", "64"], "0x64"),
+        (["--model", "nowhere"], "no model folder nowhere"),
+        (["--fit.steps", "0"], "--fit.steps is 0"),
+        (["--easing", "bouncy"], "bouncy"),
+        (["--sweep", "30"], "sweep"),
+    ],
+)
+def test_options_out_of_range(refused, out, option, told):
+    assert told in refused(*SCENE, "--out", out, *option)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("typed, meant", [("orbti", "orbit"), ("Circle", "circle"), ("hemi", "upper_hemi")])
+def test_an_unknown_rig_gets_the_nearest_name(refused, out, typed, meant):
+    sentence = refused(*SCENE, "--rig", typed, "--out", out)
+    assert f"There is no rig '{typed}'; did you mean '{meant}'?" in sentence
+    assert not out.exists()
+
+
+def test_a_rig_file_with_a_pose_that_is_no_rotation(refused, out, tmp_path):
+    path = tmp_path / "rig.json"
+    save_rig(make_rig("circle", 2, 3), path)
+    content = json.loads(path.read_text())
+    content["views"][1]["c2w"][2][0][0] += 0.5
+    path.write_text(json.dumps(content))
+    sentence = refused(*SCENE, "--rig", path, "--out", out)
+    assert "rig.json: view 'cam01', frame 2" in sentence and "rotation" in sentence
+    assert not out.exists()
+
+
+def test_a_rig_file_that_is_missing_or_contradicted(refused, out, tmp_path):
+    path = tmp_path / "rig.json"
+    assert "there is no such file" in refused(*SCENE, "--rig", path, "--out", out)
+    save_rig(make_rig("circle", 2, 3), path)
+    assert "--views cannot change the rig file" in refused(*SCENE, "--rig", path, "--views", "3", "--out", out)
+
+
+def test_cameras_from_which_no_depth_can_be_seen(refused, out):
+    assert "stand in one place" in refused(*SCENE, "--rig", "static", "--views", "1", "--out", out)
+    sentence = refused("scene", "a ball bouncing", "--rig", "orbit", "--views", "1", "--out", out)
+    assert "something in the prompt moves" in sentence
+    assert not out.exists()
+
+
+def test_an_output_folder_that_is_not_ours(refused, out):
+    out.mkdir(parents=True)
+    (out / "thesis.tex").write_text("x")
+    assert "not ours to write in" in refused(*SCENE, "--out", out)
+    assert [path.name for path in out.iterdir()] == ["thesis.tex"]
+
+
+def test_an_output_folder_inside_the_capture(refused, capture):
+    before = sorted(capture.rglob("*"))
+    for out in (capture, capture / "scene"):
+        assert "overlap" in refused("scene", "--from", capture, "--out", out)
+    assert sorted(capture.rglob("*")) == before
+
+
+def test_a_capture_that_is_not_there(refused, out, tmp_path):
+    assert "There is no capture at" in refused("scene", "--from", tmp_path / "nowhere", "--out", out)
+    assert not out.exists()
+
+
+def test_a_capture_without_cameras(refused, out, capture):
+    (capture / "transforms.json").unlink()
+    assert "but no cameras" in refused("scene", "--from", capture, "--out", out)
+    assert not out.exists()
+
+
+def test_a_capture_with_an_image_that_does_not_open(refused, out, capture):
+    (capture / "images" / "2.png").write_bytes(b"not a picture")
+    sentence = refused("scene", "--from", capture, "--out", out)
+    assert "2.png does not open" in sentence
+    assert not out.exists()
+
+
+def test_a_capture_with_an_image_that_breaks_off(refused, out, capture):
+    """The header is fine, so this shows only when the pixels are read, in the middle of the import."""
+    path = capture / "images" / "2.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:-400])
+    assert "2.png does not open" in refused("scene", "--from", capture, "--out", out)
+    assert not out.exists()
+
+
+def test_a_capture_with_frames_of_different_sizes(refused, out, capture):
+    Image.new("RGB", (16, 16)).save(capture / "images" / "3.png")
+    sentence = refused("scene", "--from", capture, "--out", out)
+    assert "3.png is 16x16 but the cameras are for 32x24" in sentence
+    assert not out.exists()
+
+
+def test_a_capture_with_a_pose_that_is_no_rotation(refused, out, capture):
+    path = capture / "transforms.json"
+    content = json.loads(path.read_text())
+    content["frames"][1]["transform_matrix"][0][0] += 1.0
+    path.write_text(json.dumps(content))
+    assert "transforms.json: frame 1 (images/1.png)" in refused("scene", "--from", capture, "--out", out)
+    assert not out.exists()
+
+
+def test_a_video_without_poses(refused, out, tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    assert "--poses" in refused("scene", "--from", tmp_path / "clip.mp4", "--out", out)
+
+
+def test_a_disk_that_fills(refused, out, drawing, monkeypatch):
+    """After the plan, in the middle of the frames; the finished plan stays and nothing else."""
+    import cvd3d.stages
+
+    written = []
+    write_image = cvd3d.stages.write_image
+
+    def fills(image, path):
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        written.append(path)
+        write_image(image, path)
+
+    monkeypatch.setattr(cvd3d.stages, "write_image", fills)
+    sentence = refused(*SCENE, "--views", "2", "--frames", "2", "--size", "16", "16", "--out", out)
+    assert sentence == f"The disk that holds {out} is full; free some space and run the same command again."
+    assert sorted(path.name for path in out.iterdir()) == ["rig.json", "scene.json"]
+
+
+def test_a_disk_that_fills_outside_a_scene(refused, tmp_path, monkeypatch):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    (folder / "scene.json").write_text(json.dumps({"format": "cvd3d scene 1", "stages": {}}))
+    (folder / "splats.ply").write_text("ply")
+    monkeypatch.setattr(shutil, "copyfile", full)
+    assert refused("export", folder, "--to", "ply", "--out", tmp_path / "a.ply").startswith("The disk is full")
+    assert [path.name for path in tmp_path.iterdir()] == ["scene"]
+
+
+def test_commands_on_a_folder_that_is_no_scene(refused, tmp_path):
+    for words in (["fit"], ["export", "--to", "ply"]):
+        assert "is not a scene folder" in refused(*words, tmp_path)
+    assert "no scene" in refused("view", tmp_path)
+
+
+def test_an_export_of_what_is_not_there_or_onto_what_is(refused, tmp_path, capture):
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    (folder / "scene.json").write_text(json.dumps({"format": "cvd3d scene 1", "stages": {}}))
+    assert "has no splats.ply yet" in refused("export", folder, "--to", "ply")
+    (folder / "transforms.json").write_text("{}")
+    words = ["export", folder, "--to", "nerfstudio", "--out", capture]
+    assert "is already there" in refused(*words)
+    (capture / "notes.txt").write_text("x")
+    assert "holds more than an earlier export" in refused(*words, "--force")
+    assert (capture / "notes.txt").exists()
+
+
+def test_a_training_of_no_steps(refused, tmp_path):
+    assert "--steps is 0" in refused("train", "--out", tmp_path / "run", "--steps", "0")
+    assert not (tmp_path / "run").exists()
