@@ -1,0 +1,342 @@
+"""Blending splats into images and the gradient of it: one autograd Function over 16x16 tiles.
+
+A splat here is (centre, shape, opacity, feature). Its shape is not the inverse covariance (A, B, C) itself but
+(a, r, k) with sigma = a/2 (dx + r dy)**2 + k/2 dy**2, that is a = A, r = B/A, k = C - B**2/A. It costs fewer products
+a pixel, is never negative, and does not cancel where a splat is a needle.
+
+Backward runs back to front. With q = (gradient of the pixel) . feature, T the transmittance before a splat and
+R = sum over the splats behind of w q, plus T_final (gradient . background - gradient of alpha),
+the gradient of its alpha is T q - R / (1 - alpha): one number a pixel, no buffer of channels.
+"""
+
+# Numba's intrinsics take two arguments more when defined than when called, which no type checker can know.
+# mypy: disable-error-code="call-arg, var-annotated"
+
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from recon.rasterize import binning
+from recon.rasterize.binning import HALF_A, HALF_K, OPACITY, REACH, SHEAR, TILE, Bins, X, Y
+from recon.rasterize.lanes import exp_minus, fill, load, magnitude, some, store, total, where
+from recon.rasterize.reference import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
+from recon.rasterize.threads import even_parts, run, weighted_parts
+
+PIXELS = TILE * TILE
+ENDLESS = np.float32(2**30)  # the stop of a pixel that is not finished
+CHECK_EVERY = 16  # splats between two looks at which rows of a tile are finished
+GEOMETRY = 8  # gradients in a slot before the features: centre 2, shape 3, opacity 1, |centre| 2
+LANE_CENTRES = (np.arange(TILE) + 0.5).astype(np.float32)
+
+_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
+_MIN, _MAX, _END = np.float32(ALPHA_MIN), np.float32(ALPHA_MAX), np.float32(TRANSMITTANCE_MIN)
+_LAST_LANE = np.float32(TILE - 1)
+
+
+class Composite(torch.autograd.Function):
+    """Splats to images. Set `absgrad` to leave the sums of absolute centre gradients on `centres.absgrad`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        centres: Tensor,
+        shapes: Tensor,
+        opacities: Tensor,
+        features: Tensor,
+        backgrounds: Tensor | None,
+        depths: Tensor,
+        camera_starts: np.ndarray,
+        width: int,
+        height: int,
+        absgrad: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Blend.
+
+        Args:
+            centres: (..., 2) pixels; flattened, M splats.
+            shapes: (M, 3), see above.
+            opacities: (M,).
+            features: (M, D).
+            backgrounds: (C, D) or None.
+            depths: (M,), only to sort by.
+            camera_starts: (C + 1,), the range of splats of each camera.
+            width, height: of the images.
+            absgrad: whether backward should set `centres.absgrad`.
+
+        Returns:
+            (C, H, W, D) features and (C, H, W, 1) alphas.
+        """
+        cameras, channels = len(camera_starts) - 1, features.shape[-1]
+        places, forms, strengths, distances = (
+            t.detach().contiguous().numpy() for t in (centres.reshape(-1, 2), shapes, opacities, depths)
+        )
+        bins = binning.bin_splats(places, forms, strengths, distances, camera_starts, width, height)
+        colors = features.detach().contiguous().numpy()
+        beyond = np.zeros((cameras, channels), np.float32)
+        if backgrounds is not None:
+            beyond[:] = backgrounds.detach().numpy()
+
+        images = np.empty((cameras, height, width, channels), np.float32)
+        alphas = np.empty((cameras, height, width, 1), np.float32)
+        transmittances = np.empty((cameras, height, width), np.float32)
+        stops = np.empty((cameras, height, width), np.float32)
+        parts = weighted_parts(np.diff(bins.tile_starts) + 32)
+        bin_arrays = (bins.records, bins.rows, bins.tile_starts, bins.ids, bins.tiles_x, bins.tiles_y)
+        run(_blend, parts, *bin_arrays, LANE_CENTRES, colors, beyond, images, alphas, transmittances, stops)
+
+        ctx.bins, ctx.parts, ctx.colors, ctx.beyond = bins, parts, colors, beyond
+        ctx.transmittances, ctx.stops, ctx.absgrad = transmittances, stops, absgrad
+        ctx.centres = centres  # the very object a strategy holds, for .absgrad
+        return torch.from_numpy(images), torch.from_numpy(alphas)
+
+    @staticmethod
+    def backward(ctx: Any, grad_images: Tensor, grad_alphas: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients in the order of `forward`."""
+        bins: Bins = ctx.bins
+        channels = ctx.colors.shape[-1]
+        v_images = grad_images.contiguous().numpy()
+        v_alphas = grad_alphas.contiguous().numpy()
+        slots = np.empty((len(bins.ids), GEOMETRY + channels), np.float32)
+        bin_arrays = (bins.records, bins.rows, bins.tile_starts, bins.ids, bins.slots, bins.tiles_x, bins.tiles_y)
+        given = (ctx.colors, ctx.beyond, ctx.transmittances, ctx.stops, v_images, v_alphas, ctx.absgrad)
+        run(_unblend, ctx.parts, *bin_arrays, LANE_CENTRES, *given, slots)
+
+        count = len(bins.records)
+        sums = [np.empty((count, n), np.float32) for n in (2, 3, 1, 2, channels)]
+        run(_gather, even_parts(count), bins.slot_starts, slots, *sums)
+        v_centres, v_shapes, v_opacities, v_absolute, v_colors = (torch.from_numpy(s) for s in sums)
+        shape = ctx.centres.shape
+        if ctx.absgrad:
+            ctx.centres.absgrad = v_absolute.reshape(shape)
+        v_beyond = None
+        if ctx.needs_input_grad[4]:
+            through = np.einsum("chw,chwd->cd", ctx.transmittances, v_images, dtype=np.float64)
+            v_beyond = torch.from_numpy(through.astype(np.float32))
+        return v_centres.reshape(shape), v_shapes, v_opacities[:, 0], v_colors, v_beyond, *[None] * 5
+
+
+@njit(error_model="numpy")
+def _misses(left, half_a, base, reach):
+    """Whether sigma is beyond reach on a whole row whose first lane lies at u = `left`."""
+    near = max(max(left, -(left + _LAST_LANE)), _ZERO)
+    return base + half_a * near * near > reach
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _blend(
+    first,
+    last,
+    records,
+    rows,
+    tile_starts,
+    ids,
+    tiles_x,
+    tiles_y,
+    lane_centres,
+    colors,
+    beyond,
+    images,
+    alphas,
+    transmittances,
+    stops,
+):
+    """Blend tiles first..last. A pixel's stop is the place, in its tile's list, of the splat that finished it."""
+    height, width, channels = images.shape[1:]
+    transmittance = np.empty(PIXELS, np.float32)
+    stop = np.empty(PIXELS, np.float32)
+    blended = np.empty(channels * PIXELS, np.float32)
+    lane = load(lane_centres, 0)
+    for tile in range(first, last):
+        camera, place = tile // (tiles_x * tiles_y), tile % (tiles_x * tiles_y)
+        top, left = place // tiles_x * TILE, place % tiles_x * TILE
+        tall, wide = min(TILE, height - top), min(TILE, width - left)
+        transmittance[:] = 1
+        blended[:] = 0
+        stop[:] = -1
+        for row in range(tall):
+            stop[row * TILE : row * TILE + wide] = ENDLESS
+
+        start, end = tile_starts[tile], tile_starts[tile + 1]
+        live = 0
+        for i in range(start, end):
+            if (i - start) % CHECK_EVERY == 0:
+                live = 0
+                for row in range(tall):
+                    if some(load(stop, row * TILE) >= ENDLESS):
+                        live |= 1 << row
+                if live == 0:
+                    break
+            m = ids[i]
+            half_a, shear, half_k = records[m, HALF_A], records[m, SHEAR], records[m, HALF_K]
+            opacity, reach = records[m, OPACITY], records[m, REACH]
+            dx = lane - (records[m, X] - np.float32(left))
+            first_dx = _HALF - (records[m, X] - np.float32(left))
+            centre_y = records[m, Y] - np.float32(top)
+            for row in range(max(rows[m, 0] - top, 0), min(rows[m, 1] - top, TILE)):
+                dy = np.float32(row) + _HALF - centre_y
+                base, shift = half_k * dy * dy, shear * dy
+                if (live >> row) & 1 == 0 or _misses(first_dx + shift, half_a, base, reach):
+                    continue
+                u = dx + shift
+                alpha = min(opacity * exp_minus(half_a * u * u + base), _MAX)
+                ended = load(stop, row * TILE)
+                before = load(transmittance, row * TILE)
+                after = before * (_ONE - alpha)
+                drawn = (alpha >= _MIN) & (ended >= ENDLESS)
+                ending = drawn & (after <= _END)
+                if some(ending):
+                    store(stop, row * TILE, where(ending, np.float32(i - start), ended))
+                drawn = drawn & (after > _END)
+                weight = where(drawn, alpha * before, _ZERO)
+                store(transmittance, row * TILE, where(drawn, after, before))
+                for channel in range(channels):
+                    at = channel * PIXELS + row * TILE
+                    store(blended, at, load(blended, at) + weight * colors[m, channel])
+
+        for row in range(tall):
+            for column in range(wide):
+                pixel = row * TILE + column
+                y, x = top + row, left + column
+                rest = transmittance[pixel]
+                transmittances[camera, y, x] = rest
+                stops[camera, y, x] = stop[pixel]
+                alphas[camera, y, x, 0] = _ONE - rest
+                for channel in range(channels):
+                    images[camera, y, x, channel] = blended[channel * PIXELS + pixel] + rest * beyond[camera, channel]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _unblend(
+    first,
+    last,
+    records,
+    rows,
+    tile_starts,
+    ids,
+    slots,
+    tiles_x,
+    tiles_y,
+    lane_centres,
+    colors,
+    beyond,
+    transmittances,
+    stops,
+    v_images,
+    v_alphas,
+    absgrad,
+    slot_grads,
+):
+    """Gradients of tiles first..last, each meeting's in its slot."""
+    height, width, channels = v_images.shape[1:]
+    transmittance = np.empty(PIXELS, np.float32)
+    stop = np.empty(PIXELS, np.float32)
+    behind = np.empty(PIXELS, np.float32)
+    v_pixels = np.empty(channels * PIXELS, np.float32)
+    v_color = np.empty(channels * TILE, np.float32)
+    row_stops = np.empty(TILE, np.int64)
+    lane = load(lane_centres, 0)
+    for tile in range(first, last):
+        camera, place = tile // (tiles_x * tiles_y), tile % (tiles_x * tiles_y)
+        top, left = place // tiles_x * TILE, place % tiles_x * TILE
+        start, end = tile_starts[tile], tile_starts[tile + 1]
+        transmittance[:] = 1
+        stop[:] = -1
+        behind[:] = 0
+        v_pixels[:] = 0
+        row_stops[:] = 0
+        final = 0
+        for row in range(min(TILE, height - top)):
+            for column in range(min(TILE, width - left)):
+                pixel = row * TILE + column
+                y, x = top + row, left + column
+                rest = transmittances[camera, y, x]
+                through = -v_alphas[camera, y, x, 0]
+                for channel in range(channels):
+                    v = v_images[camera, y, x, channel]
+                    v_pixels[channel * PIXELS + pixel] = v
+                    through += v * beyond[camera, channel]
+                transmittance[pixel] = rest
+                behind[pixel] = rest * through
+                stop[pixel] = stops[camera, y, x]
+                row_stops[row] = max(row_stops[row], min(np.int64(stop[pixel]), end - start))
+            final = max(final, row_stops[row])
+
+        for i in range(start + final, end):
+            slot_grads[slots[i]] = 0
+        for i in range(start + final - 1, start - 1, -1):
+            m, slot = ids[i], slots[i]
+            half_a, shear, half_k = records[m, HALF_A], records[m, SHEAR], records[m, HALF_K]
+            opacity, reach = records[m, OPACITY], records[m, REACH]
+            dx = lane - (records[m, X] - np.float32(left))
+            first_dx = _HALF - (records[m, X] - np.float32(left))
+            centre_y = records[m, Y] - np.float32(top)
+            order = i - start
+            s_sum, s_y, s_yy = fill(_ZERO), fill(_ZERO), fill(_ZERO)
+            s_u, s_uy, s_uu = fill(_ZERO), fill(_ZERO), fill(_ZERO)
+            abs_x, abs_y = fill(_ZERO), fill(_ZERO)
+            v_color[:] = 0
+            for row in range(max(rows[m, 0] - top, 0), min(rows[m, 1] - top, TILE)):
+                dy = np.float32(row) + _HALF - centre_y
+                base, shift = half_k * dy * dy, shear * dy
+                if row_stops[row] <= order or _misses(first_dx + shift, half_a, base, reach):
+                    continue
+                u = dx + shift
+                strength = opacity * exp_minus(half_a * u * u + base)
+                alpha = min(strength, _MAX)
+                drawn = (alpha >= _MIN) & (load(stop, row * TILE) > np.float32(order))
+                if not some(drawn):
+                    continue
+                after, rest = load(transmittance, row * TILE), load(behind, row * TILE)
+                inverse = _ONE / (_ONE - alpha)
+                before = after * inverse
+                weight = where(drawn, alpha * before, _ZERO)
+                q = fill(_ZERO)
+                for channel in range(channels):
+                    v = load(v_pixels, channel * PIXELS + row * TILE)
+                    q = q + v * colors[m, channel]
+                    store(v_color, channel * TILE, load(v_color, channel * TILE) + weight * v)
+                s = strength * (rest * inverse - before * q)
+                s = where(drawn & (strength <= _MAX), s, _ZERO)
+                store(transmittance, row * TILE, where(drawn, before, after))
+                store(behind, row * TILE, rest + weight * q)
+                su = s * u
+                s_sum, s_y, s_yy = s_sum + s, s_y + s * dy, s_yy + s * (dy * dy)
+                s_u, s_uy, s_uu = s_u + su, s_uy + su * dy, s_uu + su * u
+                if absgrad:
+                    along = su * (half_a + half_a)
+                    abs_x = abs_x + magnitude(along)
+                    abs_y = abs_y + magnitude(along * shear + s * (dy * (half_k + half_k)))
+
+            a, k = half_a + half_a, half_k + half_k
+            sum_u, sum_y = total(s_u), total(s_y)
+            slot_grads[slot, 0] = -a * sum_u
+            slot_grads[slot, 1] = -(a * shear * sum_u + k * sum_y)
+            slot_grads[slot, 2] = _HALF * total(s_uu)
+            slot_grads[slot, 3] = a * total(s_uy)
+            slot_grads[slot, 4] = _HALF * total(s_yy)
+            slot_grads[slot, 5] = -total(s_sum) / opacity
+            slot_grads[slot, 6] = total(abs_x)
+            slot_grads[slot, 7] = total(abs_y)
+            for channel in range(channels):
+                slot_grads[slot, GEOMETRY + channel] = total(load(v_color, channel * TILE))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gather(first, last, slot_starts, slot_grads, v_centres, v_shapes, v_opacities, v_absolute, v_colors):
+    """Sum each splat's slots, in their order."""
+    channels = v_colors.shape[1]
+    sums = np.empty(GEOMETRY + channels, np.float32)
+    for m in range(first, last):
+        sums[:] = 0
+        for slot in range(slot_starts[m], slot_starts[m + 1]):
+            for n in range(GEOMETRY + channels):
+                sums[n] += slot_grads[slot, n]
+        v_centres[m, 0], v_centres[m, 1] = sums[0], sums[1]
+        v_shapes[m, 0], v_shapes[m, 1], v_shapes[m, 2] = sums[2], sums[3], sums[4]
+        v_opacities[m, 0] = sums[5]
+        v_absolute[m, 0], v_absolute[m, 1] = sums[6], sums[7]
+        for channel in range(channels):
+            v_colors[m, channel] = sums[GEOMETRY + channel]
