@@ -63,54 +63,14 @@ for _table in (NOUNS, ADJECTIVES, GROUND_PHRASES, SKY_PHRASES, PARTICIPLES, VERB
 VOCABULARY: tuple[str, ...] = tuple(sorted(set(" ".join(_PHRASES).split())))
 """Every word that a caption can contain, sorted."""
 
-MOTION_WORDS = {word for table in (PARTICIPLES, VERBS) for words in table.values() for word in words} | set(
-    [
-        "bounce",
-        "jump",
-        "hop",
-        "hops",
-        "spin",
-        "rotate",
-        "turn",
-        "drive",
-        "move",
-        "rolls",
-        "roll",
-        "rolling",
-        "flies",
-        "fly",
-        "flying",
-        "runs",
-        "run",
-        "running",
-        "walks",
-        "walk",
-        "walking",
-        "falls",
-        "fall",
-        "falling",
-        "dances",
-        "dance",
-        "dancing",
-        "swims",
-        "swim",
-        "swimming",
-        "races",
-        "race",
-        "racing",
-        "slides",
-        "slide",
-        "sliding",
-        "floats",
-        "float",
-        "floating",
-        "swings",
-        "swing",
-        "swinging",
-        "waves",
-        "waving",
-    ]
-)
+_OTHER_MOTIONS = """
+    bounce jump hop hops spin rotate turn drive move roll rolls rolling fly flies flying run runs running walk walks
+    walking fall falls falling dance dances dancing swim swims swimming race races racing slide slides sliding float
+    floats floating swing swings swinging wave waves waving
+"""
+
+MOTION_WORDS = frozenset(" ".join([*sum((*PARTICIPLES.values(), *VERBS.values()), ()), _OTHER_MOTIONS]).split())
+"""Words that say that something moves; more than captions use."""
 
 
 def words(prompt: str) -> list[str]:

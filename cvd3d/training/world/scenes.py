@@ -58,8 +58,8 @@ GROUNDS: dict[str, Ground] = {
 
 SKIES: dict[str, Sky] = {
     "clear": Sky((0.25, 0.52, 0.90), (0.76, 0.87, 0.96), (0.58, 0.57, 0.54), (0.50, 0.51, 0.54)),
-    "sunset": Sky((0.42, 0.30, 0.52), (0.99, 0.62, 0.30), (0.62, 0.48, 0.36), (0.46, 0.40, 0.40)),
-    "night": Sky((0.03, 0.04, 0.14), (0.13, 0.17, 0.34), (0.30, 0.31, 0.36), (0.30, 0.31, 0.38)),
+    "sunset": Sky((0.42, 0.30, 0.52), (0.99, 0.62, 0.30), (0.60, 0.50, 0.42), (0.49, 0.44, 0.46)),
+    "night": Sky((0.03, 0.04, 0.14), (0.13, 0.17, 0.34), (0.38, 0.39, 0.43), (0.40, 0.41, 0.48)),
     "overcast": Sky((0.55, 0.57, 0.60), (0.76, 0.77, 0.78), (0.22, 0.22, 0.22), (0.66, 0.66, 0.67)),
 }
 
@@ -81,7 +81,7 @@ class Object:
     action: str = STILL
     """STILL, BOUNCING, SPINNING or DRIVING."""
     phase: float = 0.0
-    """Where the action starts at time 0, in [0, 1): a part of a bounce, of a turn, or of the first half second's drive."""
+    """Where the action starts at time 0, in [0, 1): of a bounce, a turn, or the first half second of a drive."""
 
     def at(self, time: float) -> Primitives:
         """Its primitives at `time` seconds, in the world."""
