@@ -21,15 +21,14 @@ from trajectories.rig import Rig
 from viewer.framing import Framing, frame_scene
 from viewer.gaussians import Gaussians
 from viewer.live import LatestSplats
-from viewer.panels import CameraPanel, TimePanel, add_camera_panel, add_layer_panel, add_time_panel
+from viewer.panels import CameraPanel, TimePanel, about_splats, add_camera_panel, add_layer_panel, add_time_panel
 from viewer.playback import Playback, native_fps
 from viewer.scene_folder import read_scene_folder
 from viewer.scene_nodes import CameraNodes, Frames, add_ground, add_points, add_splats, look_through
 
 if TYPE_CHECKING:
-    from recon.splats import Splats
-
     from recon.points import PointCloud
+    from recon.splats import Splats
 
 PORTS_TRIED = 50
 OVERVIEW_FOV = float(np.radians(50.0))
@@ -39,8 +38,8 @@ def view_scene(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8080)
     """Show a scene folder in the browser until Ctrl-C; see `open_scene`."""
     viewer = open_scene(folder, host=host, port=port)
     try:
-        rich.print(f"[bold]{viewer.title}[/bold] is at {viewer.url}  (Ctrl-C ends)")
         with contextlib.suppress(KeyboardInterrupt):
+            rich.print(f"[bold]{viewer.title}[/bold] is at {viewer.url}  (Ctrl-C ends)")
             threading.Event().wait()
     finally:
         viewer.close()
@@ -167,8 +166,7 @@ class SceneViewer:
             self._points = add_points(
                 self.server, points.positions, points.colors, 0.004 * framing.radius, visible=box.value
             )
-            self._layers.offer("Starting points")
-            self._layers.about_points.content = f"{len(points.positions):,} starting points ({points.source})."
+            self._layers.offer("Starting points", f"{len(points.positions):,} starting points ({points.source}).")
 
     def notice(self, text: str) -> None:
         """Write a line of markdown at the foot of the panel."""
@@ -313,14 +311,13 @@ class SceneViewer:
     def _draw_splats(self, gaussians: Gaussians) -> None:
         with self._lock:
             if self._splat_node is None:
-                self._layers.offer("Splats")
                 for layer in ("Starting points", "Ground grid"):
                     self._layers.boxes[layer].value = False  # type: ignore[misc]
                 if self._positions is None:
                     self._positions = gaussians.means
                     self._frame_scene()
             self._splat_node = add_splats(self.server, gaussians, self._layers.boxes["Splats"].value)
-            self._layers.tell_splats(len(gaussians), gaussians.total)
+            self._layers.offer("Splats", about_splats(len(gaussians), gaussians.total))
 
 
 def _free_port(host: str, port: int) -> int:

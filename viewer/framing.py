@@ -79,7 +79,7 @@ def _frame_positions(positions: np.ndarray | None) -> Framing:
         target = np.median(positions, axis=0)
         radius = max(2.0 * float(np.quantile(np.linalg.norm(positions - target, axis=1), 0.8)), 1e-3)
     eye = target + 1.3 * radius * _direction(np.array([1.0, -1.5, 0.5]), turn=0.0, lift=np.radians(5.0))
-    return Framing(target, eye, radius, 0.12 * radius)
+    return Framing(target, eye, radius, 0.15 * radius)
 
 
 def _direction(offset: np.ndarray, *, turn: float, lift: float) -> np.ndarray:
@@ -97,15 +97,15 @@ def _distance_to_hold(centers: np.ndarray, target: np.ndarray, toward: np.ndarra
         np.abs((centers - target) @ np.cross(toward, right)),
         (centers - target) @ toward,
     )
-    for distance in radius * np.linspace(1.6, 3.4, 10):
-        room = 0.8 * (distance - nearer)
+    for distance in radius * np.linspace(1.4, 3.4, 11):
+        room = 0.92 * (distance - nearer)
         if (sideways < np.tan(np.radians(30)) * room).all() and (upward < np.tan(np.radians(25)) * room).all():
             break
     return float(distance)
 
 
 def _frustum_depth(rig: Rig, radius: float) -> float:
-    """An eighth of the radius, less where cameras stand close together, but never so small that it is lost."""
+    """A seventh of the radius, less where cameras stand close together, but never so small that it is lost."""
     centers = rig.cameras.centers.mean(axis=1)
     apart = np.linalg.norm(centers[:, None] - centers[None], axis=-1) + np.where(np.eye(len(centers)), np.inf, 0.0)
-    return float(np.clip(0.7 * apart.min(), 0.05 * radius, 0.12 * radius))
+    return float(np.clip(0.7 * apart.min(), 0.05 * radius, 0.15 * radius))

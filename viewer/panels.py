@@ -81,27 +81,32 @@ class LayerPanel:
     """What is shown besides the cameras; a layer's box appears with the layer."""
 
     boxes: dict[str, viser.GuiCheckboxHandle]
-    about_splats: viser.GuiMarkdownHandle
-    about_points: viser.GuiMarkdownHandle
+    about: dict[str, viser.GuiMarkdownHandle]
+    """A line about a layer, below the boxes."""
     notice: viser.GuiMarkdownHandle
 
-    def offer(self, layer: str) -> None:
+    def offer(self, layer: str, about: str = "") -> None:
+        """Let a layer be switched, now that it is there, and say something about it."""
         self.boxes[layer].visible = True
-
-    def tell_splats(self, shown: int, total: int) -> None:
-        some = f"{shown:,} of {total:,} splats" if shown < total else f"{total:,} splats"
-        self.about_splats.content = f"{some}. Colours are DC only: this page draws no view-dependent colour."
+        self.about[layer].content = about
+        self.about[layer].visible = bool(about)
 
 
 def add_layer_panel(gui: viser.GuiApi, on_toggle: Callable[[str, bool], None]) -> LayerPanel:
+    """Add the boxes of all layers, hidden, and an empty notice at the foot."""
     with gui.add_folder("Show", order=3):
         boxes = {layer: gui.add_checkbox(layer, True, visible=False) for layer in LAYERS}
-        about = gui.add_markdown("")
-        points = gui.add_markdown("")
+        about = {layer: gui.add_markdown("", visible=False) for layer in LAYERS}
     notice = gui.add_markdown("", order=4)
     for layer, box in boxes.items():
         box.on_update(partial(_toggled, on_toggle, layer))
-    return LayerPanel(boxes, about, points, notice)
+    return LayerPanel(boxes, about, notice)
+
+
+def about_splats(shown: int, total: int) -> str:
+    """What the page can and cannot show of the splats."""
+    some = f"{shown:,} of {total:,} splats" if shown < total else f"{total:,} splats"
+    return f"{some}. Colours are DC only: this page draws no view-dependent colour."
 
 
 def _toggled(on_toggle: Callable[[str, bool], None], layer: str, event: viser.GuiEvent) -> None:

@@ -145,14 +145,16 @@ def test_splats_replace_splats_and_send_the_points_back():
     with closing(SceneViewer(port=0, max_splats=50)) as viewer:
         viewer.show_points(PointCloud(np.random.default_rng(0).random((9, 3)), np.zeros((9, 3)), "a test"))
         assert node(viewer, "/points").visible and not viewer._layers.boxes["Splats"].visible
-        assert "9 starting points (a test)" in viewer._layers.about_points.content
+        assert "9 starting points (a test)" in viewer._layers.about["Starting points"].content
         viewer.show_splats(splats_of(30))
-        wait_until(lambda: node(viewer, "/splats") is not None and "30 splats" in viewer._layers.about_splats.content)
+        wait_until(
+            lambda: node(viewer, "/splats") is not None and "30 splats" in viewer._layers.about["Splats"].content
+        )
         assert node(viewer, "/splats").buffer.shape[0] == 30
         assert not node(viewer, "/points").visible
-        assert "DC only" in viewer._layers.about_splats.content
+        assert "DC only" in viewer._layers.about["Splats"].content
         viewer.show_splats(splats_of(100))
-        wait_until(lambda: "50 of 100 splats" in viewer._layers.about_splats.content)
+        wait_until(lambda: "50 of 100 splats" in viewer._layers.about["Splats"].content)
         assert node(viewer, "/splats").buffer.shape[0] == 50
 
 

@@ -1,0 +1,117 @@
+"""The page itself, in headless Chromium: one browser start for everything."""
+
+import io
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from recon.export.ply import save_ply as save_splats
+from recon.points import PointCloud, save_ply
+from recon.splats import Splats
+from trajectories import InputError
+from trajectories.rig_file import save_rig
+from trajectories.rigs import make_rig
+from viewer import screenshot
+from viewer.app import open_scene
+
+SIZE = (900, 540)
+
+
+def ball(n: int) -> Splats:
+    """A red ball around the default rigs' target."""
+    directions = torch.randn(n, 3, generator=torch.Generator().manual_seed(0))
+    red = torch.tensor([0.9, 0.05, 0.05])
+    return Splats(
+        means=0.6 * directions / directions.norm(dim=1, keepdim=True) + torch.tensor([0.0, 0.0, 0.6]),
+        quats=torch.tensor([[1.0, 0, 0, 0]]).repeat(n, 1),
+        log_scales=torch.full((n, 3), float(np.log(0.08))),
+        logit_opacities=torch.full((n,), 3.0),
+        sh=((red - 0.5) / 0.28209479).repeat(n, 1)[:, None],
+    )
+
+
+@pytest.fixture
+def scene(tmp_path):
+    rig = make_rig("orbit", 3, 6)
+    save_rig(rig, tmp_path / "rig.json")
+    for v, name in enumerate(rig.names):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for t in range(rig.frames):
+            Image.new("RGB", (128, 128), (40 * t, 80 * v, 250)).save(tmp_path / "images" / name / f"{t:05d}.png")
+    splats = ball(300)
+    save_ply(PointCloud(splats.means.numpy(), np.full((300, 3), 0.5), "a test"), tmp_path / "points.ply")
+    save_splats(splats, tmp_path / "splats.ply")
+    return tmp_path
+
+
+def canvas_of(page) -> np.ndarray:
+    """(H, W, 3) pixels of the page, left of its panel."""
+    png = page.screenshot(timeout=60_000)
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))[:, : SIZE[0] - 340].astype(int)
+
+
+def red_pixels(image: np.ndarray) -> int:
+    return int(((image[..., 0] > 140) & (image[..., 1] < 80) & (image[..., 2] < 80)).sum())
+
+
+def wait_for(page, true) -> None:
+    for _ in range(120):
+        if true():
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError("It did not come true on the page within 30 s.")
+
+
+def test_the_page_shows_the_scene_and_obeys(scene, tmp_path):
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    try:
+        screenshot.chromium_path()
+    except InputError as missing:
+        pytest.skip(str(missing))
+    with closing(open_scene(scene, port=0)) as viewer, screenshot.open_page(viewer.url, wait=0.5, size=SIZE) as page:
+        # The splats are drawn, and the frustums' frames beside them.
+        wait_for(page, lambda: red_pixels(canvas_of(page)) > 2000)
+        before = canvas_of(page)
+        assert ((before[..., 2] > 200) & (before[..., 0] < 30)).sum() > 100  # frame 0 is blue without red
+        assert page.get_by_text("300 splats. Colours are DC only").is_visible()
+
+        # The slider moves all videos and cameras.
+        page.get_by_role("slider").first.focus()
+        for _ in range(5):
+            page.keyboard.press("ArrowRight")
+        wait_for(page, lambda: viewer._time_panel.frame.value == 5)
+        wait_for(page, lambda: page.get_by_text("0.62 s of 0.62 s").is_visible())
+        wait_for(page, lambda: (np.abs(canvas_of(page) - before).max(axis=-1) > 40).sum() > 200)
+        after = canvas_of(page)
+        assert ((after[..., 2] > 200) & (after[..., 0] < 30)).sum() < 50
+
+        # Looking through a camera puts the eye there, and the overview brings it back.
+        (client,) = viewer.server.get_clients().values()
+        first_look = client.camera.position
+        page.get_by_role("button", name=viewer._rig.names[1]).click()
+        wait_for(page, lambda: np.allclose(client.camera.position, viewer._rig.cameras.centers[1, 5], atol=1e-3))
+        wait_for(page, lambda: red_pixels(canvas_of(page)) > 1.5 * red_pixels(after))  # the page has followed, too
+        assert client.camera.fov == pytest.approx(np.radians(50), abs=1e-3)
+        page.get_by_role("button", name="Overview").click()
+        wait_for(page, lambda: np.allclose(client.camera.position, first_look, atol=1e-3))
+
+        # Play starts the clock and pause stops it.
+        page.get_by_role("button", name="Play").click()
+        wait_for(page, lambda: viewer._time_panel.frame.value not in (5, 0))
+        page.get_by_role("button", name="Pause").click()
+        wait_for(page, lambda: not viewer._playback.playing)
+        held = viewer._playback.frame(time.monotonic())
+        wait_for(page, lambda: viewer._time_panel.frame.value == held)
+
+        page.screenshot(path=str(tmp_path / "page.png"), timeout=60_000)
+        assert (tmp_path / "page.png").stat().st_size > 10_000
+
+
+def test_without_chromium_a_picture_is_refused_in_words(monkeypatch, tmp_path):
+    monkeypatch.setattr(screenshot.shutil, "which", lambda name: None)
+    with pytest.raises(InputError, match="install it"):
+        screenshot.chromium_path()
