@@ -48,7 +48,12 @@ def draw_rig(rig: Rig, path: str | Path, target: ArrayLike | None = None) -> Non
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path}: cannot draw a file that ends in {path.suffix!r}; use {' or '.join(FORMATS)}.")
     subject = _meeting_point(rig.cameras) if target is None else np.asarray(target, dtype=np.float64)
-    settings = {"font.family": "DejaVu Sans", "font.size": 9, "svg.hashsalt": "cvd3d", "text.color": INK}
+    settings: dict[Any, Any] = {
+        "font.family": "DejaVu Sans",
+        "font.size": 9,
+        "svg.hashsalt": "cvd3d",
+        "text.color": INK,
+    }
     with matplotlib.rc_context(settings):
         figure = _figure(rig, subject)
         picture = io.BytesIO()

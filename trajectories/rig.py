@@ -67,12 +67,12 @@ class Rig:
         cameras = list(paths.values())
         if not cameras:
             raise InputError("A rig needs at least one path; give a name and its cameras.")
-        for name, path in paths.items():
-            here, wanted = ((p.shape, p.width, p.height) for p in (path, cameras[0]))
-            if here != wanted or len(path.shape) != 1:
+        kinds = [f"{path.shape} of {path.width}x{path.height} pixels" for path in cameras]
+        for name, path, kind in zip(paths, cameras, kinds):
+            if kind != kinds[0] or len(path.shape) != 1:
                 raise InputError(
-                    f"The path {name!r} has shape {path.shape} and images of {path.width}x{path.height}; all paths of "
-                    f"a rig must be like {next(iter(paths))!r}: {wanted[0]} and {wanted[1]}x{wanted[2]}."
+                    f"The path {name!r} has cameras {kind}; all paths of a rig need cameras (T,) of one length and "
+                    f"image size, and the first has {kinds[0]}."
                 )
         c2w, K = np.stack([p.c2w for p in cameras]), np.stack([p.K for p in cameras])
         return cls(Cameras(c2w, K, cameras[0].width, cameras[0].height), np.asarray(times), tuple(paths))

@@ -128,8 +128,8 @@ def _assemble(
         if lenses[int(id)][:2] != (width, height):
             size = "{}x{}".format(*lenses[int(id)])
             raise InputError(
-                f"{path}: image {name!r} is {size} but {names[0]!r} is {width}x{height}; all images need one size, which "
-                "`colmap image_undistorter --max_image_size` can give."
+                f"{path}: image {name!r} is {size} but {names[0]!r} is {width}x{height}; all images need one size, "
+                "which `colmap image_undistorter --max_image_size` can give."
             )
     poses = np.stack([image[2] for image in images])
     R = Rotation.from_quat(poses[:, [1, 2, 3, 0]]).as_matrix()

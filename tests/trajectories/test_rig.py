@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from trajectories import InputError, Rig, make_rig
+
+
+def test_a_rig_of_own_paths(random_cameras):
+    left, right = random_cameras(0, 5), random_cameras(1, 5)
+    rig = Rig.from_paths({"left": left, "right": right}, np.arange(5) / 24)
+    assert (rig.views, rig.frames, rig.names) == (2, 5, ("left", "right"))
+    np.testing.assert_array_equal(rig.cameras[1].c2w, right.c2w)
+    np.testing.assert_array_equal(rig.cameras[0].K, left.K)
+
+
+def test_paths_that_differ_are_refused_by_name(random_cameras):
+    left = random_cameras(0, 5)
+    for other in (random_cameras(1, 4), random_cameras(1, 5, width=80)):
+        with pytest.raises(InputError, match="The path 'right'"):
+            Rig.from_paths({"left": left, "right": other}, np.arange(5))
+    with pytest.raises(InputError, match=r"The path 'left' has cameras \(\)"):
+        Rig.from_paths({"left": left[0]}, [0.0])
+    with pytest.raises(InputError, match="at least one path"):
+        Rig.from_paths({}, [])
+
+
+def test_a_subset_keeps_the_order_asked_for():
+    rig = make_rig("orbit", 4, 3)
+    part = rig.subset(["cam03", "cam01"])
+    assert part.names == ("cam03", "cam01")
+    np.testing.assert_array_equal(part.cameras.c2w, rig.cameras.c2w[[3, 1]])
+    with pytest.raises(InputError, match="no video 'cam04'"):
+        rig.subset(["cam04"])
+
+
+def test_moving_the_world_moves_every_camera():
+    rig = make_rig("circle", 3, 4)
+    world = np.eye(4)
+    world[:3, 3] = [1.0, 2.0, 3.0]
+    moved = rig.transformed(world)
+    np.testing.assert_allclose(moved.cameras.centers, rig.cameras.centers + world[:3, 3])
+    assert moved.names == rig.names
+    np.testing.assert_array_equal(moved.times, rig.times)
+
+
+@pytest.mark.parametrize("times", [[0.0, 1.0], [0.0, 1.0, 1.0], [0.0, 2.0, 1.0], [0.0, 1.0, np.nan]])
+def test_times_must_increase(random_cameras, times):
+    with pytest.raises(InputError, match="increasing times"):
+        Rig(random_cameras(0, 6).reshape(2, 3), times, ("a", "b"))
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "a"), ("a", "../b"), ("a", ""), ("a", "b c")])
+def test_names_must_be_distinct_folder_names(random_cameras, names):
+    with pytest.raises(InputError, match="name"):
+        Rig(random_cameras(0, 6).reshape(2, 3), [0.0, 1.0, 2.0], names)
+
+
+def test_a_rig_needs_cameras_of_two_axes(random_cameras):
+    with pytest.raises(InputError, match=r"shape \(V, T\)"):
+        Rig(random_cameras(0, 3), [0.0, 1.0, 2.0], ("a",))
