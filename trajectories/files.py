@@ -101,6 +101,14 @@ def numbers(value: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
     return array.astype(np.float64)
 
 
+def whole_number(value: Any, where: str) -> int:
+    """One whole number, as `numbers`; 3.0 is one, 3.5 is not."""
+    number = float(numbers(value, (), where))
+    if not number.is_integer():
+        raise InputError(f"{where} is {value!r}; a whole number is expected.")
+    return int(number)
+
+
 def parse_floats(tokens: Sequence[str], where: str) -> np.ndarray:
     """(N,) float64 numbers of a line of text.
 

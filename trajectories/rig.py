@@ -55,7 +55,12 @@ class Rig:
 
     @classmethod
     def from_paths(cls, paths: Mapping[str, Cameras], times: ArrayLike) -> Rig:
-        """A rig of your own camera paths.
+        """A rig of your own camera paths, for example through key poses at constant speed:
+
+            keys = look_at([[-3, -3, 1], [0, -4, 2], [3, -3, 1]], target=[0, 0, 0.6])
+            K = intrinsics_from_fov(math.radians(50), width=128, height=128)
+            sweep = Cameras(through(keys, 16, easing="in-out"), K, width=128, height=128)
+            rig = Rig.from_paths({"there": sweep, "back": sweep[::-1]}, times=np.arange(16) / 8)
 
         Args:
             paths: name of each video -> its cameras (T,); all with images of one size.

@@ -11,7 +11,7 @@ import numpy as np
 
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
-from trajectories.files import cameras_from, numbers, read_json, write_text
+from trajectories.files import cameras_from, numbers, read_json, whole_number, write_text
 from trajectories.rig import Rig
 
 FORMAT = "cvd3d rig 1"
@@ -48,7 +48,7 @@ def load_rig(path: str | Path) -> Rig:
         raise InputError(
             f"{path}: the field 'convention' is {content['convention']!r}, but this version knows only {CONVENTION!r}."
         )
-    width, height = (int(numbers(_field(content, key, path), (), f"{path}: '{key}'")) for key in ("width", "height"))
+    width, height = (whole_number(_field(content, key, path), f"{path}: '{key}'") for key in ("width", "height"))
     times = numbers(_field(content, "times", path), (-1,), f"{path}: 'times'")
     views = _field(content, "views", path)
     if not isinstance(views, list) or not all(isinstance(view, dict) for view in views) or not views:

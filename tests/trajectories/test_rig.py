@@ -1,7 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 
-from trajectories import InputError, Rig, make_rig
+from trajectories import Cameras, InputError, Rig, intrinsics_from_fov, look_at, make_rig, through
 
 
 def test_a_rig_of_own_paths(random_cameras):
@@ -10,6 +12,15 @@ def test_a_rig_of_own_paths(random_cameras):
     assert (rig.views, rig.frames, rig.names) == (2, 5, ("left", "right"))
     np.testing.assert_array_equal(rig.cameras[1].c2w, right.c2w)
     np.testing.assert_array_equal(rig.cameras[0].K, left.K)
+
+
+def test_a_path_through_key_poses_becomes_a_rig():
+    keys = look_at([[-3, -3, 1], [0, -4, 2], [3, -3, 1]], target=[0, 0, 0.6])
+    K = intrinsics_from_fov(math.radians(50), width=128, height=128)
+    sweep = Cameras(through(keys, 16, easing="in-out"), K, width=128, height=128)
+    rig = Rig.from_paths({"there": sweep, "back": sweep[::-1]}, times=np.arange(16) / 8)
+    np.testing.assert_allclose(rig.cameras.centers[0, [0, -1]], [[-3, -3, 1], [3, -3, 1]], atol=1e-9)
+    np.testing.assert_array_equal(rig.cameras[1].c2w, rig.cameras[0].c2w[::-1])
 
 
 def test_paths_that_differ_are_refused_by_name(random_cameras):

@@ -53,6 +53,7 @@ def test_a_pose_that_is_no_rotation_names_view_and_frame(tmp_path):
         (lambda c: c.update(convention="OpenGL"), "'convention' is 'OpenGL'"),
         (lambda c: c.pop("width"), "'width' is missing"),
         (lambda c: c.update(width="wide"), "'width' is 'wide'"),
+        (lambda c: c.update(width=64.5), "'width' is 64.5; a whole number"),
         (lambda c: c.update(width=0), "image size is 0x128"),
         (lambda c: c.update(times=[0, 1]), r"view 'cam00': 'c2w' is .*2x4x4 numbers are expected"),
         (lambda c: c.update(times=[0, 2, 1]), "increasing times"),

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
-from trajectories.files import cameras_from, numbers, read_json, write_text
+from trajectories.files import cameras_from, numbers, read_json, whole_number, write_text
 from trajectories.formats import pinhole
 
 # OpenGL's y and z axes are the negatives of OpenCV's; the flip is its own inverse.
@@ -89,7 +89,7 @@ def read_transforms(path: str | Path) -> Transforms:
         file_paths.append(file_path)
         poses.append(_pose(_field(frame, {}, "transform_matrix", where), f"{where}: 'transform_matrix'"))
         lenses.append([float(numbers(_field(frame, content, key, where), (), f"{where}: {key!r}")) for key in LENS])
-        sizes.append(tuple(int(numbers(_field(frame, content, key, where), (), f"{where}: {key!r}")) for key in "wh"))
+        sizes.append(tuple(whole_number(_field(frame, content, key, where), f"{where}: {key!r}") for key in "wh"))
         if sizes[-1] != sizes[0]:
             raise InputError(
                 f"{where}: is {sizes[-1][0]}x{sizes[-1][1]} but the first frame is {sizes[0][0]}x{sizes[0][1]}; resize "

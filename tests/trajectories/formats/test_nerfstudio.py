@@ -32,7 +32,7 @@ def test_the_opengl_flip_by_hand(tmp_path):
 
 
 def test_a_level_camera_is_written_with_opengl_axes(tmp_path, random_cameras):
-    cameras = random_cameras(0, 1).transformed(np.eye(4))
+    cameras = random_cameras(0, 1)
     level = type(cameras)(look_at([[0, -4, 1]], [[0, 0, 1]]), cameras.K, cameras.width, cameras.height)
     write_transforms(Transforms(("a.png",), level), tmp_path / "transforms.json")
     matrix = json.loads((tmp_path / "transforms.json").read_text())["frames"][0]["transform_matrix"]
@@ -140,6 +140,7 @@ MIRRORED = np.diag([1.0, 1.0, -1.0, 1.0]).tolist()
         (with_frames({}, k1=0.01), "lens distortion 'k1' is 0.01"),
         (with_frames({"p2": -0.5}), "lens distortion 'p2' is -0.5"),
         (with_frames({}, camera_model="OPENCV_FISHEYE"), "'camera_model' is 'OPENCV_FISHEYE'"),
+        (with_frames({}, h=90.5), "'h' is 90.5; a whole number"),
         (with_frames({}, {"w": 80}), "is 80x90 but the first frame is 160x90"),
         (with_frames({"time": 1.0}, {}), "frame 1 has no 'time'"),
         (with_frames({"time": "noon"}), "'time' is"),
