@@ -17,9 +17,10 @@ from trajectories.errors import InputError
 
 MISS = 1e30
 NEAR = 1e-4  # metres; a hit nearer than this is the ray's own surface
+ROUNDING = 1e-12
 HAZE = 24.0  # metres; the ground melts into the horizon beyond
 FINE = 14.0  # metres; the ground's tiles fade beyond
-DARK_STRIPE = 0.72
+DARK_STRIPE = 0.8
 
 _SKY, _GROUND = 0, 1  # surface labels; objects follow
 
@@ -73,7 +74,9 @@ def _flat(cameras: Cameras, times: np.ndarray | float) -> tuple[np.ndarray, np.n
         seconds = np.broadcast_to(np.asarray(times, dtype=np.float64), cameras.shape)
     except ValueError:
         raise InputError(f"times has shape {np.shape(times)}; give one that broadcasts to {cameras.shape}.") from None
-    return cameras.c2w.reshape(-1, 4, 4), cameras.K.reshape(-1, 3, 3), seconds.reshape(-1)
+    # Copies in one memory layout, so that Numba compiles once.
+    c2w, K = np.array(cameras.c2w, order="C"), np.array(cameras.K, order="C")
+    return c2w.reshape(-1, 4, 4), K.reshape(-1, 3, 3), seconds.reshape(-1)
 
 
 # Columns of the table that the kernels read.
@@ -128,16 +131,16 @@ def _cone_hit(ox, oy, oz, dx, dy, dz):
     b = ox * dx + oy * dy + 0.5 * s * dz
     c = ox * ox + oy * oy - s * s
     root = b * b - a * c
-    if root > 0.0:
-        # The stable form of the quadratic's roots; a ray along the side has one.
-        q = -b - math.copysign(math.sqrt(root), b)
+    if root >= -ROUNDING * b * b:
+        # The stable form of the quadratic's roots; a ray along the side has one, a ray through the apex a double one.
+        q = -b - math.copysign(math.sqrt(max(root, 0.0)), b)
         for k in range(2):
             t = MISS
             if k == 0 and abs(a) > 1e-18:
                 t = q / a
             elif k == 1 and q != 0.0:
                 t = c / q
-            if NEAR < t < nearest and abs(oz + t * dz) <= 1.0:
+            if NEAR < t < nearest and abs(oz + t * dz) <= 1.0 + ROUNDING:
                 nearest = t
     if abs(dz) > 1e-18:
         t = (-1.0 - oz) / dz
@@ -343,13 +346,10 @@ def _look(rgb, solids, rectangles, c2w, K, sun, palette, u, v):
         return _GROUND + (0 if lit > 0.0 else 1)
     cos, sin = solids[index, _COS], solids[index, _SIN]
     px, py, pz = x - solids[index, _X], y - solids[index, _Y], z - solids[index, _Z]
-    ux, uy, uz = (
-        (cos * px + sin * py) / solids[index, _HX],
-        (cos * py - sin * px) / solids[index, _HY],
-        pz / solids[index, _HZ],
-    )
+    hx, hy, hz = solids[index, _HX], solids[index, _HY], solids[index, _HZ]
+    ux, uy, uz = (cos * px + sin * py) / hx, (cos * py - sin * px) / hy, pz / hz
     nx, ny, nz = _unit_normal(int(solids[index, _KIND]), face, ux, uy, uz)
-    nx, ny, nz = nx / solids[index, _HX], ny / solids[index, _HY], nz / solids[index, _HZ]
+    nx, ny, nz = nx / hx, ny / hy, nz / hz
     norm = math.sqrt(nx * nx + ny * ny + nz * nz)
     nx, ny, nz = (cos * nx - sin * ny) / norm, (sin * nx + cos * ny) / norm, nz / norm
     lit = max(nx * sun[0] + ny * sun[1] + nz * sun[2], 0.0)
