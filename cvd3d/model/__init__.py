@@ -1,0 +1,1 @@
+"""The generator's network: an AnimateDiff UNet with CameraCtrl's cameras and the paper's cross-view module."""

@@ -1,0 +1,44 @@
+"""Prompts to videos: the diffusers pipeline, and the matchings by which videos meet."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trajectories import InputError
+
+if TYPE_CHECKING:
+    from cvd3d.sampling.pipeline import CollaborativePipeline
+
+DEFAULT_MODEL = Path(__file__).parent.parent / "weights" / "default"
+
+
+def load_pipeline(model: str | Path | None = None) -> CollaborativePipeline:
+    """The pipeline of a model folder; the default model unless given.
+
+    Raises:
+        InputError: no such folder, or one that holds no model.
+    """
+    from cvd3d.sampling.pipeline import CollaborativePipeline
+
+    return CollaborativePipeline.from_pretrained(_folder(model))
+
+
+@cache
+def weights_hash(model: str | Path | None = None) -> str:
+    """The sha256 of all the model's weights, as 16 hex digits; other weights give other videos."""
+    digest = hashlib.sha256()
+    for file in sorted(_folder(model).rglob("*.safetensors")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _folder(model: str | Path | None) -> Path:
+    folder = DEFAULT_MODEL if model is None else Path(model)
+    if not folder.is_dir():
+        raise InputError(
+            f"There is no model folder {folder}; give a folder that 'cvd3d train' or save_pretrained wrote."
+        )
+    return folder

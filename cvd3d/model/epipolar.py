@@ -1,0 +1,98 @@
+"""Epipolar geometry between two videos, and the soft mask that it lays on attention between them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trajectories import Cameras, InputError
+
+DEGENERATE_BASELINE = 1e-6  # metres; nearer centres give no epipolar lines in float32
+
+
+def relative_pose(query: Cameras, key: Cameras) -> tuple[np.ndarray, np.ndarray]:
+    """The query camera's axes and centre in the key camera's frame: R (..., 3, 3) and t (..., 3)."""
+    R_key = np.swapaxes(key.R, -1, -2)
+    return R_key @ query.R, (R_key @ (query.centers - key.centers)[..., None])[..., 0]
+
+
+def fundamental_matrix(query: Cameras, key: Cameras) -> np.ndarray:
+    """(..., 3, 3) F with x_key^T F x_query = 0 for pixels of one world point (Hartley & Zisserman, section 9.2).
+
+    F x_query is the epipolar line of the query pixel in the key image: F = K_key^-T [t]_x R K_query^-1.
+    """
+    R, t = relative_pose(query, key)
+    zero = np.zeros_like(t[..., 0])
+    rows = (zero, -t[..., 2], t[..., 1], t[..., 2], zero, -t[..., 0], -t[..., 1], t[..., 0], zero)
+    t_cross = np.stack(rows, axis=-1).reshape(*t.shape[:-1], 3, 3)
+    return np.swapaxes(np.linalg.inv(key.K), -1, -2) @ t_cross @ R @ np.linalg.inv(query.K)
+
+
+def infinite_homography(query: Cameras, key: Cameras) -> np.ndarray:
+    """(..., 3, 3) map of query pixels to key pixels for points at infinity, or for cameras in one place."""
+    return key.K @ relative_pose(query, key)[0] @ np.linalg.inv(query.K)
+
+
+def feature_pixels(height: int, width: int, rows: int, cols: int, offset: float = 0.0) -> np.ndarray:
+    """(rows * cols, 3) homogeneous pixel positions of the centres of a grid of features over an image, row by row.
+
+    Args:
+        offset: added to both coordinates; the official code's mask sits at -0.5 (CVD.md, 1.3).
+    """
+    y, x = np.meshgrid((np.arange(rows) + 0.5) * height / rows, (np.arange(cols) + 0.5) * width / cols, indexing="ij")
+    return np.stack([x.ravel() + offset, y.ravel() + offset, np.ones(rows * cols)], axis=-1)
+
+
+def epipolar_lines(query: Cameras, key: Cameras, pixels: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """(..., N, 3) lines (a, b, c) in the key image, ax + by + c = 0 in pixels, on which the query's pixels may lie.
+
+    Where two cameras share their centre a pixel has one exact match and no line: it gets a line through that match.
+
+    Args:
+        query, key: cameras of one shape (...,).
+        pixels: (N, 3) homogeneous pixels of the query image.
+        angles: (...,) directions of the lines' normals for cameras that share a centre, in radians.
+
+    Raises:
+        InputError: a line that is not finite, naming the camera.
+    """
+    lines = pixels @ np.swapaxes(fundamental_matrix(query, key), -1, -2)
+    degenerate = np.linalg.norm(query.centers - key.centers, axis=-1) < DEGENERATE_BASELINE
+    match = pixels @ np.swapaxes(infinite_homography(query, key), -1, -2)
+    behind = np.abs(match[..., 2:]) < 1e-9  # a match at infinity: any far point will do
+    match = match[..., :2] / np.where(behind, 1e-9, match[..., 2:])
+    normal = np.broadcast_to(np.stack([np.cos(angles), np.sin(angles)], axis=-1)[..., None, :], match.shape)
+    through = np.concatenate([normal, -(normal * match).sum(axis=-1, keepdims=True)], axis=-1)
+    lines = np.where(degenerate[..., None, None], through, lines)
+    if not np.isfinite(lines).all():
+        index = np.argwhere(~np.isfinite(lines))[0][: len(query.shape)].tolist()
+        raise InputError(f"The epipolar lines of camera {index} are not finite; check its pose and intrinsics.")
+    return lines
+
+
+def epipolar_bias(
+    query: Cameras,
+    key: Cameras,
+    rows: int,
+    cols: int,
+    angles: np.ndarray,
+    *,
+    pixel_offset: float = 0.0,
+) -> Tensor:
+    """(..., N, N) float32 added to attention scores, N = rows * cols: 0 on the epipolar line, falling off it.
+
+    The soft mask of the released code (CVD.md, 1.3): with d the distance of the key feature to the query's line in
+    pixels, tau = 3 / (height // 2) * max d of that frame, the bias is -3 max(0, d - tau) / tau. No row is ever empty.
+
+    Args:
+        query, key: cameras of one shape (...,); both images have the same size.
+        angles: (...,) see `epipolar_lines`.
+        pixel_offset: see `feature_pixels`.
+    """
+    pixels = feature_pixels(query.height, query.width, rows, cols, pixel_offset)
+    lines = epipolar_lines(query, key, pixels, angles)
+    lines = lines / (np.linalg.norm(lines[..., :2], axis=-1, keepdims=True) + 1e-6)
+    distance = torch.from_numpy(np.abs(lines @ pixels.T))
+    tau = 3 / max(query.height // 2, 1) * distance.amax(dim=(-2, -1), keepdim=True)
+    return (-(distance - tau).clamp_min(0) * (3 / (tau + 1e-6))).float()

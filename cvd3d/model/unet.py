@@ -1,0 +1,244 @@
+"""The whole network: `CollaborativeUNet`."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import UNetMotionModel
+from diffusers.configuration_utils import register_to_config
+from diffusers.models.attention_processor import AttnProcessor
+from torch import Tensor, nn
+
+from cvd3d.model.camera_control import PoseEncoder, plucker
+from cvd3d.model.cross_view import CrossViewModule
+from cvd3d.model.epipolar import epipolar_bias
+from cvd3d.model.motion import MotionModule
+from trajectories import Cameras
+
+SMALL_LATENTS = 16  # latents up to this side are quicker through plain products than through the fused attention
+
+
+@dataclass(frozen=True)
+class ViewGeometry:
+    """What the network needs to know of V cameras over T frames and their partners; the same at every step."""
+
+    pose: tuple[Tensor, ...]
+    """One (V, T, C_i, h_i, w_i) feature map for each resolution."""
+    partners: Tensor
+    """(V,) index of each video's partner; -1 rests."""
+    biases: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    """For each resolution (h_i, w_i) the (V, T, N, N) epipolar bias towards the partner, float32; empty when all rest."""
+
+    def repeated(self, copies: int) -> ViewGeometry:
+        """The same videos several times over, each copy with partners of its own (for classifier-free guidance)."""
+        V = len(self.partners)
+        partners = torch.cat([torch.where(self.partners >= 0, self.partners + V * i, -1) for i in range(copies)])
+        pose = tuple(feature.repeat(copies, 1, 1, 1, 1) for feature in self.pose)
+        biases = {size: bias.repeat(copies, 1, 1, 1) for size, bias in self.biases.items()}
+        return ViewGeometry(pose, partners, biases)
+
+
+@dataclass
+class _Call:
+    """What the modules inside the blocks need in one forward pass; diffusers' blocks pass on nothing but features."""
+
+    geometry: ViewGeometry | None = None
+    motion: bool = True
+    scale: float = 1.0
+
+
+class SpaceTimeModule(nn.Module):
+    """A motion module, then a cross-view module: what stands where AnimateDiff has its motion module."""
+
+    def __init__(self, motion: MotionModule, cross_view: CrossViewModule, resolution: int) -> None:
+        super().__init__()
+        self.motion = motion
+        self.cross_view = cross_view
+        self.resolution = resolution
+        self.call = _Call()
+
+    def forward(self, hidden_states: Tensor, num_frames: int, **_: Any) -> Tensor:
+        """hidden_states (V*T, C, h, w), as diffusers' blocks hand them over, to the same shape."""
+        call, geometry = self.call, self.call.geometry
+        x = hidden_states.unflatten(0, (-1, num_frames))
+        if call.motion:
+            x = self.motion(x, None if geometry is None else geometry.pose[self.resolution])
+        if geometry is not None and geometry.biases and call.scale != 0.0:
+            x = self.cross_view(x, geometry.partners, geometry.biases[tuple(x.shape[-2:])], call.scale)
+        return x.flatten(0, 1)
+
+
+class CollaborativeUNet(UNetMotionModel):
+    """SD's UNet with AnimateDiff's motion, CameraCtrl's cameras and CVD's cross-view modules, of any size.
+
+    Block by block: resnet, spatial transformer, motion module, cross-view module; none of the last two in the middle
+    (CVD.md, 1.1). The defaults are the released networks' sizes.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        sample_size: int = 32,
+        in_channels: int = 4,
+        out_channels: int = 4,
+        block_out_channels: tuple[int, ...] = (320, 640, 1280, 1280),
+        attention_levels: int = 3,
+        layers_per_block: int = 2,
+        cross_attention_dim: int = 768,
+        num_attention_heads: int = 8,
+        motion_num_attention_heads: int = 8,
+        motion_max_seq_length: int = 32,
+        cross_view_num_attention_heads: int = 8,
+        norm_num_groups: int = 32,
+        pose_unshuffle: int = 8,
+        pose_blocks_per_scale: int = 2,
+        mask_pixel_offset: float = 0.0,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            attention_levels: how many resolutions, from the finest, have spatial transformers.
+            pose_unshuffle: Plücker rays on a side of each latent; 8 means one ray a pixel for SD.
+            mask_pixel_offset: 0 for pixel centres at +0.5; -0.5 for weights trained with the official mask.
+        """
+        levels = len(block_out_channels)
+        attends = [i < attention_levels for i in range(levels)]
+        super().__init__(
+            sample_size=sample_size,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            down_block_types=tuple("CrossAttnDownBlockMotion" if a else "DownBlockMotion" for a in attends),
+            up_block_types=tuple("CrossAttnUpBlockMotion" if a else "UpBlockMotion" for a in reversed(attends)),
+            block_out_channels=block_out_channels,
+            layers_per_block=layers_per_block,
+            cross_attention_dim=cross_attention_dim,
+            num_attention_heads=num_attention_heads,
+            motion_num_attention_heads=motion_num_attention_heads,
+            motion_max_seq_length=motion_max_seq_length,
+            norm_num_groups=norm_num_groups,
+            use_motion_mid_block=False,
+        )
+        self.pose_encoder = PoseEncoder(
+            tuple(block_out_channels), pose_unshuffle, pose_blocks_per_scale, motion_num_attention_heads,
+            motion_max_seq_length,
+        )  # fmt: skip
+        for resolution, block in [*enumerate(self.down_blocks), *enumerate(reversed(self.up_blocks))]:
+            channels = block_out_channels[resolution]
+            block.motion_modules = nn.ModuleList(
+                SpaceTimeModule(
+                    MotionModule(channels, motion_num_attention_heads, motion_max_seq_length, norm_num_groups),
+                    CrossViewModule(channels, cross_view_num_attention_heads, norm_num_groups),
+                    resolution,
+                )
+                for _ in block.motion_modules
+            )
+        self._call = _Call()
+        for module in self.space_time_modules():
+            module.call = self._call
+        if sample_size <= SMALL_LATENTS:
+            self.set_attn_processor(AttnProcessor())
+
+    def to_json_string(self) -> str:
+        """Our own options only; the parent's follow from them."""
+        own = {name: self.config[name] for name in inspect.signature(type(self).__init__).parameters if name != "self"}
+        return json.dumps({"_class_name": type(self).__name__, **own}, indent=2) + "\n"
+
+    def space_time_modules(self) -> list[SpaceTimeModule]:
+        """Every motion-and-cross-view place, in the order of the state dict."""
+        return [module for module in self.modules() if isinstance(module, SpaceTimeModule)]
+
+    def resolutions(self, h: int, w: int) -> list[tuple[int, int]]:
+        """The feature sizes at each level for latents of h x w."""
+        sizes = [(h, w)]
+        for _ in self.config.block_out_channels[1:]:
+            sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+        return sizes
+
+    def encode_cameras(self, cameras: Cameras, h: int, w: int) -> tuple[Tensor, ...]:
+        """Pose features of cameras (V, T), in the frame that the weights know, for latents of h x w."""
+        unshuffle = self.config.pose_unshuffle
+        rays = plucker(cameras, h * unshuffle, w * unshuffle).to(self.device, self.dtype)
+        return self.pose_encoder(rays)
+
+    def epipolar_biases(
+        self, query: Cameras, key: Cameras, h: int, w: int, generator: torch.Generator | None
+    ) -> dict[tuple[int, int], Tensor]:
+        """One float32 mask for each resolution, from cameras (..., ) towards cameras of the same shape.
+
+        Args:
+            generator: draws the line's angle where two cameras stand in one place; None: a horizontal line.
+        """
+        angles = np.full(query.shape, np.pi / 2)
+        if generator is not None:
+            angles = torch.rand(query.shape, generator=generator, dtype=torch.float64).numpy() * np.pi
+        offset = self.config.mask_pixel_offset
+        return {
+            size: epipolar_bias(query, key, *size, angles, pixel_offset=offset).to(self.device)
+            for size in self.resolutions(h, w)
+        }
+
+    def geometry(
+        self,
+        cameras: Cameras,
+        partners: Tensor | None,
+        h: int,
+        w: int,
+        generator: torch.Generator | None = None,
+    ) -> ViewGeometry:
+        """Pose features and masks of cameras (V, T) for latents of h x w.
+
+        Args:
+            partners: (V,) long, -1 rests; None pairs 0-1, 2-3, ..., and an odd one out rests.
+            generator: see `epipolar_biases`.
+        """
+        V = cameras.shape[0]
+        partners = default_partners(V) if partners is None else partners.cpu()
+        pose = self.encode_cameras(cameras, h, w)
+        biases = {}
+        if (partners >= 0).any():
+            key = cameras[torch.where(partners >= 0, partners, torch.arange(V)).numpy()]
+            biases = self.epipolar_biases(cameras, key, h, w, generator)
+        return ViewGeometry(pose, partners.to(self.device), biases)
+
+    def forward(  # type: ignore[override]
+        self,
+        sample: Tensor,
+        timestep: Tensor | int,
+        encoder_hidden_states: Tensor,
+        cameras: Cameras | ViewGeometry | None = None,
+        partners: Tensor | None = None,
+        scale: float = 1.0,
+        generator: torch.Generator | None = None,
+        motion: bool = True,
+    ) -> Tensor:
+        """Predict the noise (or v) of V videos.
+
+        Args:
+            sample: (V, C, T, h, w) noisy latents.
+            timestep: an int, or (V,).
+            encoder_hidden_states: (V, L, D) text.
+            cameras: (V, T) cameras, or their `geometry`; None is plain AnimateDiff.
+            partners: see `geometry`; used with `Cameras` only.
+            scale: strength of the cross-view modules; 0 switches them off.
+            generator: see `epipolar_biases`; used with `Cameras` only.
+            motion: False leaves out the motion modules: every frame by itself.
+
+        Returns:
+            (V, C, T, h, w).
+        """
+        if isinstance(cameras, Cameras):
+            cameras = self.geometry(cameras, partners, *sample.shape[-2:], generator)
+        self._call.geometry, self._call.motion, self._call.scale = cameras, motion, scale
+        text = encoder_hidden_states.repeat_interleave(sample.shape[2], dim=0)
+        return super().forward(sample, timestep, text, return_dict=False)[0]
+
+
+def default_partners(V: int) -> Tensor:
+    """(V,) long: 0-1, 2-3, ...; an odd one out rests (-1)."""
+    partners = torch.arange(V) ^ 1
+    return torch.where(partners < V, partners, -1)

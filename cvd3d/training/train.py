@@ -1,0 +1,121 @@
+"""`cvd3d train`: from nothing to the weights of the default model, stage by stage, resumable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from diffusers import DDIMScheduler
+
+from cvd3d.model.autoencoder import SmallAutoencoder
+from cvd3d.model.text import small_text_encoder, word_tokenizer
+from cvd3d.model.unet import CollaborativeUNet
+from cvd3d.training.autoencoder import train_autoencoder
+from cvd3d.training.diffusion import Networks, train_stage
+from cvd3d.training.pools import Pool
+from cvd3d.training.recipe import Recipe
+from cvd3d.training.world.captions import VOCABULARY
+from trajectories import InputError
+
+
+def build_networks(recipe: Recipe) -> tuple[SmallAutoencoder, Networks]:
+    """The networks of the recipe with seeded random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)  # modules draw their first weights from the global generator
+        autoencoder = SmallAutoencoder(**recipe.autoencoder)
+        tokenizer = word_tokenizer(VOCABULARY)
+        text_encoder = small_text_encoder(
+            tokenizer, recipe.unet["cross_attention_dim"], recipe.text_layers, recipe.text_heads
+        )
+        unet = CollaborativeUNet(**recipe.unet)
+    scheduler = DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False,
+        timestep_spacing="trailing",
+    )  # fmt: skip
+    return autoencoder.eval(), Networks(unet.train(), text_encoder.train(), tokenizer, scheduler)
+
+
+def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> Path:
+    """Train every stage that `run` has not finished, and write a model folder that a sampler loads.
+
+    Args:
+        run: folder of pools, states and loss curves; the same call goes on where a killed one stopped.
+        recipe: the default model's, unless given.
+        until: name of the last stage to train; all, unless given.
+
+    Returns:
+        The model folder, `run/model`.
+    """
+    recipe = recipe or Recipe()
+    names = [name for name, _ in recipe.autoencoder_stages] + [stage.name for stage in recipe.stages]
+    if until is not None and until not in names:
+        raise InputError(f"There is no stage {until!r}; known: {', '.join(names)}.")
+    last = names.index(until) if until else len(names) - 1
+    run.mkdir(parents=True, exist_ok=True)
+    pools = {pool.name: pool for pool in recipe.pools}
+    autoencoder, networks = build_networks(recipe)
+    for index, (name, ae_stage) in enumerate(recipe.autoencoder_stages):
+        pool = pools[ae_stage.pool]
+        pool.write_pixels(run / "pixels")
+        if index > last:
+            break
+        finished = run / "states" / f"{name}.finished.pt"
+        if finished.exists():
+            autoencoder.load_state_dict(torch.load(finished, weights_only=True))
+            continue
+        train_autoencoder(
+            autoencoder, ae_stage, pool, run / "pixels", run / "states" / f"{name}.pt", recipe.seed + index
+        )
+        _finish(finished, autoencoder.state_dict())
+    for index, stage in enumerate(recipe.stages, start=len(recipe.autoencoder_stages)):
+        if index > last:
+            break
+        finished = run / "states" / f"{stage.name}.finished.pt"
+        if finished.exists():
+            state = torch.load(finished, weights_only=True)
+            networks.unet.load_state_dict(state["unet"])
+            networks.text_encoder.load_state_dict(state["text_encoder"])
+            continue
+        write_latents(pools[stage.pool], run, autoencoder)
+        train_stage(
+            networks, stage, pools[stage.pool], run / "latents", run / "states" / f"{stage.name}.pt",
+            recipe.seed + index, recipe.text_dropout,
+        )  # fmt: skip
+        states = {"unet": networks.unet.state_dict(), "text_encoder": networks.text_encoder.state_dict()}
+        _finish(finished, states)
+    return save_model(run / "model", autoencoder, networks)
+
+
+def write_latents(pool: Pool, run: Path, autoencoder: SmallAutoencoder) -> None:
+    """Encode the pool, from its stored pixels where there are any."""
+    pixels = run / "pixels"
+    pool.write_latents(run / "latents", autoencoder, pixels if (pixels / pool.name).is_dir() else None)
+
+
+def save_model(folder: Path, autoencoder: SmallAutoencoder, networks: Networks) -> Path:
+    """Write a pipeline folder in float16 safetensors."""
+    from cvd3d.sampling.pipeline import CollaborativePipeline
+
+    pipeline = CollaborativePipeline(
+        autoencoder, networks.text_encoder, networks.tokenizer, networks.unet, networks.scheduler
+    )
+    pipeline.to(dtype=torch.float16).save_pretrained(folder, safe_serialization=True)
+    pipeline.to(dtype=torch.float32)
+    return folder
+
+
+def _finish(path: Path, state: dict) -> None:
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def shortened(recipe: Recipe, steps: int) -> Recipe:
+    """The same recipe with `steps` steps a stage and as many samples as that needs; to try the code, not to learn."""
+    return replace(
+        recipe,
+        pools=tuple(replace(pool, samples=min(pool.samples, 8)) for pool in recipe.pools),
+        autoencoder_stages=tuple((n, replace(s, steps=steps, batch=2)) for n, s in recipe.autoencoder_stages),
+        stages=tuple(replace(stage, steps=steps, batch=2) for stage in recipe.stages),
+    )
