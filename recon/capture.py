@@ -259,7 +259,10 @@ def from_nerfstudio(folder: Path | str) -> Capture:
     sources = tuple(Still(path.parent / file_path) for file_path in transforms.file_paths)
     times = np.zeros(N) if transforms.times is None else transforms.times
     videos = ("frames",) * N if transforms.videos is None else tuple(transforms.videos)
-    points = load_ply(path.parent / transforms.ply_file_path) if transforms.ply_file_path else None
+    points = None
+    if transforms.ply_file_path:
+        stored = load_ply(path.parent / transforms.ply_file_path)
+        points = PointCloud(transforms.points_to_world(stored.positions), stored.colors, stored.source)
     return _checked(Capture(transforms.cameras, times, videos, sources, points))
 
 

@@ -1,0 +1,74 @@
+"""Splats in the PLY layout of INRIA's 3D Gaussian splatting, which most viewers read.
+
+Vertex properties, all float32: `x y z nx ny nz f_dc_0..2 f_rest_0.. opacity scale_0..2 rot_0..3`. `f_rest` runs through
+the coefficients of red first, then green, then blue; opacity is a logit, scales are logarithms, rotations wxyz. The
+world is the rig's own.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recon.splats import Splats
+from trajectories.errors import InputError
+
+
+def save_ply(splats: Splats, path: Path | str) -> None:
+    """Write splats; a file that is there already is replaced when the new one is whole."""
+    from plyfile import PlyData, PlyElement
+
+    columns = {name: splats.means[:, axis] for axis, name in enumerate("xyz")}
+    columns |= dict.fromkeys(("nx", "ny", "nz"), torch.zeros(len(splats)))
+    columns |= {f"f_dc_{c}": splats.sh[:, 0, c] for c in range(3)}
+    rest = splats.sh[:, 1:].transpose(1, 2).flatten(1)
+    columns |= {f"f_rest_{i}": rest[:, i] for i in range(rest.shape[1])}
+    columns["opacity"] = splats.logit_opacities
+    columns |= {f"scale_{axis}": splats.log_scales[:, axis] for axis in range(3)}
+    columns |= {f"rot_{i}": splats.quats[:, i] for i in range(4)}
+    vertices = np.empty(len(splats), dtype=[(name, "<f4") for name in columns])
+    for name, values in columns.items():
+        vertices[name] = values.detach().cpu().numpy()
+    path = Path(path)
+    beside = path.with_name(path.name + ".part")
+    PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<").write(str(beside))
+    os.replace(beside, path)
+
+
+def load_ply(path: Path | str) -> Splats:
+    """Read splats.
+
+    Raises:
+        InputError: no such file, or a PLY that does not hold splats in this layout.
+    """
+    from plyfile import PlyData, PlyParseError
+
+    if not Path(path).is_file():
+        raise InputError(f"There is no splat file {path}; check the path.")
+    try:
+        vertices = PlyData.read(str(path))["vertex"]
+        names = [prop.name for prop in vertices.properties]
+        rest = sum(name.startswith("f_rest_") for name in names)
+        K = 1 + rest // 3
+        if rest % 3 or int(round(K**0.5)) ** 2 != K:
+            raise ValueError(f"{rest} f_rest properties fit no spherical harmonics")
+
+        def stack(*wanted: str) -> torch.Tensor:
+            return torch.from_numpy(np.stack([np.asarray(vertices[name], np.float32) for name in wanted], axis=1))
+
+        sh = stack("f_dc_0", "f_dc_1", "f_dc_2")[:, None]
+        if rest:
+            higher = stack(*(f"f_rest_{i}" for i in range(rest))).unflatten(1, (3, K - 1)).transpose(1, 2)
+            sh = torch.cat([sh, higher], dim=1)
+        return Splats(
+            means=stack("x", "y", "z"),
+            quats=stack("rot_0", "rot_1", "rot_2", "rot_3"),
+            log_scales=stack("scale_0", "scale_1", "scale_2"),
+            logit_opacities=stack("opacity")[:, 0],
+            sh=sh.contiguous(),
+        )
+    except (PlyParseError, KeyError, ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} does not hold Gaussian splats in INRIA's PLY layout ({error}).") from error

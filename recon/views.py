@@ -1,0 +1,95 @@
+"""Which views look at the same things, and how far away those can be: geometry of the cameras alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trajectories.cameras import Cameras
+
+FIBONACCI_RANKS = (0, 1, 2, 4, 7, 12, 20, 33)
+"""Ranks by baseline at which partners are picked: near ones match easily, far ones measure depth well."""
+
+
+def focus_point(cameras: Cameras) -> np.ndarray:
+    """(3,) the world point nearest to all optical axes in the least-squares sense.
+
+    For parallel axes the point is not determined along them; the answer then stays beside the cameras.
+    """
+    D = cameras.forward.reshape(-1, 3)
+    P = np.eye(3) - D[:, :, None] * D[:, None, :]
+    # A light pull towards the mean centre, so that parallel axes do not throw the point to infinity.
+    A = P.mean(axis=0) + 1e-6 * np.eye(3)
+    center = cameras.centers.reshape(-1, 3).mean(axis=0)
+    b = (P @ (cameras.centers.reshape(-1, 3) - center)[..., None])[..., 0].mean(axis=0)
+    return center + np.linalg.solve(A, b)
+
+
+def extent(cameras: Cameras) -> float:
+    """The radius in metres of the cameras about their mean (gsplat's scene scale, without its factor 1.1)."""
+    centers = cameras.centers.reshape(-1, 3)
+    return float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).max())
+
+
+def neighbors(cameras: Cameras, index: int, count: int, max_angle: float = np.radians(60)) -> np.ndarray:
+    """Partners for one view: different places, similar directions, baselines from short to long.
+
+    Args:
+        cameras: (N,) cameras.
+        index: the view that wants partners.
+        count: at most so many.
+        max_angle: the largest angle between the two viewing directions, radians.
+
+    Returns:
+        indices of the partners, nearest first; empty if no other view qualifies.
+    """
+    baselines = np.linalg.norm(cameras.centers - cameras.centers[index], axis=1)
+    cosines = cameras.forward @ cameras.forward[index]
+    usable = (baselines > 0.01 * extent(cameras)) & (cosines > np.cos(max_angle))
+    # A stable sort of rounded baselines: symmetric rigs tie, and ties must not depend on the last bit.
+    order = np.argsort(np.round(baselines / extent(cameras), 9), kind="stable")
+    order = order[usable[order]]
+    ranks = [rank for rank in FIBONACCI_RANKS if rank < len(order)]
+    ranks += [rank for rank in range(len(order)) if rank not in ranks]
+    return order[sorted(ranks[:count])]
+
+
+def spread_views(cameras: Cameras, count: int) -> np.ndarray:
+    """Indices of at most `count` views that cover all places and directions: farthest-point sampling."""
+    scale = max(extent(cameras), 1e-12)
+    features = np.concatenate([cameras.centers / scale, cameras.forward], axis=1)
+    chosen = [int(np.argmin(np.linalg.norm(features - features.mean(axis=0), axis=1)))]
+    distance = np.full(len(features), np.inf)
+    while len(chosen) < min(count, len(features)):
+        distance = np.minimum(distance, np.linalg.norm(features - features[chosen[-1]], axis=1))
+        if distance.max() < 1e-6:
+            break
+        chosen.append(int(np.argmax(distance)))
+    return np.array(chosen)
+
+
+def inverse_depth_range(cameras: Cameras, index: int, partners: np.ndarray) -> tuple[float, float]:
+    """The inverse depths at which partners see what a view sees: where the frusta intersect.
+
+    A grid of the view's pixels is placed at depths on a logarithmic scale, from a thousandth of the shortest
+    baseline to a thousand times the longest. A depth counts if partners see at least a third of the grid.
+
+    Returns:
+        (near, far): the largest and the smallest inverse depth in 1/m; far is 0 if the frusta overlap at infinity.
+    """
+    baselines = np.linalg.norm(cameras.centers[partners] - cameras.centers[index], axis=1)
+    depths = np.geomspace(1e-3 * baselines.min(), 1e3 * baselines.max(), 240)
+    width, height = cameras.width, cameras.height
+    u, v = np.meshgrid((np.arange(12) + 0.5) * width / 12, (np.arange(12) + 0.5) * height / 12)
+    pixels = np.stack([u.ravel(), v.ravel(), np.ones(u.size)], axis=1)
+    rays = pixels @ np.linalg.inv(cameras.K[index]).T @ cameras.R[index].T
+    points = cameras.centers[index] + depths[:, None, None] * rays
+    partner_cameras: Cameras = cameras[partners]
+    xy, z = partner_cameras.project(points.reshape(-1, 3))
+    seen = (z > 0) & (xy >= 0).all(-1) & (xy[..., 0] < width) & (xy[..., 1] < height)
+    good = seen.reshape(len(partners), len(depths), -1).mean(axis=(0, 2)) > 1 / 3
+    if not good.any():
+        good = seen.reshape(len(partners), len(depths), -1).any(axis=(0, 2))
+    if not good.any():
+        return 0.0, 0.0
+    near, far = depths[good][0], depths[good][-1]
+    return 1.0 / near, 0.0 if good[-1] else 1.0 / far

@@ -1,0 +1,67 @@
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from recon.export.ply import load_ply, save_ply
+from recon.points import PointCloud
+from recon.points import save_ply as save_points
+from recon.splats import Splats
+from trajectories.errors import InputError
+
+
+def some_splats(degree, N=5):
+    generator = torch.Generator().manual_seed(degree)
+    shapes = {"means": (N, 3), "quats": (N, 4), "log_scales": (N, 3), "logit_opacities": (N,)}
+    tensors = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    return Splats(**tensors, sh=torch.randn(N, (degree + 1) ** 2, 3, generator=generator))
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 3])
+def test_round_trip_is_exact(tmp_path, degree):
+    splats = some_splats(degree)
+    save_ply(splats, tmp_path / "splats.ply")
+    back = load_ply(tmp_path / "splats.ply")
+    for field in fields(Splats):
+        assert torch.equal(getattr(back, field.name), getattr(splats, field.name)), field.name
+    assert [path.name for path in tmp_path.iterdir()] == ["splats.ply"]
+
+
+def test_plyfile_finds_the_layout(tmp_path):
+    from plyfile import PlyData
+
+    splats = some_splats(1)
+    save_ply(splats, tmp_path / "splats.ply")
+    vertices = PlyData.read(str(tmp_path / "splats.ply"))["vertex"]
+    names = ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2", *(f"f_rest_{i}" for i in range(9))]
+    names += ["opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"]
+    assert [prop.name for prop in vertices.properties] == names
+    # Red's three coefficients come first, then green's.
+    np.testing.assert_array_equal(vertices["f_rest_2"], splats.sh[:, 3, 0].numpy())
+    np.testing.assert_array_equal(vertices["f_rest_3"], splats.sh[:, 1, 1].numpy())
+    np.testing.assert_array_equal(vertices["rot_0"], splats.quats[:, 0].numpy())
+
+
+def test_gsply_reads_the_same(tmp_path):
+    gsply = pytest.importorskip("gsply")
+    splats = some_splats(3)
+    save_ply(splats, tmp_path / "splats.ply")
+    data = gsply.plyread(str(tmp_path / "splats.ply"))
+    np.testing.assert_array_equal(data.means, splats.means.numpy())
+    np.testing.assert_array_equal(data.quats, splats.quats.numpy())
+    np.testing.assert_array_equal(data.scales, splats.log_scales.numpy())
+    np.testing.assert_array_equal(np.ravel(data.opacities), splats.logit_opacities.numpy())
+    np.testing.assert_array_equal(data.sh0, splats.sh[:, 0].numpy())
+    np.testing.assert_array_equal(np.reshape(data.shN, (-1, 15, 3)), splats.sh[:, 1:].numpy())
+
+
+def test_bad_input(tmp_path):
+    with pytest.raises(InputError, match="no splat file"):
+        load_ply(tmp_path / "none.ply")
+    (tmp_path / "text.ply").write_text("hello")
+    with pytest.raises(InputError, match="does not hold Gaussian splats"):
+        load_ply(tmp_path / "text.ply")
+    save_points(PointCloud([[0, 0, 0]], [[1, 1, 1]], "points"), tmp_path / "points.ply")
+    with pytest.raises(InputError, match="does not hold Gaussian splats"):
+        load_ply(tmp_path / "points.ply")
