@@ -21,7 +21,7 @@ from torch import Tensor
 
 from recon.rasterize import binning
 from recon.rasterize.binning import HALF_A, HALF_K, OPACITY, REACH, SHEAR, TILE, Bins, X, Y
-from recon.rasterize.lanes import exp_minus, fill, load, magnitude, some, store, total, where
+from recon.rasterize.lanes import exp_minus, fill, load, magnitude, some, store, total, where, workspace
 from recon.rasterize.reference import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
 from recon.rasterize.threads import even_parts, run, weighted_parts
 
@@ -145,9 +145,9 @@ def _blend(
 ):
     """Blend tiles first..last. A pixel's stop is the place, in its tile's list, of the splat that finished it."""
     height, width, channels = images.shape[1:]
-    transmittance = np.empty(PIXELS, np.float32)
-    stop = np.empty(PIXELS, np.float32)
-    blended = np.empty(channels * PIXELS, np.float32)
+    transmittance = workspace(PIXELS)
+    stop = workspace(PIXELS)
+    blended = workspace(channels * PIXELS)
     lane = load(lane_centres, 0)
     for tile in range(first, last):
         camera, place = tile // (tiles_x * tiles_y), tile % (tiles_x * tiles_y)
@@ -231,11 +231,11 @@ def _unblend(
 ):
     """Gradients of tiles first..last, each meeting's in its slot."""
     height, width, channels = v_images.shape[1:]
-    transmittance = np.empty(PIXELS, np.float32)
-    stop = np.empty(PIXELS, np.float32)
-    behind = np.empty(PIXELS, np.float32)
-    v_pixels = np.empty(channels * PIXELS, np.float32)
-    v_color = np.empty(channels * TILE, np.float32)
+    transmittance = workspace(PIXELS)
+    stop = workspace(PIXELS)
+    behind = workspace(PIXELS)
+    v_pixels = workspace(channels * PIXELS)
+    v_color = workspace(channels * TILE)
     row_stops = np.empty(TILE, np.int64)
     lane = load(lane_centres, 0)
     for tile in range(first, last):

@@ -199,6 +199,14 @@ def _times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
     return lanes(x, shifted), codegen
 
 
+@njit(error_model="numpy")
+def workspace(size):
+    """An uninitialised flat float32 array on a 64-byte boundary, so that no row of lanes straddles a cache line."""
+    array = np.empty(size + WIDTH, np.float32)
+    start = (-(array.ctypes.data >> 2)) % WIDTH
+    return array[start : start + size]
+
+
 _LOG2_E = np.float32(1.4426950408889634)
 _ROUND = np.float32(1.5 * 2**23)  # adding and subtracting it rounds a float32 to an integer
 # 2**f on [-1/2, 1/2]: Taylor coefficients ln(2)**n / n!, the last one fitted to the remainder; error 5e-8.
