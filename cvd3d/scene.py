@@ -123,6 +123,11 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def say(line: str) -> None:
+    """Print a line at once, so that it stands above the bar that follows."""
+    print(line, flush=True)
+
+
 def run_stages(
     folder: Path,
     stages: Sequence[Stage],
@@ -130,7 +135,7 @@ def run_stages(
     asked: Mapping[str, Any],
     after: str | None = None,
     force: bool = False,
-    tell: Callable[[str], None] = print,
+    tell: Callable[[str], None] = say,
 ) -> list[Done]:
     """Bring a scene folder up to date, stage by stage.
 

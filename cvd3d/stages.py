@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -179,18 +180,54 @@ def points_stage(seed: int, one_instant: bool) -> Stage:
     return Stage("points", {"seed": seed, "one_instant": one_instant}, make)
 
 
-def fit_stage(seed: int, one_instant: bool, steps: int | None, watch: Watch | None) -> Stage:
-    """Fit splats and write splats.ply."""
+def fit_stage(seed: int, one_instant: bool, given: Mapping[str, Any], watch: Watch | None) -> Stage:
+    """Fit splats and write splats.ply and metrics.json.
+
+    Args:
+        seed: of every random draw.
+        one_instant: fit the frames of the middle instant instead of all.
+        given: fields of `FitSettings`; the others are chosen for the capture.
+        watch: sees the fit while it runs.
+
+    Raises:
+        InputError: what `FitSettings` refuses.
+    """
+    from recon.fit import FitSettings
+
+    FitSettings(**given)
 
     def make(place: Place) -> Mapping[str, Any]:
-        raise NotImplementedError
+        import torch
 
-    return Stage("fit", {"seed": seed, "one_instant": one_instant, "steps": steps}, make)
+        from recon.export.ply import save_ply
+        from recon.fit import METRICS_FILE, fit, settings_for
+        from recon.points import load_ply
+
+        capture = _frames_to_fit(place.scene, one_instant)
+        result = fit(
+            capture,
+            load_ply(place.scene / POINTS_FILE),
+            replace(settings_for(capture), **given),
+            generator=torch.Generator().manual_seed(seed),
+            folder=place.checkpoints,
+            on_step=None if watch is None else watch(place.scene),
+            show_progress=True,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+        )
+        save_ply(result.splats, place.out / SPLATS_FILE)
+        shutil.copyfile(place.checkpoints / METRICS_FILE, place.out / METRICS_FILE)
+        return {name: result.metrics[name] for name in ("steps", "splats")} | {
+            name: {key: value for key, value in result.metrics[name].items() if key != "per_frame"}
+            | {"frames": len(result.metrics[name]["per_frame"])}
+            for name in ("held_out", "training")
+        }
+
+    return Stage("fit", {"seed": seed, "one_instant": one_instant, **given}, make)
 
 
-def splat_stages(seed: int, one_instant: bool, steps: int | None, watch: Watch | None) -> list[Stage]:
-    """From the frames of a scene to its splats."""
-    return [points_stage(seed, one_instant), fit_stage(seed, one_instant, steps, watch)]
+def splat_stages(seed: int, one_instant: bool, given: Mapping[str, Any], watch: Watch | None) -> list[Stage]:
+    """From the frames of a scene to its splats; arguments as for `fit_stage`."""
+    return [points_stage(seed, one_instant), fit_stage(seed, one_instant, given, watch)]
 
 
 def check_parallax(rig: Rig, one_instant: bool) -> None:

@@ -23,12 +23,15 @@ def print_summary(folder: Path, done: Sequence[Done]) -> None:
     for stage in done:
         note = "  (done before)" if stage.skipped else ""
         print(f"  {stage.name:<8} {stage.seconds:8.1f} s   peak memory {stage.peak_memory_mb:7.0f} MB{note}")
-    facts = {name: value for stage in done for name, value in stage.facts.items()}
-    if facts.get("psnr") is not None:
+    facts = {stage.name: stage.facts for stage in done}
+    if "fit" in facts:
         print(
-            f"\n  held-out frames: PSNR {facts['psnr']:.2f} dB, SSIM {facts['ssim']:.3f} "
-            f"({facts['held_out']} of {facts['fitted'] + facts['held_out']} frames)"
+            f"\n  {facts['fit']['splats']} splats from {facts['points']['points']} points ({facts['points']['source']})"
         )
+        for name, words in (("held_out", "frames held out of the fit"), ("training", "frames of the fit")):
+            quality = facts["fit"][name]
+            if quality["frames"]:
+                print(f"  {quality['frames']:>4} {words}: PSNR {quality['psnr']:.2f} dB, SSIM {quality['ssim']:.3f}")
     print(f"\n  {folder}/  {', '.join(sorted({name for stage in done for name in stage.outputs}))}")
     path = shlex.quote(str(folder))
     names = [stage.name for stage in done]

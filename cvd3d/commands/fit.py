@@ -30,7 +30,6 @@ class Fit:
 
     def run(self) -> None:
         """Bring the scene's points and splats up to date and print what was made."""
-        self.fit.check()
         from cvd3d.live import live_page
         from cvd3d.prompts import something_moves
         from cvd3d.scene import read_scene, run_stages
@@ -43,7 +42,7 @@ class Fit:
         one_instant = generated and something_moves(asked["prompt"])
         seed = asked["seed"] if self.seed is None else self.seed
         with live_page(self.port) if self.view else nullcontext() as watch:
-            stages = splat_stages(seed, one_instant, self.fit.steps, watch)
+            stages = splat_stages(seed, one_instant, self.fit.given(), watch)
             after = "dataset" if generated else "import"
             done = run_stages(self.folder, stages, asked=asked, after=after, force=self.force)
         print_summary(self.folder, done)

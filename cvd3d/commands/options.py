@@ -135,15 +135,16 @@ class FitOptions:
     """The splats."""
 
     steps: Annotated[int | None, _default("chosen for the capture", "INT")] = None
-    """Optimisation steps."""
+    """Optimisation steps, one frame each."""
+    sh_degree: Annotated[int | None, _default("2", "INT")] = None
+    """Degree of the spherical harmonics, 0 to 3."""
+    densify: Annotated[str | None, _default("default", "STR")] = None
+    """How splats are added: default (clone, split, prune), mcmc, or none."""
+    cap: Annotated[int | None, _default("100000", "INT")] = None
+    """No more splats once there are so many."""
+    hold_out: Annotated[int | None, _default("8", "INT")] = None
+    """Every so many frames, one is kept out of the fit and measured; 0 keeps none out."""
 
-    def check(self) -> None:
-        """Refuse what cannot be fitted.
-
-        Raises:
-            InputError: steps below 1.
-        """
-        from trajectories.errors import InputError
-
-        if self.steps is not None and self.steps < 1:
-            raise InputError(f"--fit.steps is {self.steps}; give at least 1.")
+    def given(self) -> dict[str, Any]:
+        """The options that differ from their defaults."""
+        return _given(self)

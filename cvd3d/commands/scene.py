@@ -55,7 +55,7 @@ class Scene:
         check_folder(self.out)
         stages, asked, one_instant = self._generated() if self.prompt is not None else self._captured()
         with live_page(self.port) if self.view else nullcontext() as watch:
-            stages += splat_stages(self.seed, one_instant, self.fit.steps, watch)
+            stages += splat_stages(self.seed, one_instant, self.fit.given(), watch)
             done = run_stages(self.out, stages, asked=asked, force=self.force)
         print_summary(self.out, done)
         if self.view:
@@ -80,7 +80,6 @@ class Scene:
                 raise InputError(f"--out {self.out} and --from {self.from_} overlap; give --out a folder of its own.")
             for name in (*self.cameras.given(), *self.sampling.given()):
                 raise InputError(f"--{name} has no meaning with --from, which brings its own cameras and frames.")
-        self.fit.check()
 
     def _generated(self) -> tuple[list[Stage], dict[str, Any], bool]:
         from cvd3d.commands.prompted import asked_for_prompt, prompt_stages

@@ -1,11 +1,17 @@
 """A pipeline that draws instead of dreaming, for tests of everything around it."""
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from trajectories.cameras import Cameras
+
+SMALL_SCENE = (
+    "scene", "a red cube and a blue ball on green grass", "--rig", "circle", "--views", "2", "--frames", "4",
+    "--size", "48", "48", "--fit.steps", "12", "--no-view",
+)  # fmt: skip
 
 
 def painted_ground(cameras: Cameras) -> np.ndarray:
@@ -36,11 +42,35 @@ class DrawingPipeline:
 
 
 @pytest.fixture
-def drawing(monkeypatch):
+def drawing():
     """Put a DrawingPipeline in the place of the real one."""
+    with drawing_pipeline() as pipeline:
+        yield pipeline
+
+
+@pytest.fixture(scope="session")
+def drawn_scene(tmp_path_factory):
+    """A small scene folder of a drawn scene; for tests that change nothing in it."""
+    from cvd3d.cli import main
+
+    folder = tmp_path_factory.mktemp("scenes") / "first"
+    with drawing_pipeline():
+        main([*SMALL_SCENE, "--out", str(folder)])
+    return folder
+
+
+@contextmanager
+def drawing_pipeline():
     import cvd3d.sampling
 
     pipeline = DrawingPipeline()
-    monkeypatch.setattr(cvd3d.sampling, "load_pipeline", lambda model: pipeline)
-    monkeypatch.setattr(cvd3d.sampling, "weights_hash", lambda model: "drawn")
-    return pipeline
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cvd3d.sampling, "load_pipeline", lambda model: pipeline)
+        patch.setattr(cvd3d.sampling, "weights_hash", lambda model: "drawn")
+        yield pipeline
+
+
+@pytest.fixture(scope="session")
+def small_scene():
+    """The words of the command that made `drawn_scene`, but for --out."""
+    return SMALL_SCENE
