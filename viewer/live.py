@@ -44,8 +44,9 @@ class LatestSplats:
         started = time.monotonic()
         with self._changed:
             if started < self._due:
+                if self._late is None:  # otherwise the thread waits for its moment already
+                    self._changed.notify()
                 self._late = splats
-                self._changed.notify()
                 return
             self._due = math.inf  # nothing more until these are drawn
         copy = flat_gaussians(splats, self._limit)

@@ -12,7 +12,7 @@ from trajectories.rig import Rig
 from viewer.scene_nodes import view_color
 
 LAYERS = ("Splats", "Starting points", "Camera paths", "Ground grid")
-MANY_VIEWS = 8
+MANY_VIEWS = 12
 
 
 @dataclass(frozen=True)

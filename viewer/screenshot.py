@@ -22,6 +22,7 @@ FLAGS = (
     "--ignore-gpu-blocklist",
     "--disable-background-networking",
 )
+DRAWING = "() => [...document.querySelectorAll('canvas')].some((canvas) => canvas.width > 300 && canvas.height > 150)"
 
 
 def chromium_path() -> str:
@@ -52,7 +53,7 @@ def open_page(url: str, *, wait: float = 3.0, size: tuple[int, int] = (1280, 720
         try:
             page = browser.new_page(viewport={"width": size[0], "height": size[1]})
             page.goto(url)
-            page.wait_for_selector("canvas", timeout=60_000)
+            page.wait_for_function(DRAWING, timeout=120_000)  # software drawing on a busy machine is slow
             page.wait_for_timeout(1000 * wait)
             for close in page.locator(".mantine-Notification-closeButton").all():  # viser's word on software WebGL
                 close.click()
