@@ -10,7 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import tyro
 
@@ -90,7 +90,14 @@ def _sentence(box: str) -> str:
     return " ".join(" ".join(paragraph).split()).replace("{None}|", "").rstrip(".")
 
 
-def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Tell what a library says to the user in a sentence; deprecations and the like keep Python's form."""
     plain = category is UserWarning
     sys.stderr.write(

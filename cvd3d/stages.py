@@ -60,8 +60,8 @@ def sample_stage(sampling: Sampling) -> Stage:
     """Make the rig's videos from the prompt: images/NAME/00000.png and videos/NAME.mp4."""
     from cvd3d.sampling import weights_hash
 
-    given = {"num_inference_steps": sampling.steps, "guidance_scale": sampling.guidance}
-    given = {name: value for name, value in given.items() if value is not None}
+    options = {"num_inference_steps": sampling.steps, "guidance_scale": sampling.guidance}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
 
     def make(place: Place) -> Mapping[str, Any]:
         import torch
@@ -85,7 +85,7 @@ def sample_stage(sampling: Sampling) -> Stage:
             write_video(frames, place.out / "videos" / f"{name}.mp4", frames_per_second(rig))
         return {}
 
-    options = {
+    recorded = {
         "prompt": sampling.prompt,
         "negative_prompt": sampling.negative_prompt,
         "steps": sampling.steps,
@@ -93,7 +93,7 @@ def sample_stage(sampling: Sampling) -> Stage:
         "seed": sampling.seed,
         "weights": weights_hash(sampling.model),
     }
-    return Stage("sample", options, make)
+    return Stage("sample", recorded, make)
 
 
 def dataset_stage() -> Stage:

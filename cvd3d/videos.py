@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-
 # For the same bytes every time: one thread, and no macroblock tree, which on small frames reads memory it never wrote.
 ENCODER = {"crf": "18", "threads": "1", "x264-params": "mbtree=0"}
 
