@@ -96,6 +96,14 @@ def read_scene(folder: Path) -> dict[str, Any]:
     scene = read_json(path)
     if scene.get("format") != FORMAT:
         raise InputError(f"{path}: the field 'format' is {scene.get('format')!r}; a scene of ours says {FORMAT!r}.")
+    try:
+        outputs = [name for done in recorded_stages(scene) for name in done.outputs]
+    except (AttributeError, KeyError, TypeError):
+        raise InputError(f"{path}: 'stages' does not say what a scene's stages are; make the scene anew.") from None
+    # These are removed when their stage is redone, so they had better lie in the folder.
+    for name in outputs:
+        if name in ("", "..") or Path(name).name != name:
+            raise InputError(f"{path}: the output {name!r} is no name of a file in the folder; make the scene anew.")
     return scene
 
 
@@ -115,7 +123,7 @@ def check_folder(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give --out a new folder or an earlier scene.")
-    if not folder.exists() or (folder / SCENE_FILE).exists():
+    if not folder.exists() or _has_scene(folder) or _has_scene(folder / READY):
         return
     if any(not entry.name.startswith(OURS) for entry in folder.iterdir()):
         raise InputError(
@@ -185,10 +193,11 @@ def run_stages(
 
 
 def is_disk_full(fault: BaseException, folder: Path) -> bool:
-    """Whether an error came from a full disk; libraries hide errno, so an empty disk's last MiB counts too."""
+    """Whether an error came from a full disk; some libraries hide errno, so that only the last MiB gives it away."""
     if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    return isinstance(fault, Exception) and shutil.disk_usage(folder).free < 2**20
+    hidden = isinstance(fault, Exception) and not isinstance(fault, InputError)
+    return hidden and shutil.disk_usage(folder).free < 2**20
 
 
 def disk_full(folder: Path) -> InputError:
@@ -229,7 +238,7 @@ def _roll_forward(folder: Path) -> None:
     ready = folder / READY
     if not ready.exists():
         return
-    if (ready / SCENE_FILE).exists():
+    if _has_scene(ready):
         kept = {name for done in recorded_stages(read_scene(ready)) for name in done.outputs}
         if _has_scene(folder):
             # What came after the changed stage no longer belongs to this scene.
@@ -248,10 +257,11 @@ def _alone(folder: Path) -> Iterator[None]:
     """Hold the folder against a second run."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"Another cvd3d is at work in {folder}; wait for it or give another --out.") from None
         yield
-    except BlockingIOError:
-        raise InputError(f"Another cvd3d is at work in {folder}; wait for it or give another --out.") from None
     finally:
         os.close(handle)
 

@@ -125,13 +125,15 @@ def test_a_stage_that_is_stopped_leaves_the_old_state(chain, when):
     assert chain.ran == ["b", "c"]
 
 
-def test_a_kill_at_any_step_of_the_move_leaves_the_old_state_or_the_new(chain, monkeypatch):
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_kill_at_any_step_of_the_move_leaves_the_old_state_or_the_new(chain, monkeypatch, fresh):
     """Cut the power before the n-th change on disk, for every n; the next run must find one state or the other."""
     real = {name: getattr(cvd3d.scene, name) for name in ("_remove", "_move")}
     for cut in range(1, 20):
         shutil.rmtree(chain.folder, ignore_errors=True)
-        chain.options["a"] = 1
-        chain.run()
+        if not fresh:
+            chain.options["a"] = 1
+            chain.run()
         chain.options["a"] = 2
         left = cut
 
@@ -244,6 +246,21 @@ def test_a_scene_json_of_something_else_is_refused(tmp_path):
         read_scene(tmp_path)
     with pytest.raises(InputError, match="is not a scene folder"):
         read_scene(tmp_path / "nowhere")
+    (tmp_path / "scene.json").write_text(json.dumps({"format": "cvd3d scene 1", "stages": {"a": {}}}))
+    with pytest.raises(InputError, match=r"scene\.json: 'stages'"):
+        read_scene(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../precious", "/precious", "..", "", "a/b"])
+def test_a_scene_json_cannot_name_files_outside_of_its_folder(chain, name):
+    """The outputs that it names are removed when their stage is redone."""
+    chain.run()
+    path = chain.folder / "scene.json"
+    scene = json.loads(path.read_text())
+    scene["stages"]["b"]["outputs"] = [name]
+    path.write_text(json.dumps(scene))
+    with pytest.raises(InputError, match="no name of a file in the folder"):
+        chain.run(force=True)
 
 
 def test_a_fingerprint_depends_on_name_options_and_past_but_not_on_the_order_of_options():
