@@ -299,7 +299,9 @@ def test_view_shows_the_page_while_the_scene_is_made_and_after(scene, small_scen
     assert "http://127.0.0.1:18231" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(not DEFAULT_MODEL.is_dir(), reason="the default model's weights are not there")
+@pytest.mark.skipif(
+    not (DEFAULT_MODEL / "model_index.json").is_file(), reason="the default model's weights are not there"
+)
 def test_the_first_command_of_the_readme_on_the_default_model(tmp_path):
     folder = tmp_path / "first"
     main([
