@@ -4,9 +4,9 @@ A splat here is (centre, shape, opacity, feature). Its shape is not the inverse 
 (a, r, k) with sigma = a/2 (dx + r dy)**2 + k/2 dy**2, that is a = A, r = B/A, k = C - B**2/A. It costs fewer products
 a pixel, is never negative, and does not cancel where a splat is a needle.
 
-Backward runs back to front. With q = (gradient of the pixel) . feature, T the transmittance before a splat and
-R = sum over the splats behind of w q, plus T_final (gradient . background - gradient of alpha),
-the gradient of its alpha is T q - R / (1 - alpha): one number a pixel, no buffer of channels.
+Backward runs back to front with one number a pixel, no buffer of channels. Let q = (gradient of the pixel) . feature,
+T the transmittance before a splat, and rho the q of all that lies behind it, blended: at first
+(gradient . background - gradient of alpha), then rho + alpha (q - rho). The gradient of alpha is T (q - rho).
 """
 
 # Numba's intrinsics take two arguments more when defined than when called, which no type checker can know.
@@ -29,6 +29,7 @@ PIXELS = TILE * TILE
 ENDLESS = np.float32(2**30)  # the stop of a pixel that is not finished
 CHECK_EVERY = 16  # splats between two looks at which rows of a tile are finished
 GEOMETRY = 8  # gradients in a slot before the features: centre 2, shape 3, opacity 1, |centre| 2
+IN_REGISTERS = 3  # features that the inner loops hold in registers; more are looped over, fewer filled up with zeros
 LANE_CENTRES = (np.arange(TILE) + 0.5).astype(np.float32)
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
@@ -75,6 +76,8 @@ class Composite(torch.autograd.Function):
         )
         bins = binning.bin_splats(places, forms, strengths, distances, camera_starts, width, height)
         colors = features.detach().contiguous().numpy()
+        if channels < IN_REGISTERS:
+            colors = np.pad(colors, ((0, 0), (0, IN_REGISTERS - channels)))
         beyond = np.zeros((cameras, channels), np.float32)
         if backgrounds is not None:
             beyond[:] = backgrounds.detach().numpy()
@@ -96,16 +99,15 @@ class Composite(torch.autograd.Function):
     def backward(ctx: Any, grad_images: Tensor, grad_alphas: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients in the order of `forward`."""
         bins: Bins = ctx.bins
-        channels = ctx.colors.shape[-1]
         v_images = grad_images.contiguous().numpy()
         v_alphas = grad_alphas.contiguous().numpy()
-        slots = np.empty((len(bins.ids), GEOMETRY + channels), np.float32)
+        slots = np.empty((len(bins.ids), GEOMETRY + ctx.colors.shape[-1]), np.float32)
         bin_arrays = (bins.records, bins.rows, bins.tile_starts, bins.ids, bins.slots, bins.tiles_x, bins.tiles_y)
         given = (ctx.colors, ctx.beyond, ctx.transmittances, ctx.stops, v_images, v_alphas, ctx.absgrad)
         run(_unblend, ctx.parts, *bin_arrays, LANE_CENTRES, *given, slots)
 
         count = len(bins.records)
-        sums = [np.empty((count, n), np.float32) for n in (2, 3, 1, 2, channels)]
+        sums = [np.empty((count, n), np.float32) for n in (2, 3, 1, 2, ctx.beyond.shape[-1])]
         run(_gather, even_parts(count), bins.slot_starts, slots, *sums)
         v_centres, v_shapes, v_opacities, v_absolute, v_colors = (torch.from_numpy(s) for s in sums)
         shape = ctx.centres.shape
@@ -145,9 +147,10 @@ def _blend(
 ):
     """Blend tiles first..last. A pixel's stop is the place, in its tile's list, of the splat that finished it."""
     height, width, channels = images.shape[1:]
+    held = colors.shape[1]
     transmittance = workspace(PIXELS)
     stop = workspace(PIXELS)
-    blended = workspace(channels * PIXELS)
+    blended = workspace(held * PIXELS)
     lane = load(lane_centres, 0)
     for tile in range(first, last):
         camera, place = tile // (tiles_x * tiles_y), tile % (tiles_x * tiles_y)
@@ -175,6 +178,7 @@ def _blend(
             dx = lane - (records[m, X] - np.float32(left))
             first_dx = _HALF - (records[m, X] - np.float32(left))
             centre_y = records[m, Y] - np.float32(top)
+            color0, color1, color2 = colors[m, 0], colors[m, 1], colors[m, 2]
             for row in range(max(rows[m, 0] - top, 0), min(rows[m, 1] - top, TILE)):
                 dy = np.float32(row) + _HALF - centre_y
                 base, shift = half_k * dy * dy, shear * dy
@@ -192,7 +196,11 @@ def _blend(
                 drawn = drawn & (after > _END)
                 weight = where(drawn, alpha * before, _ZERO)
                 store(transmittance, row * TILE, where(drawn, after, before))
-                for channel in range(channels):
+                at = row * TILE
+                store(blended, at, load(blended, at) + weight * color0)
+                store(blended, at + PIXELS, load(blended, at + PIXELS) + weight * color1)
+                store(blended, at + 2 * PIXELS, load(blended, at + 2 * PIXELS) + weight * color2)
+                for channel in range(IN_REGISTERS, held):
                     at = channel * PIXELS + row * TILE
                     store(blended, at, load(blended, at) + weight * colors[m, channel])
 
@@ -231,11 +239,12 @@ def _unblend(
 ):
     """Gradients of tiles first..last, each meeting's in its slot."""
     height, width, channels = v_images.shape[1:]
+    held = colors.shape[1]
     transmittance = workspace(PIXELS)
     stop = workspace(PIXELS)
     behind = workspace(PIXELS)
-    v_pixels = workspace(channels * PIXELS)
-    v_color = workspace(channels * TILE)
+    v_pixels = workspace(held * PIXELS)
+    v_color = workspace(held * TILE)
     row_stops = np.empty(TILE, np.int64)
     lane = load(lane_centres, 0)
     for tile in range(first, last):
@@ -259,7 +268,7 @@ def _unblend(
                     v_pixels[channel * PIXELS + pixel] = v
                     through += v * beyond[camera, channel]
                 transmittance[pixel] = rest
-                behind[pixel] = rest * through
+                behind[pixel] = through
                 stop[pixel] = stops[camera, y, x]
                 row_stops[row] = max(row_stops[row], min(np.int64(stop[pixel]), end - start))
             final = max(final, row_stops[row])
@@ -274,34 +283,42 @@ def _unblend(
             first_dx = _HALF - (records[m, X] - np.float32(left))
             centre_y = records[m, Y] - np.float32(top)
             order = i - start
+            color0, color1, color2 = colors[m, 0], colors[m, 1], colors[m, 2]
             s_sum, s_y, s_yy = fill(_ZERO), fill(_ZERO), fill(_ZERO)
             s_u, s_uy, s_uu = fill(_ZERO), fill(_ZERO), fill(_ZERO)
+            v_color0, v_color1, v_color2 = fill(_ZERO), fill(_ZERO), fill(_ZERO)
             abs_x, abs_y = fill(_ZERO), fill(_ZERO)
-            v_color[:] = 0
+            for channel in range(IN_REGISTERS, held):
+                store(v_color, channel * TILE, _ZERO)
+            touched = False
             for row in range(max(rows[m, 0] - top, 0), min(rows[m, 1] - top, TILE)):
                 dy = np.float32(row) + _HALF - centre_y
                 base, shift = half_k * dy * dy, shear * dy
                 if row_stops[row] <= order or _misses(first_dx + shift, half_a, base, reach):
                     continue
+                at = row * TILE
                 u = dx + shift
                 strength = opacity * exp_minus(half_a * u * u + base)
                 alpha = min(strength, _MAX)
-                drawn = (alpha >= _MIN) & (load(stop, row * TILE) > np.float32(order))
+                drawn = (alpha >= _MIN) & (load(stop, at) > np.float32(order))
                 if not some(drawn):
                     continue
-                after, rest = load(transmittance, row * TILE), load(behind, row * TILE)
-                inverse = _ONE / (_ONE - alpha)
-                before = after * inverse
-                weight = where(drawn, alpha * before, _ZERO)
-                q = fill(_ZERO)
-                for channel in range(channels):
-                    v = load(v_pixels, channel * PIXELS + row * TILE)
+                touched = True
+                alpha = where(drawn, alpha, _ZERO)
+                before = load(transmittance, at) / (_ONE - alpha)
+                store(transmittance, at, before)
+                weight = alpha * before
+                v0, v1, v2 = load(v_pixels, at), load(v_pixels, at + PIXELS), load(v_pixels, at + 2 * PIXELS)
+                v_color0, v_color1, v_color2 = v_color0 + weight * v0, v_color1 + weight * v1, v_color2 + weight * v2
+                q = v0 * color0 + v1 * color1 + v2 * color2
+                for channel in range(IN_REGISTERS, held):
+                    v = load(v_pixels, channel * PIXELS + at)
                     q = q + v * colors[m, channel]
                     store(v_color, channel * TILE, load(v_color, channel * TILE) + weight * v)
-                s = strength * (rest * inverse - before * q)
-                s = where(drawn & (strength <= _MAX), s, _ZERO)
-                store(transmittance, row * TILE, where(drawn, before, after))
-                store(behind, row * TILE, rest + weight * q)
+                rho = load(behind, at)
+                ahead = rho - q
+                store(behind, at, rho - alpha * ahead)
+                s = where(strength <= _MAX, weight * ahead, _ZERO)
                 su = s * u
                 s_sum, s_y, s_yy = s_sum + s, s_y + s * dy, s_yy + s * (dy * dy)
                 s_u, s_uy, s_uu = s_u + su, s_uy + su * dy, s_uu + su * u
@@ -310,6 +327,9 @@ def _unblend(
                     abs_x = abs_x + magnitude(along)
                     abs_y = abs_y + magnitude(along * shear + s * (dy * (half_k + half_k)))
 
+            if not touched:
+                slot_grads[slot] = 0
+                continue
             a, k = half_a + half_a, half_k + half_k
             sum_u, sum_y = total(s_u), total(s_y)
             slot_grads[slot, 0] = -a * sum_u
@@ -318,9 +338,12 @@ def _unblend(
             slot_grads[slot, 3] = a * total(s_uy)
             slot_grads[slot, 4] = _HALF * total(s_yy)
             slot_grads[slot, 5] = -total(s_sum) / opacity
-            slot_grads[slot, 6] = total(abs_x)
-            slot_grads[slot, 7] = total(abs_y)
-            for channel in range(channels):
+            slot_grads[slot, 6] = total(abs_x) if absgrad else _ZERO
+            slot_grads[slot, 7] = total(abs_y) if absgrad else _ZERO
+            slot_grads[slot, GEOMETRY] = total(v_color0)
+            slot_grads[slot, GEOMETRY + 1] = total(v_color1)
+            slot_grads[slot, GEOMETRY + 2] = total(v_color2)
+            for channel in range(IN_REGISTERS, held):
                 slot_grads[slot, GEOMETRY + channel] = total(load(v_color, channel * TILE))
 
 
