@@ -327,9 +327,10 @@ class _Run:
             optimizer.step()
         self._clear_gradients()
         if self.densification:
-            self.densification.after_backward(self.step, meta)
             if settings.densify == "default" and len(p["means"]) >= settings.cap:
+                # gsplat's DefaultStrategy knows no cap, but it can be told that its time is over.
                 self.densification.strategy.refine_stop_iter = 0
+            self.densification.after_backward(self.step, meta)
         self.step += 1
         return value, None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -88,18 +88,22 @@ def triangulated_points(cameras: Cameras, images: np.ndarray) -> PointCloud:
     points = triangulate(cameras, found.views, found.pixels, found.tracks, found.count)
     error, parallax = track_quality(cameras, found.views, found.pixels, found.tracks, points)
     focal = float(cameras.K[:, 0, 0].mean())
-    keep = (error < band) & (parallax > MIN_PARALLAX_PIXELS / focal)
+    # Two rays nearly meet wherever both pixels lie on each other's epipolar lines, also when the match is wrong: only
+    # a third view can tell.
+    seen_by = np.bincount(found.tracks, minlength=found.count)
+    enough_views = seen_by >= min(3, len({view for pair in pairs for view in pair}))
+    keep = (error < band) & (parallax > MIN_PARALLAX_PIXELS / focal) & enough_views
     keep[keep] = ~_isolated(points[keep])
     colors = np.zeros((found.count, 3))
     np.add.at(colors, found.tracks, _bilinear(images, found.views, found.pixels))
-    colors /= np.bincount(found.tracks, minlength=found.count)[:, None]
+    colors /= seen_by[:, None]
     if not keep.any():
         return empty
     return PointCloud(points[keep], colors[keep], f"{int(keep.sum())} {source}")
 
 
 def swept_points(
-    cameras: Cameras, images: np.ndarray, references: Sequence[int], guide: PointCloud | None = None
+    cameras: Cameras, images: np.ndarray, references: Iterable[int], guide: PointCloud | None = None
 ) -> PointCloud:
     """Confident pixels of plane sweeps on which at least two reference views agree.
 
@@ -127,7 +131,7 @@ def swept_points(
             continue
         # One plane for each pixel that the farthest partner sees a point move.
         baseline = np.linalg.norm(cameras.centers[partners] - cameras.centers[index], axis=1).max()
-        planes = int(np.clip((near - far) * baseline * cameras.K[index, 0, 0], 16, 96))
+        planes = int(np.clip((near - far) * baseline * cameras.K[index, 0, 0], 16, 64))
         inverse_depths = np.linspace(far, near, planes)
         inverse, confidence = sweep(cameras, values, int(index), partners, inverse_depths)
         maps.append((int(index), inverse, confidence, float(inverse_depths[1] - inverse_depths[0])))

@@ -143,8 +143,7 @@ def _l1_and_ssim(x, y, window, ssim_weight):
     one, two = np.float32(1.0), np.float32(2.0)
     per_place = ssim_weight / np.float32(C * h * w)
     per_pixel = (one - ssim_weight) / np.float32(C * H * W)
-    l1 = 0.0
-    similarity = 0.0
+    l1, similarity = 0.0, 0.0
     for c in range(C):
         a, b = x[c], y[c]
         _blur(a, rows, mx, window)
@@ -170,7 +169,7 @@ def _l1_and_ssim(x, y, window, ssim_weight):
                 mx[i, j] = -per_place * (two * v * (A2 - A1) - two * u * s * (B2 - B1)) * inverse
                 xx[i, j] = per_place * s / B2
                 xy[i, j] = -per_place * two * A1 * inverse
-            similarity += total
+            similarity += float(total)
         _spread(mx, rows, spread, window)
         g = gradient[c]
         g[:] = spread
@@ -184,5 +183,5 @@ def _l1_and_ssim(x, y, window, ssim_weight):
                 difference = a[i, j] - b[i, j]
                 total += abs(difference)
                 g[i, j] += per_pixel * np.sign(difference)
-            l1 += total
+            l1 += float(total)
     return l1 / (C * H * W), similarity / (C * h * w), gradient

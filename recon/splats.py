@@ -37,7 +37,7 @@ class Splats:
     @property
     def sh_degree(self) -> int:
         """The degree of the spherical harmonics."""
-        return int(round(self.sh.shape[1] ** 0.5)) - 1
+        return round(self.sh.shape[1] ** 0.5) - 1
 
     def at(self, time: float) -> Splats:
         """The scene at an instant in seconds; this one stands still and answers itself."""

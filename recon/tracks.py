@@ -144,7 +144,7 @@ def find_tracks(
         (pixels_a, descriptors_a), (pixels_b, descriptors_b) = features[a], features[b]
         F = fundamental(cameras, a, b)
         found, distance = match_along_epipolar_lines((pixels_a, pixels_b), (descriptors_a, descriptors_b), F, band=band)
-        matches.append(found + [offsets[a], offsets[b]])
+        matches.append(found + np.array([offsets[a], offsets[b]]))
         distances.append(distance)
     node_views = np.concatenate([np.full(len(features[view][0]), view) for view in views])
     node_pixels = np.concatenate([features[view][0] for view in views])

@@ -22,8 +22,8 @@ HOW_TO_KEEP_OUR_FRAME = "--orientation-method none --center-method none --auto-s
 def write_dataset(capture: Capture, folder: Path | str, *, hold_out: int = 8) -> Path:
     """Write `transforms.json`, `images/NAME/00000.png` and, if the capture has points, `points.ply`.
 
-    Each frame also says its `time` in seconds and the `video` it belongs to, which nerfstudio ignores. Cameras keep their
-    world; give nerfstudio `HOW_TO_KEEP_OUR_FRAME` to make it keep that too.
+    Each frame also says its `time` in seconds and the `video` it belongs to, which nerfstudio ignores. The world is the
+    cameras' own; `HOW_TO_KEEP_OUR_FRAME` makes nerfstudio keep it.
 
     Args:
         capture: posed frames.

@@ -53,7 +53,7 @@ def load_ply(path: Path | str) -> Splats:
         names = [prop.name for prop in vertices.properties]
         rest = sum(name.startswith("f_rest_") for name in names)
         K = 1 + rest // 3
-        if rest % 3 or int(round(K**0.5)) ** 2 != K:
+        if rest % 3 or round(K**0.5) ** 2 != K:
             raise ValueError(f"{rest} f_rest properties fit no spherical harmonics")
 
         def stack(*wanted: str) -> torch.Tensor:

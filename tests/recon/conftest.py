@@ -11,18 +11,10 @@ import pytest
 from recon.capture import Capture, from_rig
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.rig import Rig
+from trajectories.rotations import look_at
 
 BALL = np.array([0.0, 0.0, 0.6])
 RADIUS = 0.6
-
-
-def look_at(position, target):
-    forward = (target - position) / np.linalg.norm(target - position)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    c2w = np.eye(4)
-    c2w[:3, :4] = np.stack([right, np.cross(forward, right), forward, position], axis=1)
-    return c2w
 
 
 def texture(u, v):
@@ -85,6 +77,12 @@ class World:
     images: Path
     capture: Capture
     depths: np.ndarray
+
+    @staticmethod
+    def distance_to_surface(positions: np.ndarray) -> np.ndarray:
+        """(P,) how far points are from the ground or the ball, whichever is nearer."""
+        ground, ball = np.abs(positions[:, 2]), np.abs(np.linalg.norm(positions - BALL, axis=1) - RADIUS)
+        return np.minimum(ground, ball)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ def test_spread_views_cover_both_ends():
 
 
 def test_range_of_parallel_cameras_reaches_infinity():
-    # Width 100 and focal 100: at depth z the views are z wide and 1 apart; five of the twelve columns overlap at z = 1.6.
+    # At depth z the views are z wide and 1 apart; five of the twelve columns overlap at z = 1.6.
     near, far = inverse_depth_range(row([0, 1]), 0, np.array([1]))
     assert far == 0.0
     assert 1 / 1.7 < near <= 1 / 1.6 + 1e-9
