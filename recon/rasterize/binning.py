@@ -27,7 +27,6 @@ class Bins:
     Attributes:
         records: (M, 8) float32, see the columns above; sigma = HALF_A (dx + SHEAR dy)**2 + HALF_K dy**2, and
             beyond sigma = REACH nothing is drawn.
-        rows: (M, 2) int32, first and one past the last image row that a splat reaches.
         tile_starts: (tiles + 1,) int64, where each tile's part of `ids` begins; tiles run camera by camera, row by row.
         ids: (L,) int32, splats of each tile front to back.
         slots: (L,) int32, the slot of each of these meetings.
@@ -36,7 +35,6 @@ class Bins:
     """
 
     records: np.ndarray
-    rows: np.ndarray
     tile_starts: np.ndarray
     ids: np.ndarray
     slots: np.ndarray
@@ -67,10 +65,9 @@ def bin_splats(
     count, cameras = len(centres), len(camera_starts) - 1
     tiles_x, tiles_y = -(-width // TILE), -(-height // TILE)
     records = np.empty((count, RECORD), np.float32)
-    rows = np.empty((count, 2), np.int32)
     boxes = np.empty((count, 4), np.int32)
     slot_starts = np.zeros(count + 1, np.int64)
-    run(_measure, even_parts(count), centres, shapes, opacities, width, height, records, rows, boxes, slot_starts)
+    run(_measure, even_parts(count), centres, shapes, opacities, width, height, records, boxes, slot_starts)
     np.cumsum(slot_starts, out=slot_starts)
 
     order = np.empty(count, np.int32)
@@ -91,18 +88,17 @@ def bin_splats(
     np.cumsum(tile_starts, out=tile_starts)
     ids, slots = np.empty(tile_starts[-1], np.int32), np.empty(tile_starts[-1], np.int32)
     run(_deal, tile_rows, order, order_starts, boxes, slot_starts, tiles_x, tiles_y, tile_starts, ids, slots)
-    return Bins(records, rows, tile_starts, ids, slots, slot_starts, tiles_x, tiles_y)
+    return Bins(records, tile_starts, ids, slots, slot_starts, tiles_x, tiles_y)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _measure(first, last, centres, shapes, opacities, width, height, records, rows, boxes, slot_starts):
-    """Each splat's record, image rows, box of tiles (left, top, right, bottom) and number of tiles."""
+def _measure(first, last, centres, shapes, opacities, width, height, records, boxes, slot_starts):
+    """Each splat's record, box of tiles (left, top, right, bottom) and number of tiles."""
     for m in range(first, last):
         x, y = np.float64(centres[m, 0]), np.float64(centres[m, 1])
         a, r, k = np.float64(shapes[m, 0]), np.float64(shapes[m, 1]), np.float64(shapes[m, 2])
         reach = np.log(np.float64(opacities[m]) / ALPHA_MIN) if a > 0 else -1.0
         boxes[m, :] = 0
-        rows[m, :] = 0
         if not reach >= 0:
             continue
         reach = reach * 1.0001 + 1e-4  # rounding may not cut off what the exact test would draw
@@ -111,7 +107,6 @@ def _measure(first, last, centres, shapes, opacities, width, height, records, ro
         top, bottom = max(np.ceil(y - half_y - 0.5), 0.0), min(np.floor(y + half_y - 0.5) + 1, np.float64(height))
         if not (left < right and top < bottom):
             continue
-        rows[m, 0], rows[m, 1] = int(top), int(bottom)
         boxes[m, 0], boxes[m, 1] = int(left) // TILE, int(top) // TILE
         boxes[m, 2], boxes[m, 3] = (int(right) + TILE - 1) // TILE, (int(bottom) + TILE - 1) // TILE
         records[m, X], records[m, Y] = centres[m, 0], centres[m, 1]

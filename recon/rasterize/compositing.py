@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from recon.rasterize import binning
 from recon.rasterize.binning import HALF_A, HALF_K, OPACITY, REACH, SHEAR, TILE, Bins, X, Y
-from recon.rasterize.lanes import exp_minus, fill, load, magnitude, some, store, total, where, workspace
+from recon.rasterize.lanes import bits, exp_minus, fill, load, lowest, magnitude, some, store, total, where, workspace
 from recon.rasterize.reference import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
 from recon.rasterize.threads import even_parts, run, weighted_parts
 
@@ -87,7 +88,7 @@ class Composite(torch.autograd.Function):
         transmittances = np.empty((cameras, height, width), np.float32)
         stops = np.empty((cameras, height, width), np.float32)
         parts = weighted_parts(np.diff(bins.tile_starts) + 32)
-        bin_arrays = (bins.records, bins.rows, bins.tile_starts, bins.ids, bins.tiles_x, bins.tiles_y)
+        bin_arrays = (bins.records, bins.tile_starts, bins.ids, bins.tiles_x, bins.tiles_y)
         run(_blend, parts, *bin_arrays, LANE_CENTRES, colors, beyond, images, alphas, transmittances, stops)
 
         ctx.bins, ctx.parts, ctx.colors, ctx.beyond = bins, parts, colors, beyond
@@ -96,13 +97,14 @@ class Composite(torch.autograd.Function):
         return torch.from_numpy(images), torch.from_numpy(alphas)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_images: Tensor, grad_alphas: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients in the order of `forward`."""
         bins: Bins = ctx.bins
         v_images = grad_images.contiguous().numpy()
         v_alphas = grad_alphas.contiguous().numpy()
         slots = np.empty((len(bins.ids), GEOMETRY + ctx.colors.shape[-1]), np.float32)
-        bin_arrays = (bins.records, bins.rows, bins.tile_starts, bins.ids, bins.slots, bins.tiles_x, bins.tiles_y)
+        bin_arrays = (bins.records, bins.tile_starts, bins.ids, bins.slots, bins.tiles_x, bins.tiles_y)
         given = (ctx.colors, ctx.beyond, ctx.transmittances, ctx.stops, v_images, v_alphas, ctx.absgrad)
         run(_unblend, ctx.parts, *bin_arrays, LANE_CENTRES, *given, slots)
 
@@ -121,10 +123,12 @@ class Composite(torch.autograd.Function):
 
 
 @njit(error_model="numpy")
-def _misses(left, half_a, base, reach):
-    """Whether sigma is beyond reach on a whole row whose first lane lies at u = `left`."""
-    near = max(max(left, -(left + _LAST_LANE)), _ZERO)
-    return base + half_a * near * near > reach
+def _reached(lane, first_dx, centre_y, half_a, shear, half_k, reach):
+    """The rows of a tile, as bits, on which sigma falls to `reach` between the first and the last pixel centre."""
+    dy = lane - centre_y
+    left = shear * dy + first_dx
+    near = max(max(left, -_LAST_LANE - left), _ZERO)
+    return bits(half_k * dy * dy + half_a * near * near <= reach)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -132,7 +136,6 @@ def _blend(
     first,
     last,
     records,
-    rows,
     tile_starts,
     ids,
     tiles_x,
@@ -151,7 +154,7 @@ def _blend(
     transmittance = workspace(PIXELS)
     stop = workspace(PIXELS)
     blended = workspace(held * PIXELS)
-    lane = load(lane_centres, 0)
+    lane = load(lane_centres, 0)  # of the pixels in a row, and of the rows
     for tile in range(first, last):
         camera, place = tile // (tiles_x * tiles_y), tile % (tiles_x * tiles_y)
         top, left = place // tiles_x * TILE, place % tiles_x * TILE
@@ -179,11 +182,12 @@ def _blend(
             first_dx = _HALF - (records[m, X] - np.float32(left))
             centre_y = records[m, Y] - np.float32(top)
             color0, color1, color2 = colors[m, 0], colors[m, 1], colors[m, 2]
-            for row in range(max(rows[m, 0] - top, 0), min(rows[m, 1] - top, TILE)):
-                dy = np.float32(row) + _HALF - centre_y
+            rows = live & _reached(lane, first_dx, centre_y, half_a, shear, half_k, reach)
+            while rows != 0:
+                row = lowest(rows)
+                rows &= rows - 1
+                dy = lane_centres[row] - centre_y
                 base, shift = half_k * dy * dy, shear * dy
-                if (live >> row) & 1 == 0 or _misses(first_dx + shift, half_a, base, reach):
-                    continue
                 u = dx + shift
                 alpha = min(opacity * exp_minus(half_a * u * u + base), _MAX)
                 ended = load(stop, row * TILE)
@@ -221,7 +225,6 @@ def _unblend(
     first,
     last,
     records,
-    rows,
     tile_starts,
     ids,
     slots,
@@ -245,8 +248,8 @@ def _unblend(
     behind = workspace(PIXELS)
     v_pixels = workspace(held * PIXELS)
     v_color = workspace(held * TILE)
-    row_stops = np.empty(TILE, np.int64)
-    lane = load(lane_centres, 0)
+    row_stops = workspace(TILE)
+    lane = load(lane_centres, 0)  # of the pixels in a row, and of the rows
     for tile in range(first, last):
         camera, place = tile // (tiles_x * tiles_y), tile % (tiles_x * tiles_y)
         top, left = place // tiles_x * TILE, place % tiles_x * TILE
@@ -270,8 +273,8 @@ def _unblend(
                 transmittance[pixel] = rest
                 behind[pixel] = through
                 stop[pixel] = stops[camera, y, x]
-                row_stops[row] = max(row_stops[row], min(np.int64(stop[pixel]), end - start))
-            final = max(final, row_stops[row])
+                row_stops[row] = max(row_stops[row], stop[pixel])
+            final = max(final, min(np.int64(row_stops[row]), end - start))
 
         for i in range(start + final, end):
             slot_grads[slots[i]] = 0
@@ -291,11 +294,13 @@ def _unblend(
             for channel in range(IN_REGISTERS, held):
                 store(v_color, channel * TILE, _ZERO)
             touched = False
-            for row in range(max(rows[m, 0] - top, 0), min(rows[m, 1] - top, TILE)):
-                dy = np.float32(row) + _HALF - centre_y
+            rows = bits(load(row_stops, 0) > np.float32(order))
+            rows &= _reached(lane, first_dx, centre_y, half_a, shear, half_k, reach)
+            while rows != 0:
+                row = lowest(rows)
+                rows &= rows - 1
+                dy = lane_centres[row] - centre_y
                 base, shift = half_k * dy * dy, shear * dy
-                if row_stops[row] <= order or _misses(first_dx + shift, half_a, base, reach):
-                    continue
                 at = row * TILE
                 u = dx + shift
                 strength = opacity * exp_minus(half_a * u * u + base)

@@ -92,6 +92,7 @@ _operator(operator.le, mask, lambda b, x, y: b.fcmp_ordered("<=", x, y))
 _operator(operator.gt, mask, lambda b, x, y: b.fcmp_ordered(">", x, y))
 _operator(operator.ge, mask, lambda b, x, y: b.fcmp_ordered(">=", x, y))
 _operator(min, lanes, lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y))
+_operator(max, lanes, lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))
 
 
 @intrinsic
@@ -124,6 +125,26 @@ def some(typingctx: Any, flags: Any) -> Any:
         return builder.icmp_unsigned("!=", word, ir.Constant(ir.IntType(WIDTH), 0))
 
     return types.boolean(flags), codegen
+
+
+@intrinsic
+def bits(typingctx: Any, flags: Any) -> Any:
+    """A mask as the low sixteen bits of an integer, lane 0 lowest."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.zext(builder.bitcast(args[0], ir.IntType(WIDTH)), ir.IntType(64))
+
+    return types.int64(flags), codegen
+
+
+@intrinsic
+def lowest(typingctx: Any, word: Any) -> Any:
+    """The place of the lowest bit that is set in an integer other than 0."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), codegen
 
 
 @intrinsic

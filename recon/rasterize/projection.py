@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from recon.rasterize.reference import ALPHA_MIN, EXTENT_SIGMAS, FIELD_MARGIN
 from recon.rasterize.threads import even_parts, run
@@ -44,9 +45,13 @@ class View:
     degree: int
     packed: bool
 
-    def numbers(self) -> tuple:
-        """The arguments of `_geometry`."""
-        return self.Ks, self.width, self.height, self.eps2d
+    def slopes(self) -> np.ndarray:
+        """(C, 4): the least and the greatest x/z, then y/z, at which the projection is linearised."""
+        size = np.array([self.width, self.height], np.float64)
+        focal, centre = self.Ks[:, [0, 1], [0, 1]], self.Ks[:, :2, 2]
+        margin = FIELD_MARGIN * 0.5 * size / focal
+        ends = np.stack([-centre / focal - margin, (size - centre) / focal + margin], -1)
+        return ends.reshape(-1, 4)
 
 
 class Project(torch.autograd.Function):
@@ -80,14 +85,14 @@ class Project(torch.autograd.Function):
         arrays = [t.detach().contiguous().numpy() for t in (means, quats, scales, opacities)]
         matrices, eye_array = viewmats.detach().contiguous().numpy(), eyes.detach().contiguous().numpy()
         cameras, count = len(matrices), len(arrays[0])
-        table, per_camera = _color_table(colors, view.degree, cameras)
+        table, per_camera = _color_table(colors, view.degree)
 
         centres, shapes = np.zeros((cameras, count, 2), np.float32), np.zeros((cameras, count, 3), np.float32)
         shown, depths = np.zeros((cameras, count), np.float32), np.zeros((cameras, count), np.float32)
         radii = np.zeros((cameras, count, 2), np.int32)
-        clips = (view.near_plane, view.far_plane, view.radius_clip, view.antialiased)
+        clips = (view.width, view.height, view.near_plane, view.far_plane, view.radius_clip, view.antialiased)
         geometry = (centres, shapes, shown, depths, radii)
-        run(_project, even_parts(count), *arrays, matrices, *view.numbers(), *clips, *geometry)
+        run(_project, even_parts(count), *arrays, matrices, view.Ks, view.slopes(), view.eps2d, *clips, *geometry)
 
         seen = np.flatnonzero(radii[:, :, 0])
         places = np.full(cameras * count, -1, np.int32)
@@ -103,35 +108,41 @@ class Project(torch.autograd.Function):
         color_arguments = (seen, places, table, per_camera, view.degree, arrays[0], eye_array)
         run(_color, even_parts(len(seen)), *color_arguments, splat_colors)
 
-        ctx.arrays, ctx.matrices, ctx.eyes, ctx.view = arrays, matrices, eye_array, view
-        ctx.table, ctx.per_camera, ctx.places, ctx.splat_colors = table, per_camera, places, splat_colors
-        ctx.color_shape = colors.shape
+        ctx.save_for_backward(means, quats, scales, opacities, colors, viewmats, eyes)
+        ctx.view, ctx.places, ctx.splat_colors = view, places, splat_colors
         out = [torch.from_numpy(a) for a in (*flat[:3], splat_colors, *flat[3:], camera_ids, gaussian_ids)]
         ctx.mark_non_differentiable(*out[5:])
         return tuple(out)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
         """Gradients in the order of `forward`."""
         view: View = ctx.view
-        count, cameras = len(ctx.arrays[0]), len(ctx.matrices)
+        saved = ctx.saved_tensors
+        arrays = [t.contiguous().numpy() for t in saved[:4]]
+        matrices, eyes = (t.contiguous().numpy() for t in saved[5:])
+        count, cameras = len(arrays[0]), len(matrices)
+        table, per_camera = _color_table(saved[4], view.degree)
         v_splats = [g.contiguous().numpy() for g in grads[:5]]
-        v_means, v_quats, v_scales, v_opacities = (np.empty_like(a) for a in ctx.arrays)
-        v_table = np.empty_like(ctx.table)
+        v_means, v_quats, v_scales, v_opacities = (np.empty_like(a) for a in arrays)
+        v_table = np.empty_like(table)
         blocks = -(-count // BLOCK)
         v_cameras = np.zeros((blocks, cameras, 15), np.float64)
         run(
             _unproject,
             even_parts(blocks),
-            *ctx.arrays,
-            ctx.matrices,
-            *view.numbers(),
+            *arrays,
+            matrices,
+            view.Ks,
+            view.slopes(),
+            view.eps2d,
             view.antialiased,
             ctx.places,
-            ctx.table,
-            ctx.per_camera,
+            table,
+            per_camera,
             view.degree,
-            ctx.eyes,
+            eyes,
             ctx.splat_colors,
             *v_splats,
             v_means,
@@ -148,10 +159,10 @@ class Project(torch.autograd.Function):
             matrix_grads[:, :3] = summed[:, :12].reshape(cameras, 3, 4)
             v_matrices, v_eyes = torch.from_numpy(matrix_grads), torch.from_numpy(summed[:, 12:])
         parameters = [torch.from_numpy(v) for v in (v_means, v_quats, v_scales, v_opacities)]
-        return *parameters, torch.from_numpy(v_table).reshape(ctx.color_shape), v_matrices, v_eyes, None
+        return *parameters, torch.from_numpy(v_table).reshape(saved[4].shape), v_matrices, v_eyes, None
 
 
-def _color_table(colors: Tensor, degree: int, cameras: int) -> tuple[np.ndarray, bool]:
+def _color_table(colors: Tensor, degree: int) -> tuple[np.ndarray, bool]:
     """Colours or coefficients as rows, and whether each camera has rows of its own."""
     own = 1 if degree == RAW_COLORS else 2
     array = colors.detach().contiguous().numpy()
@@ -160,18 +171,16 @@ def _color_table(colors: Tensor, degree: int, cameras: int) -> tuple[np.ndarray,
 
 
 @njit(error_model="numpy")
-def _geometry(n, c, means, quats, scales, matrices, Ks, width, height, eps2d):
+def _geometry(n, c, means, quats, scales, matrices, Ks, limits, eps2d):
     """All intermediate values of one Gaussian and one camera; z <= 0 is the caller's to refuse."""
     W = matrices[c]
     px, py, pz = np.float64(means[n, 0]), np.float64(means[n, 1]), np.float64(means[n, 2])
     x = W[0, 0] * px + W[0, 1] * py + W[0, 2] * pz + W[0, 3]
     y = W[1, 0] * px + W[1, 1] * py + W[1, 2] * pz + W[1, 3]
     z = W[2, 0] * px + W[2, 1] * py + W[2, 2] * pz + W[2, 3]
-    fx, fy, cx, cy = Ks[c, 0, 0], Ks[c, 1, 1], Ks[c, 0, 2], Ks[c, 1, 2]
-    margin_x, margin_y = FIELD_MARGIN * 0.5 * width / fx, FIELD_MARGIN * 0.5 * height / fy
-    slope_x = min(max(x / z, -cx / fx - margin_x), (width - cx) / fx + margin_x)
-    slope_y = min(max(y / z, -cy / fy - margin_y), (height - cy) / fy + margin_y)
-    ax, ay = fx / z, fy / z
+    slope_x = min(max(x / z, limits[c, 0]), limits[c, 1])
+    slope_y = min(max(y / z, limits[c, 2]), limits[c, 3])
+    ax, ay = Ks[c, 0, 0] / z, Ks[c, 1, 1] / z
     # T = J W, two rows: how a step in the world moves the image.
     t00, t01, t02 = (
         ax * (W[0, 0] - slope_x * W[2, 0]),
@@ -234,9 +243,10 @@ def _project(
     opacities,
     matrices,
     Ks,
+    limits,
+    eps2d,
     width,
     height,
-    eps2d,
     near_plane,
     far_plane,
     radius_clip,
@@ -254,7 +264,7 @@ def _project(
             depth = W[2, 0] * means[n, 0] + W[2, 1] * means[n, 1] + W[2, 2] * means[n, 2] + W[2, 3]
             if not (depth >= near_plane and depth <= far_plane and opacities[n] >= ALPHA_MIN):
                 continue
-            p, _, _, _, _, _, _, covariance = _geometry(n, c, means, quats, scales, matrices, Ks, width, height, eps2d)
+            p, _, _, _, _, _, _, covariance = _geometry(n, c, means, quats, scales, matrices, Ks, limits, eps2d)
             xx, xy, yy = covariance
             determinant = xx * yy - xy * xy
             opacity = np.float64(opacities[n])
@@ -367,8 +377,7 @@ def _unproject(
     opacities,
     matrices,
     Ks,
-    width,
-    height,
+    limits,
     eps2d,
     antialiased,
     places,
@@ -431,9 +440,7 @@ def _unproject(
                 to_camera[13] -= gy
                 to_camera[14] -= gz
 
-            p, slopes, T, quat, R, s, V, covariance = _geometry(
-                n, c, means, quats, scales, matrices, Ks, width, height, eps2d
-            )
+            p, slopes, T, quat, R, s, V, covariance = _geometry(n, c, means, quats, scales, matrices, Ks, limits, eps2d)
             x, y, z = p
             W = matrices[c]
             fx, fy = Ks[c, 0, 0], Ks[c, 1, 1]

@@ -52,6 +52,7 @@ class Densification:
         optimizers: by the same names, one parameter group each.
         generator: every random draw comes from it; torch's global generator is left as it was.
         scene_scale: the scene's size in world units, to which DefaultStrategy's thresholds are relative.
+        packed: what `rasterization` is called with.
         state: the strategy's running sums; save and restore it with the parameters.
     """
 

@@ -1,6 +1,7 @@
 """The CPU rasterizer against the plain reference in float64, and its contract."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -185,6 +186,26 @@ def test_the_same_bits_on_any_number_of_threads(make_scene, render):
     for other in results[1:]:
         assert torch.equal(results[0].images, other.images)
         assert all(torch.equal(grad, other.grads[name]) for name, grad in results[0].grads.items())
+
+
+def test_two_threads_of_a_program_may_render_at_once(make_scene, render):
+    scenes = [make_scene(count=1000, width=100, height=80, seed=seed) for seed in range(4)]
+    alone = [render(rasterization, scene, sh_degree=1) for scene in scenes]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda scene: render(rasterization, scene, sh_degree=1), scenes))
+    for one, other in zip(alone, together):
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.grads["means"], other.grads["means"])
+
+
+def test_a_parameter_that_changes_before_backward_is_noticed(make_scene):
+    scene = make_scene()
+    means = scene.means.clone().requires_grad_()
+    images, _, _ = rasterization(**{**vars(scene), "means": means}, sh_degree=0)
+    with torch.no_grad():
+        means += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        images.sum().backward()
 
 
 @pytest.mark.parametrize("packed", [True, False])
