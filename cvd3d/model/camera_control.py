@@ -43,6 +43,8 @@ class PoseResnetBlock(nn.Module):
 class PoseTemporalBlock(nn.Module):
     """Self-attention over the frames at each place, then a feed-forward layer; both residual."""
 
+    pe: Tensor
+
     def __init__(self, channels: int, heads: int, max_frames: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(channels)
@@ -83,7 +85,7 @@ class PoseEncoder(nn.Module):
         for scale, (resnets, temporal) in enumerate(zip(self.resnets, self.temporal)):
             if scale:
                 x = F.avg_pool2d(x, 2)
-            for resnet, block in zip(resnets, temporal):
+            for resnet, block in zip(resnets.children(), temporal.children()):
                 x = resnet(x)
                 C, h, w = x.shape[1:]
                 y = x.reshape(V, T, C, h * w).permute(0, 3, 1, 2).reshape(V * h * w, T, C)

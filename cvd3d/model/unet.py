@@ -32,7 +32,7 @@ class ViewGeometry:
     partners: Tensor
     """(V,) index of each video's partner; -1 rests."""
     biases: dict[tuple[int, int], Tensor] = field(default_factory=dict)
-    """For each resolution (h_i, w_i) the (V, T, N, N) epipolar bias towards the partner, float32; empty when all rest."""
+    """For each resolution (h_i, w_i) the (V, T, N, N) float32 epipolar bias to the partner; empty when all rest."""
 
     def repeated(self, copies: int) -> ViewGeometry:
         """The same videos several times over, each copy with partners of its own (for classifier-free guidance)."""
@@ -232,7 +232,7 @@ class CollaborativeUNet(UNetMotionModel):
             (V, C, T, h, w).
         """
         if isinstance(cameras, Cameras):
-            cameras = self.geometry(cameras, partners, *sample.shape[-2:], generator)
+            cameras = self.geometry(cameras, partners, *sample.shape[-2:], generator=generator)
         self._call.geometry, self._call.motion, self._call.scale = cameras, motion, scale
         text = encoder_hidden_states.repeat_interleave(sample.shape[2], dim=0)
         return super().forward(sample, timestep, text, return_dict=False)[0]

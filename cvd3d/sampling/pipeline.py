@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DiffusionPipeline
 from diffusers.utils import BaseOutput
 from rich.progress import Progress
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
 
@@ -19,9 +21,11 @@ from cvd3d.model.text import encode_text
 from cvd3d.model.unet import CollaborativeUNet, ViewGeometry
 from cvd3d.sampling.latents import decode, latent_factor
 from cvd3d.sampling.pairs import default_schedule, random_matching
+from cvd3d.sampling.quiet import quiet
 from trajectories import Cameras, InputError, Rig
 
 AUTOENCODERS = {"SmallAutoencoder": SmallAutoencoder, "AutoencoderKL": AutoencoderKL}
+POSE_FRAMES = ("world", "first")
 
 
 @dataclass
@@ -53,13 +57,18 @@ class CollaborativePipeline(DiffusionPipeline):
         Args:
             pose_frame: the frame in which the network knows cameras: "world" for the default model, "first" (that of
                 the first frame of the first video) for the released weights.
+
+        Raises:
+            InputError: another pose frame.
         """
+        if pose_frame not in POSE_FRAMES:
+            raise InputError(f"The model's pose_frame is {pose_frame!r}; it must be 'world' or 'first'.")
         super().__init__()
         self.register_modules(vae=vae, text_encoder=text_encoder, tokenizer=tokenizer, unet=unet, scheduler=scheduler)
         self.register_to_config(pose_frame=pose_frame)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, **_: object) -> CollaborativePipeline:
+    def from_pretrained(cls, folder: str | Path) -> CollaborativePipeline:
         """Load a folder that `save_pretrained` wrote, in float32.
 
         Raises:
@@ -69,21 +78,28 @@ class CollaborativePipeline(DiffusionPipeline):
         try:
             index = json.loads((folder / "model_index.json").read_text())
             autoencoder = AUTOENCODERS[index["vae"][1]]
-        except (OSError, ValueError, KeyError, IndexError):
+            pose_frame = index["pose_frame"]
+        except (OSError, ValueError, KeyError, IndexError, TypeError):
             raise InputError(
                 f"{folder} is not a cvd3d model: its model_index.json is missing or of another kind."
             ) from None
         try:
-            return cls(
-                autoencoder.from_pretrained(folder / "vae", torch_dtype=torch.float32),
-                CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32),
-                AutoTokenizer.from_pretrained(folder / "tokenizer"),
-                CollaborativeUNet.from_pretrained(folder / "unet", torch_dtype=torch.float32),
-                DDIMScheduler.from_pretrained(folder / "scheduler"),
-                index.get("pose_frame", "world"),
-            )
-        except OSError as error:
+            with quiet():
+                vae = autoencoder.from_pretrained(folder / "vae")
+                text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder").float()
+                tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
+                unet = CollaborativeUNet.from_pretrained(folder / "unet")
+                scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise InputError(f"The model in {folder} does not load: {str(error).splitlines()[0]}") from None
+        for part in (vae, text_encoder, unet):
+            part.requires_grad_(False)  # weights that want gradients take another path through matmul, other last bits
+        return cls(vae, text_encoder, tokenizer, unet, scheduler, pose_frame)
+
+    def save_pretrained(self, folder: str | Path, **options: Any) -> None:
+        """Write the parts and how they go together into a folder; the options are diffusers'."""
+        with quiet():
+            super().save_pretrained(folder, **options)
 
     @torch.no_grad()
     def __call__(
@@ -179,6 +195,9 @@ class CollaborativePipeline(DiffusionPipeline):
         for name, value in (("steps", steps), ("recurrences", recurrences), ("matchings", matchings)):
             if value is not None and value < 1:
                 raise InputError(f"The number of {name} is {value}; give at least 1.")
+        most = self.scheduler.config.num_train_timesteps
+        if steps > most:
+            raise InputError(f"The number of steps is {steps}; this model takes at most {most}.")
         return height // factor, width // factor
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 class Average:
@@ -48,7 +48,7 @@ def load_state(path: Path) -> dict[str, Any] | None:
 def trainable(
     modules: Iterable[nn.Module], fragments: Iterable[str], excluded: Iterable[str]
 ) -> dict[str, nn.Parameter]:
-    """Freeze all parameters but those whose names hold one of `fragments` and none of `excluded`; return them by name."""
+    """Freeze all parameters but those whose names hold one of `fragments` and none of `excluded`; return those."""
     chosen: dict[str, nn.Parameter] = {}
     for index, module in enumerate(modules):
         for name, parameter in module.named_parameters():
@@ -57,8 +57,3 @@ def trainable(
             if use:
                 chosen[f"{index}.{name}"] = parameter
     return chosen
-
-
-def snapshot(parameters: dict[str, nn.Parameter]) -> dict[str, Tensor]:
-    """Copies of the parameters' values."""
-    return {name: p.detach().clone() for name, p in parameters.items()}

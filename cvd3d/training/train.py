@@ -51,14 +51,14 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> 
     names = [name for name, _ in recipe.autoencoder_stages] + [stage.name for stage in recipe.stages]
     if until is not None and until not in names:
         raise InputError(f"There is no stage {until!r}; known: {', '.join(names)}.")
-    last = names.index(until) if until else len(names) - 1
+    wanted = names[: names.index(until) + 1] if until else names
     run.mkdir(parents=True, exist_ok=True)
     pools = {pool.name: pool for pool in recipe.pools}
     autoencoder, networks = build_networks(recipe)
     for index, (name, ae_stage) in enumerate(recipe.autoencoder_stages):
         pool = pools[ae_stage.pool]
         pool.write_pixels(run / "pixels")
-        if index > last:
+        if name not in wanted:
             break
         finished = run / "states" / f"{name}.finished.pt"
         if finished.exists():
@@ -68,8 +68,8 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> 
             autoencoder, ae_stage, pool, run / "pixels", run / "states" / f"{name}.pt", recipe.seed + index
         )
         _finish(finished, autoencoder.state_dict())
-    for index, stage in enumerate(recipe.stages, start=len(recipe.autoencoder_stages)):
-        if index > last:
+    for index, stage in enumerate(recipe.stages):
+        if stage.name not in wanted:
             break
         finished = run / "states" / f"{stage.name}.finished.pt"
         if finished.exists():
@@ -80,7 +80,7 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> 
         write_latents(pools[stage.pool], run, autoencoder)
         train_stage(
             networks, stage, pools[stage.pool], run / "latents", run / "states" / f"{stage.name}.pt",
-            recipe.seed + index, recipe.text_dropout,
+            recipe.seed + 100 + index, recipe.text_dropout,
         )  # fmt: skip
         states = {"unet": networks.unet.state_dict(), "text_encoder": networks.text_encoder.state_dict()}
         _finish(finished, states)
@@ -96,12 +96,14 @@ def write_latents(pool: Pool, run: Path, autoencoder: SmallAutoencoder) -> None:
 def save_model(folder: Path, autoencoder: SmallAutoencoder, networks: Networks) -> Path:
     """Write a pipeline folder in float16 safetensors."""
     from cvd3d.sampling.pipeline import CollaborativePipeline
+    from cvd3d.sampling.quiet import quiet
 
     pipeline = CollaborativePipeline(
         autoencoder, networks.text_encoder, networks.tokenizer, networks.unet, networks.scheduler
     )
-    pipeline.to(dtype=torch.float16).save_pretrained(folder, safe_serialization=True)
-    pipeline.to(dtype=torch.float32)
+    with quiet():
+        pipeline.to(dtype=torch.float16).save_pretrained(folder, safe_serialization=True)
+        pipeline.to(dtype=torch.float32)
     return folder
 
 

@@ -1,0 +1,219 @@
+"""The sampler with tiny random parts: what it repeats, what it counts, what it keeps and what it refuses."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL
+
+import cvd3d.model.unet
+from cvd3d.sampling import load_pipeline, weights_hash
+from cvd3d.sampling.pipeline import CollaborativePipeline
+from trajectories import InputError, Rig
+from trajectories.rotations import rigid
+
+
+@pytest.fixture
+def calls(monkeypatch, pipeline):
+    """The number of videos in each network call."""
+    seen = []
+    forward = pipeline.unet.forward
+
+    def counted(z, *args, **options):
+        seen.append(len(z))
+        return forward(z, *args, **options)
+
+    monkeypatch.setattr(pipeline.unet, "forward", counted)
+    return seen
+
+
+@pytest.mark.parametrize(("views", "frames"), [(1, 2), (2, 2), (3, 2), (4, 2), (2, 1)])
+def test_the_same_seed_gives_the_same_bytes_for_any_number_of_videos(pipeline, rig, sample, views, frames):
+    videos = sample(pipeline, rig(views, frames), seed=5)
+    assert videos.shape == (views, frames, 16, 16, 3) and videos.dtype == np.float32
+    assert np.isfinite(videos).all() and videos.std() > 0
+    torch.randn(7)  # nothing comes from the global generator
+    assert sample(pipeline, rig(views, frames), seed=5).tobytes() == videos.tobytes()
+    assert sample(pipeline, rig(views, frames), seed=6).tobytes() != videos.tobytes()
+
+
+def test_the_network_is_called_as_often_as_the_formula_says(pipeline, rig, sample, calls):
+    sample(pipeline, rig(4), num_inference_steps=3, recurrences=2, matchings=3)
+    assert calls == [8] * ((3 - 1) * 2 + 1) * 3
+    calls.clear()
+    sample(pipeline, rig(4), num_inference_steps=2, guidance_scale=1.0)
+    assert calls == [4] * ((2 - 1) * 4 + 1)  # the paper's R = 4, Q = 1
+    calls.clear()
+    sample(pipeline, rig(1), num_inference_steps=3)
+    assert calls == [2] * 3
+
+
+def test_guidance_moves_away_from_the_negative_prompt(pipeline, rig, sample):
+    plain = sample(pipeline, rig(2), guidance_scale=1.0)
+    same = sample(pipeline, rig(2), guidance_scale=9.0, negative_prompt="a red cube")
+    assert np.allclose(plain, same, atol=1e-4)  # free and bound predictions agree, whatever the guidance
+    guided = sample(pipeline, rig(2), guidance_scale=9.0)
+    assert np.abs(guided - plain).max() > 1e-3
+    free = sample(pipeline, rig(2), guidance_scale=0.0, negative_prompt="a cube")
+    assert np.allclose(free, sample(pipeline, rig(2), prompt="a cube", guidance_scale=1.0), atol=1e-4)
+
+
+def test_matchings_are_averaged(pipeline, rig, sample):
+    """Videos that stand alone predict the same in every matching."""
+    one = sample(pipeline, rig(4), recurrences=1, matchings=1, cross_view_scale=0.0)
+    assert np.allclose(sample(pipeline, rig(4), recurrences=1, matchings=3, cross_view_scale=0.0), one, atol=1e-4)
+
+
+def test_noise_is_put_back_by_the_papers_formula(pipeline):
+    steps = 4
+    pipeline.scheduler.set_timesteps(steps)
+    assert pipeline.scheduler.timesteps.tolist() == [999, 749, 499, 249]
+    abar = pipeline.scheduler.alphas_cumprod
+    previous = torch.randn(2, 4, 2, 4, 4)
+    for t, before in ((749, abar[499]), (249, torch.tensor(1.0))):
+        noise = torch.randn(previous.shape, generator=torch.Generator().manual_seed(1))
+        expected = (abar[t] / before) ** 0.5 * previous + (1 - abar[t] / before) ** 0.5 * noise
+        noised = pipeline._renoise(previous, t, steps, torch.Generator().manual_seed(1))
+        assert torch.allclose(noised, expected, atol=1e-6)
+
+
+def test_a_mask_is_computed_once_for_each_ordered_pair_and_resolution(pipeline, rig, sample, monkeypatch):
+    computed = Counter()
+    original = cvd3d.model.unet.epipolar_bias
+
+    def counted(query, key, rows, cols, *args, **options):
+        computed[query.c2w.tobytes(), key.c2w.tobytes(), rows, cols] += 1
+        return original(query, key, rows, cols, *args, **options)
+
+    monkeypatch.setattr(cvd3d.model.unet, "epipolar_bias", counted)
+    sample(pipeline, rig(4, name="orbit"), num_inference_steps=3, recurrences=8)
+    assert len(computed) == 12 * 2  # all ordered pairs met, at two resolutions
+    assert set(computed.values()) == {1}
+
+
+def test_the_cross_view_modules_join_the_videos_and_can_be_switched_off(pipeline, rig, sample):
+    first, second = rig(2), rig(2, name="orbit")
+    c2w = np.stack([first.cameras.c2w[0], second.cameras.c2w[1]])
+    mixed = Rig(type(first.cameras)(c2w, first.cameras.K, 16, 16), first.times, first.names)
+    for scale, joined in ((1.0, True), (0.0, False)):
+        a, b = (sample(pipeline, r, cross_view_scale=scale)[0] for r in (first, mixed))
+        assert (np.abs(a - b).max() > 1e-5) == joined
+
+
+def test_in_the_first_cameras_frame_the_world_may_be_moved(build, rig, sample):
+    still = rig(2)
+    turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    moved = still.transformed(rigid(turn, [3.0, -2.0, 1.0]))
+    for pose_frame, same in (("first", True), ("world", False)):
+        pipeline = build(pose_frame=pose_frame)
+        difference = np.abs(sample(pipeline, still) - sample(pipeline, moved)).max()
+        assert (difference < 1e-4) == same
+
+
+def test_a_saved_pipeline_gives_the_same_bytes_and_says_nothing(build, rig, sample, tmp_path, capfd):
+    pipeline = build(pose_frame="first")
+    capfd.readouterr()
+    pipeline.save_pretrained(tmp_path)
+    back = CollaborativePipeline.from_pretrained(tmp_path)
+    assert capfd.readouterr() == ("", "")
+    assert back.config.pose_frame == "first"
+    assert sample(back, rig(3)).tobytes() == sample(pipeline, rig(3)).tobytes()
+    assert load_pipeline(tmp_path).unet.dtype == torch.float32
+
+
+def test_half_precision_weights_are_loaded_in_float32(build, tmp_path, rig, sample):
+    pipeline = build()
+    pipeline.to(dtype=torch.float16).save_pretrained(tmp_path)
+    back = load_pipeline(tmp_path)
+    assert {part.dtype for part in (back.unet, back.vae, back.text_encoder)} == {torch.float32}
+    assert np.isfinite(sample(back, rig(2))).all()
+
+
+def test_the_released_kind_of_autoencoder_serves_too(build, rig, sample, tmp_path):
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8), latent_channels=4, norm_num_groups=4,
+    )  # fmt: skip
+    pipeline = build(vae=vae)
+    small = rig(2, width=8, height=8)  # two pixels to a latent
+    videos = sample(pipeline, small)
+    assert videos.shape == (2, 2, 8, 8, 3)
+    pipeline.save_pretrained(tmp_path)
+    assert sample(load_pipeline(tmp_path), small).tobytes() == videos.tobytes()
+
+
+def test_images_may_be_of_any_shape_that_the_latents_allow(pipeline, rig, sample):
+    assert sample(pipeline, rig(2, width=24, height=16)).shape == (2, 2, 16, 24, 3)
+    with pytest.raises(InputError, match=r"20x16; this model needs multiples of 8 pixels"):
+        sample(pipeline, rig(2, width=20))
+
+
+def test_more_frames_than_positions_are_refused(pipeline, rig, sample):
+    assert len(sample(pipeline, rig(1, 4))[0]) == 4
+    with pytest.raises(InputError, match=r"5 frames; this model takes at most 4"):
+        sample(pipeline, rig(1, 5))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("num_inference_steps", 0, "steps is 0; give at least 1"),
+        ("num_inference_steps", 1001, "steps is 1001; this model takes at most 1000"),
+        ("recurrences", 0, "recurrences is 0"),
+        ("matchings", -1, "matchings is -1"),
+    ],
+)
+def test_options_out_of_range_are_refused(pipeline, rig, sample, option, value, words):
+    with pytest.raises(InputError, match=words):
+        sample(pipeline, rig(2), **{option: value})
+
+
+@pytest.mark.parametrize("index", ["", "[]", "{}", '{"vae": ["x", "VQModel"]}', '{"vae": 3, "pose_frame": "world"}'])
+def test_another_kind_of_folder_is_refused(tmp_path, index):
+    (tmp_path / "model_index.json").write_text(index)
+    with pytest.raises(InputError, match="is not a cvd3d model"):
+        load_pipeline(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    for load in (load_pipeline, weights_hash):
+        with pytest.raises(InputError, match="There is no model folder"):
+            load(tmp_path / "none")
+
+
+@pytest.fixture
+def saved(pipeline, tmp_path):
+    pipeline.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_damaged_weights_are_told_in_one_sentence(saved):
+    file = saved / "unet" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"The model in .* does not load: [^\n]+$"):
+        load_pipeline(saved)
+
+
+def test_a_model_with_parts_missing_or_an_unknown_frame_is_refused(saved):
+    index = json.loads((saved / "model_index.json").read_text())
+    (saved / "model_index.json").write_text(json.dumps({**index, "pose_frame": "camera"}))
+    with pytest.raises(InputError, match="pose_frame is 'camera'"):
+        load_pipeline(saved)
+    (saved / "model_index.json").write_text(json.dumps(index))
+    (saved / "text_encoder" / "config.json").unlink()
+    with pytest.raises(InputError, match="does not load"):
+        load_pipeline(saved)
+
+
+def test_the_hash_tells_other_weights(saved):
+    weights_hash.cache_clear()
+    before = weights_hash(saved)
+    assert len(before) == 16 and weights_hash(saved) == before
+    file = saved / "unet" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    weights_hash.cache_clear()
+    assert weights_hash(saved) != before
