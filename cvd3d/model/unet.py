@@ -232,7 +232,8 @@ class CollaborativeUNet(UNetMotionModel):
             (V, C, T, h, w).
         """
         if isinstance(cameras, Cameras):
-            cameras = self.geometry(cameras, partners, *sample.shape[-2:], generator=generator)
+            h, w = sample.shape[-2:]
+            cameras = self.geometry(cameras, partners, h, w, generator)
         self._call.geometry, self._call.motion, self._call.scale = cameras, motion, scale
         text = encoder_hidden_states.repeat_interleave(sample.shape[2], dim=0)
         return super().forward(sample, timestep, text, return_dict=False)[0]

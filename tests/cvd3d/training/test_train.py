@@ -1,0 +1,104 @@
+"""The whole of `cvd3d train`, on tiny networks and a few samples."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from cvd3d.sampling import load_pipeline
+from cvd3d.training import diffusion
+from cvd3d.training.recipe import Recipe
+from cvd3d.training.train import build_networks, shortened, train
+from trajectories import InputError, make_rig
+
+
+def weights(run):
+    return {str(p.relative_to(run / "model")): p.read_bytes() for p in sorted((run / "model").rglob("*.safetensors"))}
+
+
+def test_training_leaves_a_model_that_samples(trained, recipe):
+    assert len(weights(trained)) == 3
+    pipeline = load_pipeline(trained / "model")
+    assert pipeline.config.pose_frame == "world"
+    rig = make_rig("circle", 2, 2, width=128, height=128)
+    videos = pipeline("a red cube", rig, num_inference_steps=1, progress=False).videos
+    assert videos.shape == (2, 2, 128, 128, 3) and np.isfinite(videos).all()
+    finished = {path.name for path in (trained / "states").glob("*.finished.pt")}
+    assert finished == {
+        f"{name}.finished.pt" for name in ("autoencoder", "decoder", *(stage.name for stage in recipe.stages))
+    }
+
+
+def test_a_finished_run_trains_nothing_again(trained, recipe, tmp_path, monkeypatch, capfd):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    shutil.rmtree(run / "model")
+
+    def refuses(*args):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("cvd3d.training.train.train_stage", refuses)
+    monkeypatch.setattr("cvd3d.training.train.train_autoencoder", refuses)
+    train(run, recipe)
+    assert weights(run) == weights(trained)
+    assert "kept in float32" not in capfd.readouterr().err
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(trained, recipe, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "pixels", run / "pixels")
+    count = 0
+
+    def add(self, step, **values):
+        nonlocal count
+        count += 1
+        if count == 12:  # both of the autoencoder's stages, the images, and one step of the motion are done
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(diffusion.Log, "add", add)
+        with pytest.raises(KeyboardInterrupt):
+            train(run, recipe)
+    assert (run / "states" / "images.finished.pt").exists() and not (run / "model").exists()
+    train(run, recipe)
+    assert weights(run) == weights(trained)
+
+
+def test_a_stage_may_be_the_last(trained, recipe, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "pixels", run / "pixels")
+    train(run, recipe, until="autoencoder")
+    assert {path.name for path in (run / "states").glob("*.finished.pt")} == {"autoencoder.finished.pt"}
+    with pytest.raises(InputError, match="no stage 'colour'; known: autoencoder, decoder, images"):
+        train(tmp_path / "none", recipe, until="colour")
+    assert not (tmp_path / "none").exists()
+
+
+def test_fresh_networks_are_always_the_same_and_leave_the_global_generator_alone(recipe):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    (a, one), (b, two) = build_networks(recipe), build_networks(recipe)
+    assert torch.equal(torch.get_rng_state(), before)
+    for mine, other in ((a, b), (one.unet, two.unet), (one.text_encoder, two.text_encoder)):
+        state = other.state_dict()
+        assert all(torch.equal(value, state[name]) for name, value in mine.state_dict().items())
+
+
+def test_the_shortened_recipe_keeps_the_stages_and_the_networks():
+    whole, short = Recipe(), shortened(Recipe(), 3)
+    assert [stage.name for stage in short.stages] == [stage.name for stage in whole.stages]
+    assert short.unet == whole.unet and short.autoencoder == whole.autoencoder
+    assert {stage.steps for stage in short.stages} | {s.steps for _, s in short.autoencoder_stages} == {3}
+    assert all(pool.samples == 8 for pool in short.pools)
+
+
+def test_the_papers_order_and_the_cross_view_modules_alone_at_the_end():
+    stages = Recipe().stages
+    paper = ["images", "motion", "cameras", "pairs"]
+    assert [stage.name for stage in stages if stage.name in paper] == paper
+    assert stages[-1].trains == (".cross_view.",) and stages[-1].pairs
+    cross_view = "down_blocks.0.motion_modules.0.cross_view.proj_out.weight"
+    for stage in stages[:-1]:
+        learns = any(f in cross_view for f in stage.trains) and not any(f in cross_view for f in stage.freezes)
+        assert not learns and not stage.pairs
