@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from recon.capture import Capture
+from recon.far_shell import far_shell
 from recon.plane_sweep import strongest_channel, sweep
 from recon.points import PointCloud
 from recon.tracks import find_tracks
@@ -20,8 +21,6 @@ ENOUGH_TRACKS = 3000
 """With so many triangulated points a plane sweep adds nothing that densification would not find."""
 MIN_PARALLAX_PIXELS = 4.0
 """Rays of a track must differ by the angle of so many pixels: a match is good to half a pixel, a depth to an eighth."""
-SHELL_RADII = 10.0
-"""The far shell stands at so many times the distance from the cameras to what they look at."""
 
 
 def initial_points(
@@ -30,8 +29,8 @@ def initial_points(
     """Starting points in the world of the cameras.
 
     Features are matched along epipolar lines and triangulated. Where that gives few points, as on smooth generated
-    frames, plane sweeps of a few views add confident pixels. Directions in which all views see something
-    farther than anything measured get a far shell. If nothing at all can be measured, points are drawn at random where
+    frames, plane sweeps of a few views add confident pixels. Directions in which nothing could be
+    measured, as a sky, get points on a far shell. If nothing at all can be measured, points are drawn at random where
     the cameras look, with a warning. `PointCloud.source` says which of these happened.
 
     Args:
@@ -65,7 +64,8 @@ def initial_points(
             "give points (points.ply) or images with more overlap and texture.",
             stacklevel=2,
         )
-    return points
+        return points
+    return points + far_shell(chosen.cameras, images, points)
 
 
 def triangulated_points(cameras: Cameras, images: np.ndarray) -> PointCloud:

@@ -140,11 +140,25 @@ def test_settings_for_small_frames_are_shorter(world):
     assert settings_for(world.capture).steps < settings_for(world.capture.resized(640, 480)).steps
 
 
+def test_half_an_image_is_the_same_view():
+    # Four pixels of a row become two; a point at x = 3 of 5 is at 1.5 of 2.
+    image = torch.tensor([[1.0, 3.0, 5.0, 9.0, 100.0]] * 2)[..., None].expand(2, 5, 3)
+    half, K = fit_module._half(image, torch.tensor([[8.0, 0.0, 3.0], [0.0, 8.0, 1.0], [0.0, 0.0, 1.0]]))
+    torch.testing.assert_close(half, torch.tensor([[2.0, 7.0]])[..., None].expand(1, 2, 3))
+    torch.testing.assert_close(K, torch.tensor([[4.0, 0.0, 1.5], [0.0, 4.0, 0.5], [0.0, 0.0, 1.0]]))
+
+
+def test_a_fit_may_start_coarse(world, points, result):
+    coarse = fit(world.capture, points, replace(QUICK, coarse_until=0.5), generator=seeded())
+    assert coarse.metrics["held_out"]["psnr"] > result.metrics["held_out"]["psnr"] - 1.5
+
+
 def test_bad_settings():
     for options, words in (
         ({"steps": 0}, "0 steps"),
         ({"sh_degree": 4}, "0, 1, 2 or 3"),
         ({"densify": "fast"}, "'fast'"),
+        ({"coarse_until": 2.0}, "0 to 1"),
         ({"hold_out": 1}, "hold_out is 1"),
     ):
         with pytest.raises(InputError, match=words):
