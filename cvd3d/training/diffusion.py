@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
 from cvd3d.model.text import encode_text
 from cvd3d.model.unet import CollaborativeUNet
+from cvd3d.training import processes
 from cvd3d.training.checkpoints import Average, load_state, save_state, trainable
 from cvd3d.training.log import Log
 from cvd3d.training.pools import Pool
@@ -23,6 +24,7 @@ from cvd3d.training.world.captions import caption
 from trajectories import Cameras
 
 SAVE_EVERY = 50
+STEP_STRIDE, PROCESS_STRIDE = 1_000_003, 64  # keep the seeds of steps and processes apart
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ def diffusion_loss(networks: Networks, stage: Stage, batch: Batch, generator: to
     """Mean square error of the predicted v (or noise); the two videos of a pair share their timestep (paper, Eq. 2)."""
     scheduler = networks.scheduler
     V = len(batch.latents)
-    steps = torch.randint(scheduler.config.num_train_timesteps, (V,), generator=generator)
+    # The sigmoid of a normal: the middle of the schedule, where shapes and colours are decided, comes most often.
+    share = torch.sigmoid(torch.randn(V, generator=generator))
+    steps = (share * scheduler.config.num_train_timesteps).long()
     if stage.pairs:
         steps = steps[::2].repeat_interleave(2)
     noise = torch.randn(batch.latents.shape, generator=generator)
@@ -101,10 +105,12 @@ def train_stage(
 ) -> None:
     """Train the stage's parameters in place, and leave their moving averages in them.
 
-    Goes on from `state_file` if it is there; the same bits as an unbroken run.
+    Goes on from `state_file` if it is there; the same bits as an unbroken run. Every step draws from a seed of its
+    own, and so does each of several processes (see `processes`), which share the batch.
     """
     stored = pool.load(latents)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator()
+    share = replace(stage, batch=max(1, stage.batch // processes.count()))
     modules = (networks.unet, networks.text_encoder)
     chosen = trainable(modules, stage.trains, stage.freezes)
     # Channels last is a fifth faster, but torch's group norm dies in it (2.13, CPU) where its weights are frozen.
@@ -125,20 +131,23 @@ def train_stage(
         networks.text_encoder.load_state_dict(state["text_encoder"])
         optimizer.load_state_dict(state["optimizer"])
         average.values = state["average"]
-        generator.set_state(state["generator"])
-    with Progress() as progress:
+    with Progress(disable=processes.rank() > 0) as progress:
         bar = progress.add_task(f"Training the stage {stage.name!r}", total=stage.steps, completed=first)
         for step in range(first, stage.steps):
             optimizer.param_groups[0]["lr"] = learning_rate(stage, step)
-            batch = draw_batch(stage, pool, stored, text_dropout, generator)
+            generator.manual_seed((seed * STEP_STRIDE + step) * PROCESS_STRIDE + processes.rank())
+            batch = draw_batch(share, pool, stored, text_dropout, generator)
             loss = diffusion_loss(networks, stage, batch, generator)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            processes.average_gradients(chosen.values())
             torch.nn.utils.clip_grad_norm_(list(chosen.values()), 1.0)
             optimizer.step()
             average.update(step)
-            log.add(step, loss=loss.item())
             progress.advance(bar)
+            if processes.rank() > 0:
+                continue
+            log.add(step, loss=loss.item())
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
                 state = {
                     "step": step + 1,
@@ -146,7 +155,6 @@ def train_stage(
                     "text_encoder": networks.text_encoder.state_dict(),
                     "optimizer": optimizer.state_dict(),
                     "average": average.values,
-                    "generator": generator.get_state(),
                 }
                 save_state(state_file, state)
     average.restore()

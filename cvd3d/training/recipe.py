@@ -90,9 +90,10 @@ class Recipe:
         ("decoder", AutoencoderStage(3000, 8, 6e-4, "images", edges=2.0, decoder_only=True)),
     )
     stages: tuple[Stage, ...] = (
-        Stage("images", "images", 1800, 32, 1, 6e-4, EVERYTHING, (CROSS_VIEW, MOTION, POSE), text=True, motion=False),
-        Stage("motion", "pairs", 200, 4, 8, 6e-4, (MOTION,), ("qkv_merge",)),
-        Stage("cameras", "pairs", 1200, 8, 4, 4e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        Stage("long", "pairs", 150, 2, 16, 1.5e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        Stage("pairs", "pairs", 600, 2, 8, 6e-4, (CROSS_VIEW,), cameras=True, pairs=True),
+        Stage("images", "images", 1200, 32, 1, 6e-4, EVERYTHING, (CROSS_VIEW, MOTION, POSE), text=True, motion=False),
+        Stage("motion", "pairs", 150, 4, 8, 6e-4, (MOTION,), ("qkv_merge",)),
+        Stage("viewpoints", "images", 750, 32, 1, 8e-4, EVERYTHING, (CROSS_VIEW,), text=True, cameras=True),
+        Stage("cameras", "pairs", 1000, 8, 4, 4e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        Stage("long", "pairs", 80, 2, 16, 1.5e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        Stage("pairs", "pairs", 550, 2, 8, 6e-4, (CROSS_VIEW,), cameras=True, pairs=True),
     )

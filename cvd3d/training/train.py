@@ -11,6 +11,7 @@ from diffusers import DDIMScheduler
 from cvd3d.model.autoencoder import SmallAutoencoder
 from cvd3d.model.text import small_text_encoder, word_tokenizer
 from cvd3d.model.unet import CollaborativeUNet
+from cvd3d.training import processes
 from cvd3d.training.autoencoder import train_autoencoder
 from cvd3d.training.diffusion import Networks, train_stage
 from cvd3d.training.pools import Pool
@@ -52,6 +53,8 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> 
     if until is not None and until not in names:
         raise InputError(f"There is no stage {until!r}; known: {', '.join(names)}.")
     wanted = names[: names.index(until) + 1] if until else names
+    processes.join()
+    torch.set_flush_denormal(True)  # tiny gradients cost a quarter of a step otherwise
     run.mkdir(parents=True, exist_ok=True)
     pools = {pool.name: pool for pool in recipe.pools}
     autoencoder, networks = build_networks(recipe)
@@ -108,6 +111,9 @@ def save_model(folder: Path, autoencoder: SmallAutoencoder, networks: Networks) 
 
 
 def _finish(path: Path, state: dict) -> None:
+    processes.wait()
+    if processes.rank() > 0:
+        return
     part = path.with_suffix(".part")
     torch.save(state, part)
     part.replace(path)
