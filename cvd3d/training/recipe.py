@@ -93,7 +93,7 @@ class Recipe:
         Stage("images", "images", 1200, 32, 1, 6e-4, EVERYTHING, (CROSS_VIEW, MOTION, POSE), text=True, motion=False),
         Stage("motion", "pairs", 150, 4, 8, 6e-4, (MOTION,), ("qkv_merge",)),
         Stage("viewpoints", "images", 750, 32, 1, 8e-4, EVERYTHING, (CROSS_VIEW,), text=True, cameras=True),
-        Stage("cameras", "pairs", 1000, 8, 4, 4e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        Stage("long", "pairs", 80, 2, 16, 1.5e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        Stage("pairs", "pairs", 550, 2, 8, 6e-4, (CROSS_VIEW,), cameras=True, pairs=True),
+        Stage("cameras", "pairs", 700, 16, 2, 5e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        Stage("long", "pairs", 100, 2, 16, 2e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        Stage("pairs", "pairs", 400, 2, 8, 6e-4, (CROSS_VIEW,), cameras=True, pairs=True),
     )

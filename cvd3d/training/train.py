@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +20,7 @@ from cvd3d.training.pools import Pool
 from cvd3d.training.recipe import Recipe
 from cvd3d.training.world.captions import VOCABULARY
 from trajectories import InputError
+from trajectories.files import write_text
 
 
 def build_networks(recipe: Recipe) -> tuple[SmallAutoencoder, Networks]:
@@ -56,6 +59,7 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> 
     processes.join()
     torch.set_flush_denormal(True)  # tiny gradients cost a quarter of a step otherwise
     run.mkdir(parents=True, exist_ok=True)
+    _claim(run / "recipe.json", recipe)
     pools = {pool.name: pool for pool in recipe.pools}
     autoencoder, networks = build_networks(recipe)
     for index, (name, ae_stage) in enumerate(recipe.autoencoder_stages):
@@ -87,7 +91,16 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> 
         )  # fmt: skip
         states = {"unet": networks.unet.state_dict(), "text_encoder": networks.text_encoder.state_dict()}
         _finish(finished, states)
-    return save_model(run / "model", autoencoder, networks)
+    return save_model(run / "model", autoencoder, networks) if processes.rank() == 0 else run / "model"
+
+
+def _claim(path: Path, recipe: Recipe) -> None:
+    """Write the recipe into its run folder, or make sure that the folder is not another recipe's."""
+    text = json.dumps(asdict(recipe), indent=2) + "\n"
+    if not path.exists():
+        write_text(path, text)
+    elif path.read_text() != text:
+        raise InputError(f"{path} is another recipe's; give --out a folder of its own, or delete this one.")
 
 
 def write_latents(pool: Pool, run: Path, autoencoder: SmallAutoencoder) -> None:
@@ -104,10 +117,13 @@ def save_model(folder: Path, autoencoder: SmallAutoencoder, networks: Networks) 
     pipeline = CollaborativePipeline(
         autoencoder, networks.text_encoder, networks.tokenizer, networks.unet, networks.scheduler
     )
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
     with quiet():
-        pipeline.to(dtype=torch.float16).save_pretrained(folder, safe_serialization=True)
+        pipeline.to(dtype=torch.float16).save_pretrained(part, safe_serialization=True)
         pipeline.to(dtype=torch.float32)
-    return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    return part.rename(folder)
 
 
 def _finish(path: Path, state: dict) -> None:

@@ -102,3 +102,8 @@ def test_the_papers_order_and_the_cross_view_modules_alone_at_the_end():
     for stage in stages[:-1]:
         learns = any(f in cross_view for f in stage.trains) and not any(f in cross_view for f in stage.freezes)
         assert not learns and not stage.pairs
+
+
+def test_a_run_folder_belongs_to_one_recipe(trained, recipe):
+    with pytest.raises(InputError, match=r"recipe\.json is another recipe's; give --out a folder of its own"):
+        train(trained, shortened(recipe, 1))
