@@ -51,12 +51,16 @@ class CollaborativePipeline(DiffusionPipeline):
         unet: CollaborativeUNet,
         scheduler: DDIMScheduler,
         pose_frame: str = "world",
+        steps: int = 25,
+        guidance: float = 3.0,
     ) -> None:
         """Put the parts together.
 
         Args:
             pose_frame: the frame in which the network knows cameras: "world" for the default model, "first" (that of
                 the first frame of the first video) for the released weights.
+            steps: denoising steps that suit these weights.
+            guidance: classifier-free guidance that suits them.
 
         Raises:
             InputError: another pose frame.
@@ -65,7 +69,7 @@ class CollaborativePipeline(DiffusionPipeline):
             raise InputError(f"The model's pose_frame is {pose_frame!r}; it must be 'world' or 'first'.")
         super().__init__()
         self.register_modules(vae=vae, text_encoder=text_encoder, tokenizer=tokenizer, unet=unet, scheduler=scheduler)
-        self.register_to_config(pose_frame=pose_frame)
+        self.register_to_config(pose_frame=pose_frame, steps=steps, guidance=guidance)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> CollaborativePipeline:
@@ -78,7 +82,7 @@ class CollaborativePipeline(DiffusionPipeline):
         try:
             index = json.loads((folder / "model_index.json").read_text())
             autoencoder = AUTOENCODERS[index["vae"][1]]
-            pose_frame = index["pose_frame"]
+            options = {name: index[name] for name in ("pose_frame", "steps", "guidance")}
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             raise InputError(
                 f"{folder} is not a cvd3d model: its model_index.json is missing or of another kind."
@@ -94,7 +98,7 @@ class CollaborativePipeline(DiffusionPipeline):
             raise InputError(f"The model in {folder} does not load: {str(error).splitlines()[0]}") from None
         for part in (vae, text_encoder, unet):
             part.requires_grad_(False)  # weights that want gradients take another path through matmul, other last bits
-        return cls(vae, text_encoder, tokenizer, unet, scheduler, pose_frame)
+        return cls(vae, text_encoder, tokenizer, unet, scheduler, **options)
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Write the parts and how they go together into a folder; the options are diffusers'."""
@@ -107,8 +111,8 @@ class CollaborativePipeline(DiffusionPipeline):
         prompt: str,
         rig: Rig,
         negative_prompt: str = "",
-        num_inference_steps: int = 25,
-        guidance_scale: float = 3.0,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
         recurrences: int | None = None,
         matchings: int | None = None,
         cross_view_scale: float = 1.0,
@@ -121,8 +125,9 @@ class CollaborativePipeline(DiffusionPipeline):
             prompt: what all videos show.
             rig: V cameras over T frames; the image size must be a multiple of the latents' factor.
             negative_prompt: what they should not show.
-            num_inference_steps: DDIM steps.
-            guidance_scale: classifier-free guidance; 1 switches it off and halves the cost.
+            num_inference_steps: DDIM steps; what suits the weights unless given.
+            guidance_scale: classifier-free guidance; what suits the weights unless given. 1 switches it off and halves
+                the cost.
             recurrences: R, network passes a step; `pairs.default_schedule` unless given.
             matchings: Q, matchings averaged in each pass; `pairs.default_schedule` unless given.
             cross_view_scale: strength of the cross-view modules; 0 lets every video stand alone.
@@ -132,16 +137,18 @@ class CollaborativePipeline(DiffusionPipeline):
         Raises:
             InputError: a rig that the network cannot take, or an option out of range.
         """
-        h, w = self._check(rig, num_inference_steps, recurrences, matchings)
+        steps = self.config.steps if num_inference_steps is None else num_inference_steps
+        guidance = self.config.guidance if guidance_scale is None else guidance_scale
+        h, w = self._check(rig, steps, recurrences, matchings)
         generator = generator or torch.Generator().manual_seed(0)
         default_R, default_Q = default_schedule(rig.views)
         R, Q = recurrences or default_R, matchings or default_Q
         dtype, device = self.unet.dtype, self._execution_device
-        guided = guidance_scale != 1.0
+        guided = guidance != 1.0
         text = encode_text(self.tokenizer, self.text_encoder, [negative_prompt, prompt] if guided else [prompt])
         text = text.repeat_interleave(rig.views, dim=0)
         views = _Views(self.unet, self._in_pose_frame(rig.cameras), (h, w), generator)
-        self.scheduler.set_timesteps(num_inference_steps, device=device)
+        self.scheduler.set_timesteps(steps, device=device)
         shape = (rig.views, self.unet.config.in_channels, rig.frames, h, w)
         z = torch.randn(shape, generator=generator).to(device)
         timesteps = self.scheduler.timesteps
@@ -162,11 +169,11 @@ class CollaborativePipeline(DiffusionPipeline):
                         out = self.unet(sample, t, text, cameras=geometry, scale=cross_view_scale).float()
                         if guided:
                             free, bound = out.chunk(2)
-                            out = free + guidance_scale * (bound - free)
+                            out = free + guidance * (bound - free)
                         prediction += out / Q
                         bars.advance(bar)
                     previous = self.scheduler.step(prediction, t, z, eta=0.0).prev_sample
-                    z = self._renoise(previous, int(t), num_inference_steps, generator) if r + 1 < passes else previous
+                    z = self._renoise(previous, int(t), steps, generator) if r + 1 < passes else previous
         return CollaborativeOutput(decode(self.vae, z).numpy())
 
     def _renoise(self, previous: Tensor, t: int, steps: int, generator: torch.Generator) -> Tensor:

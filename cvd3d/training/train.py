@@ -22,6 +22,8 @@ from cvd3d.training.world.captions import VOCABULARY
 from trajectories import InputError
 from trajectories.files import write_text
 
+SAMPLING_STEPS, GUIDANCE = 16, 3.0  # what suits weights of this size
+
 
 def build_networks(recipe: Recipe) -> tuple[SmallAutoencoder, Networks]:
     """The networks of the recipe with seeded random weights."""
@@ -115,7 +117,13 @@ def save_model(folder: Path, autoencoder: SmallAutoencoder, networks: Networks) 
     from cvd3d.sampling.quiet import quiet
 
     pipeline = CollaborativePipeline(
-        autoencoder, networks.text_encoder, networks.tokenizer, networks.unet, networks.scheduler
+        autoencoder,
+        networks.text_encoder,
+        networks.tokenizer,
+        networks.unet,
+        networks.scheduler,
+        steps=SAMPLING_STEPS,
+        guidance=GUIDANCE,
     )
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)

@@ -112,13 +112,19 @@ def test_in_the_first_cameras_frame_the_world_may_be_moved(build, rig, sample):
         assert (difference < 1e-4) == same
 
 
+def test_weights_bring_the_steps_and_the_guidance_that_suit_them(build, rig):
+    left_out = build(steps=2, guidance=1.5)("a red cube", rig(2), progress=False).videos
+    asked = build()("a red cube", rig(2), num_inference_steps=2, guidance_scale=1.5, progress=False).videos
+    assert left_out.tobytes() == asked.tobytes()
+
+
 def test_a_saved_pipeline_gives_the_same_bytes_and_says_nothing(build, rig, sample, tmp_path, capfd):
-    pipeline = build(pose_frame="first")
+    pipeline = build(pose_frame="first", steps=7, guidance=2.5)
     capfd.readouterr()
     pipeline.save_pretrained(tmp_path)
     back = CollaborativePipeline.from_pretrained(tmp_path)
     assert capfd.readouterr() == ("", "")
-    assert back.config.pose_frame == "first"
+    assert (back.config.pose_frame, back.config.steps, back.config.guidance) == ("first", 7, 2.5)
     assert sample(back, rig(3)).tobytes() == sample(pipeline, rig(3)).tobytes()
     assert load_pipeline(tmp_path).unet.dtype == torch.float32
 
