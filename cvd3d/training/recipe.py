@@ -87,7 +87,7 @@ class Recipe:
     text_dropout: float = 0.1
     autoencoder_stages: tuple[tuple[str, AutoencoderStage], ...] = (
         ("autoencoder", AutoencoderStage(steps=2200, batch=8, learning_rate=1e-3, pool="images")),
-        ("decoder", AutoencoderStage(3000, 8, 6e-4, "images", edges=2.0, decoder_only=True)),
+        ("decoder", AutoencoderStage(1700, 8, 6e-4, "images", edges=2.0, decoder_only=True)),
     )
     stages: tuple[Stage, ...] = (
         Stage("images", "images", 1200, 32, 1, 6e-4, EVERYTHING, (CROSS_VIEW, MOTION, POSE), text=True, motion=False),
