@@ -15,9 +15,8 @@ from trajectories.rig import Rig
 from viewer.scene_nodes import Frames
 
 if TYPE_CHECKING:
-    from recon.splats import Splats
-
     from recon.points import PointCloud
+    from recon.splats import Splats
 
 MARKS = ("scene.json", "rig.json", "transforms.json", "points.ply", "splats.ply")
 
