@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -42,6 +44,17 @@ def build_networks(recipe: Recipe) -> tuple[SmallAutoencoder, Networks]:
     return autoencoder.eval(), Networks(unet.train(), text_encoder.train(), tokenizer, scheduler)
 
 
+@contextmanager
+def _flushed_denormals() -> Iterator[None]:
+    """Numbers below 1e-38 are zeros in the block: as gradients they cost a quarter of a step otherwise."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@_flushed_denormals()
 def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> Path:
     """Train every stage that `run` has not finished, and write a model folder that a sampler loads.
 
@@ -59,7 +72,6 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> 
         raise InputError(f"There is no stage {until!r}; known: {', '.join(names)}.")
     wanted = names[: names.index(until) + 1] if until else names
     processes.join()
-    torch.set_flush_denormal(True)  # tiny gradients cost a quarter of a step otherwise
     run.mkdir(parents=True, exist_ok=True)
     _claim(run / "recipe.json", recipe)
     pools = {pool.name: pool for pool in recipe.pools}
