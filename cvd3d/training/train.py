@@ -55,13 +55,15 @@ def _flushed_denormals() -> Iterator[None]:
 
 
 @_flushed_denormals()
-def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> Path:
+def train(run: Path, recipe: Recipe | None = None, until: str | None = None, start: Path | None = None) -> Path:
     """Train every stage that `run` has not finished, and write a model folder that a sampler loads.
 
     Args:
         run: folder of pools, states and loss curves; the same call goes on where a killed one stopped.
         recipe: the default model's, unless given.
         until: name of the last stage to train; all, unless given.
+        start: a model folder of the recipe's sizes to go on from, with its autoencoder as it is; random weights, unless
+            given.
 
     Returns:
         The model folder, `run/model`.
@@ -73,10 +75,13 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> 
     wanted = names[: names.index(until) + 1] if until else names
     processes.join()
     run.mkdir(parents=True, exist_ok=True)
-    _claim(run / "recipe.json", recipe)
+    _claim(run / "recipe.json", recipe, start)
     pools = {pool.name: pool for pool in recipe.pools}
     autoencoder, networks = build_networks(recipe)
-    for index, (name, ae_stage) in enumerate(recipe.autoencoder_stages):
+    if start is not None:
+        _load_weights(start, autoencoder, networks)
+    # Another autoencoder would make the latents strange to a network that knows the old ones.
+    for index, (name, ae_stage) in enumerate(recipe.autoencoder_stages if start is None else ()):
         pool = pools[ae_stage.pool]
         pool.write_pixels(run / "pixels")
         if name not in wanted:
@@ -108,9 +113,22 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None) -> 
     return save_model(run / "model", autoencoder, networks) if processes.rank() == 0 else run / "model"
 
 
-def _claim(path: Path, recipe: Recipe) -> None:
+def _load_weights(start: Path, autoencoder: SmallAutoencoder, networks: Networks) -> None:
+    """Copy the weights of a model folder."""
+    from cvd3d.sampling import load_pipeline
+
+    model = load_pipeline(start)
+    parts = (autoencoder, model.vae), (networks.unet, model.unet), (networks.text_encoder, model.text_encoder)
+    for ours, theirs in parts:
+        try:
+            ours.load_state_dict(theirs.state_dict())
+        except RuntimeError:
+            raise InputError(f"The model in {start} has another {type(ours).__name__} than the recipe.") from None
+
+
+def _claim(path: Path, recipe: Recipe, start: Path | None) -> None:
     """Write the recipe into its run folder, or make sure that the folder is not another recipe's."""
-    text = json.dumps(asdict(recipe), indent=2) + "\n"
+    text = json.dumps({**asdict(recipe), "start": None if start is None else str(start)}, indent=2) + "\n"
     if not path.exists():
         write_text(path, text)
     elif path.read_text() != text:

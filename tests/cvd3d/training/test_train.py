@@ -1,6 +1,7 @@
 """The whole of `cvd3d train`, on tiny networks and a few samples."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,3 +108,19 @@ def test_the_papers_order_and_the_cross_view_modules_alone_at_the_end():
 def test_a_run_folder_belongs_to_one_recipe(trained, recipe):
     with pytest.raises(InputError, match=r"recipe\.json is another recipe's; give --out a folder of its own"):
         train(trained, shortened(recipe, 1))
+
+
+def test_a_run_may_go_on_from_a_model(trained, recipe, tmp_path):
+    train(tmp_path / "run", recipe, start=trained / "model")
+    before, after = weights(trained), weights(tmp_path / "run")
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {
+        "unet/diffusion_pytorch_model.safetensors",
+        "text_encoder/model.safetensors",
+    }
+
+
+def test_a_model_of_other_sizes_is_no_start(trained, recipe, tmp_path):
+    wider = replace(recipe, unet={**recipe.unet, "block_out_channels": (32, 32)})
+    with pytest.raises(InputError, match="has another CollaborativeUNet than the recipe"):
+        train(tmp_path / "run", wider, start=trained / "model")
