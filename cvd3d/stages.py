@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -126,26 +125,27 @@ def import_stage(path: Path, poses: Path | None, longest_side: int) -> Stage:
     capture = load_capture(path, poses)
 
     def make(place: Place) -> Mapping[str, Any]:
+        from recon.export.nerfstudio import file_paths, folder_name
         from recon.points import save_ply
         from recon.progress import track
         from trajectories.formats.nerfstudio import Transforms, write_transforms
 
         shrunk = _shrink(capture, longest_side)
-        file_paths = _frame_paths(capture.videos)
-        for i, file_path in track(enumerate(file_paths), "Importing frames", show=True):
+        paths = file_paths(capture.videos)
+        for i, file_path in track(enumerate(paths), "Importing frames", show=True):
             (place.out / file_path).parent.mkdir(parents=True, exist_ok=True)
             write_image(shrunk.image(i), place.out / file_path)
         if capture.points is not None:
             save_ply(capture.points, place.out / CAPTURED_POINTS_FILE)
         transforms = Transforms(
-            file_paths=file_paths,
+            file_paths=paths,
             cameras=shrunk.cameras,
             times=shrunk.times,
-            videos=tuple(_folder_name(video) for video in shrunk.videos),
+            videos=tuple(map(folder_name, shrunk.videos)),
         )
         write_transforms(transforms, place.out / TRANSFORMS_FILE)
         sizes = [(each.width, each.height) for each in (capture.cameras, shrunk.cameras)]
-        return {"frames": len(file_paths), "size_of_capture": list(sizes[0]), "size": list(sizes[1])}
+        return {"frames": len(paths), "size_of_capture": list(sizes[0]), "size": list(sizes[1])}
 
     options = {
         "capture": str(path.resolve()),
@@ -269,20 +269,6 @@ def _shrink(capture: Capture, longest_side: int) -> Capture:
     if scale >= 1:
         return capture
     return capture.resized(max(1, round(width * scale)), max(1, round(height * scale)))
-
-
-def _frame_paths(videos: tuple[str, ...]) -> tuple[str, ...]:
-    """Number the frames of each video."""
-    counts: dict[str, int] = {}
-    paths = []
-    for video in map(_folder_name, videos):
-        paths.append(frame_path(video, counts.get(video, 0)))
-        counts[video] = counts.get(video, 0) + 1
-    return tuple(paths)
-
-
-def _folder_name(video: str) -> str:
-    return re.sub(r"[^\w-]", "_", video) or "frames"
 
 
 def _hash(*parts: bytes) -> str:

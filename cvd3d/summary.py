@@ -11,10 +11,9 @@ from cvd3d.scene import Done
 
 def nerfstudio_command(folder: Path) -> str:
     """The training command that leaves our frame as it is."""
-    return (
-        f"ns-train splatfacto --data {shlex.quote(str(folder))} nerfstudio-data "
-        "--orientation-method none --center-method none --auto-scale-poses False"
-    )
+    from trajectories.formats.nerfstudio import HOW_TO_KEEP_OUR_FRAME
+
+    return f"ns-train splatfacto --data {shlex.quote(str(folder))} nerfstudio-data {HOW_TO_KEEP_OUR_FRAME}"
 
 
 def print_summary(folder: Path, done: Sequence[Done]) -> None:

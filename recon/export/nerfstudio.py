@@ -15,15 +15,12 @@ from recon.points import save_ply
 from trajectories.errors import InputError
 from trajectories.formats.nerfstudio import Transforms, write_transforms
 
-HOW_TO_KEEP_OUR_FRAME = "--orientation-method none --center-method none --auto-scale-poses False"
-"""What nerfstudio's nerfstudio-data must be told so that its scene stands where the rig does."""
-
 
 def write_dataset(capture: Capture, folder: Path | str, *, hold_out: int = 8) -> Path:
     """Write `transforms.json`, `images/NAME/00000.png` and, if the capture has points, `points.ply`.
 
     Each frame also says its `time` in seconds and the `video` it belongs to, which nerfstudio ignores. The world is the
-    cameras' own; `HOW_TO_KEEP_OUR_FRAME` makes nerfstudio keep it.
+    cameras' own; `formats.nerfstudio.HOW_TO_KEEP_OUR_FRAME` makes nerfstudio keep it.
 
     Args:
         capture: posed frames.
@@ -47,19 +44,19 @@ def write_dataset(capture: Capture, folder: Path | str, *, hold_out: int = 8) ->
         shutil.rmtree(beside)
     beside.mkdir(parents=True)
     try:
-        file_paths = _file_paths(capture.videos)
-        for index, file_path in enumerate(file_paths):
+        paths = file_paths(capture.videos)
+        for index, file_path in enumerate(paths):
             path = beside / file_path
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.round(capture.image(index) * 255).astype(np.uint8)).save(path)
         if capture.points is not None:
             save_ply(capture.points, beside / "points.ply")
         held_out = held_out_frames(len(capture), hold_out)
-        test = tuple(file_paths[index] for index in held_out)
-        train = tuple(path for path in file_paths if path not in test)
+        test = tuple(paths[index] for index in held_out)
+        train = tuple(path for path in paths if path not in test)
         splits = {"train_filenames": train, "val_filenames": test, "test_filenames": test} if test else {}
         transforms = Transforms(
-            file_paths,
+            paths,
             capture.cameras,
             capture.times,
             capture.videos,
@@ -76,12 +73,16 @@ def write_dataset(capture: Capture, folder: Path | str, *, hold_out: int = 8) ->
     return folder / "transforms.json"
 
 
-def _file_paths(videos: tuple[str, ...]) -> tuple[str, ...]:
-    """`images/NAME/00000.png` and so on; zero-padded, as nerfstudio sorts by name."""
+def file_paths(videos: tuple[str, ...]) -> tuple[str, ...]:
+    """`images/NAME/00000.png` and so on, one for each frame's video; zero-padded, as nerfstudio sorts by name."""
     counts: dict[str, int] = {}
     paths = []
-    for video in videos:
-        name = re.sub(r"[^\w-]", "_", video) or "frames"
+    for name in map(folder_name, videos):
         paths.append(f"images/{name}/{counts.get(name, 0):05d}.png")
         counts[name] = counts.get(name, 0) + 1
     return tuple(paths)
+
+
+def folder_name(video: str) -> str:
+    """The name of a video as a folder."""
+    return re.sub(r"[^\w-]", "_", video) or "frames"

@@ -29,6 +29,10 @@ PINHOLE_MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "RADIAL", "SIMPLE_RADIA
 SPLITS = ("train_filenames", "val_filenames", "test_filenames")
 
 
+HOW_TO_KEEP_OUR_FRAME = "--orientation-method none --center-method none --auto-scale-poses False"
+"""What nerfstudio's nerfstudio-data must be told so that its scene stands where the rig does."""
+
+
 @dataclass(frozen=True, eq=False)
 class Transforms:
     """What a transforms.json says."""
