@@ -23,7 +23,7 @@ SPIN_RATE = 0.5  # turns per second
 DRIVE_SPEED = 0.8  # metres per second, from -DRIVE_REACH to +DRIVE_REACH around the car's place
 DRIVE_REACH = 0.8
 
-SPACING = 0.85  # metres from the origin to either of two objects
+SPACING = 0.95  # metres from the origin to either of two objects
 JITTER = 0.12
 SUN_AZIMUTH = math.radians(-130.0)  # over the left shoulder of a camera that looks along +y
 
@@ -142,7 +142,7 @@ def sample_world(generator: torch.Generator) -> World:
                 color=color,
                 position=(place + uniform(generator, -JITTER, JITTER), uniform(generator, -JITTER, JITTER)),
                 yaw=math.radians(heading + uniform(generator, -15.0, 15.0)),
-                size=uniform(generator, 0.85, 1.2),
+                size=uniform(generator, 1.15, 1.4),
                 action=action,
                 phase=uniform(generator),
             )
