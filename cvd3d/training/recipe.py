@@ -55,6 +55,15 @@ class AutoencoderStage:
 
 
 @dataclass(frozen=True)
+class WordsStage:
+    """How the text encoder learns to read captions."""
+
+    steps: int = 500
+    batch: int = 64
+    learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that determines the weights."""
 
@@ -89,11 +98,12 @@ class Recipe:
         ("autoencoder", AutoencoderStage(steps=2200, batch=8, learning_rate=1e-3, pool="images")),
         ("decoder", AutoencoderStage(1700, 8, 6e-4, "images", edges=2.0, decoder_only=True)),
     )
+    words: WordsStage = WordsStage()
     stages: tuple[Stage, ...] = (
         Stage("images", "images", 1200, 32, 1, 6e-4, EVERYTHING, (CROSS_VIEW, MOTION, POSE), text=True, motion=False),
         Stage("motion", "pairs", 150, 4, 8, 6e-4, (MOTION,), ("qkv_merge",)),
-        Stage("viewpoints", "images", 750, 32, 1, 8e-4, EVERYTHING, (CROSS_VIEW,), text=True, cameras=True),
-        Stage("cameras", "pairs", 700, 16, 2, 5e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        Stage("long", "pairs", 100, 2, 16, 2e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        Stage("pairs", "pairs", 400, 2, 8, 6e-4, (CROSS_VIEW,), cameras=True, pairs=True),
+        Stage("viewpoints", "images", 3000, 32, 1, 8e-4, EVERYTHING, (CROSS_VIEW,), text=True, cameras=True),
+        Stage("cameras", "pairs", 1400, 16, 2, 5e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        Stage("long", "pairs", 150, 2, 16, 2e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        Stage("pairs", "pairs", 500, 2, 8, 6e-4, (CROSS_VIEW,), cameras=True, pairs=True),
     )

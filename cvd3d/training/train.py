@@ -17,13 +17,16 @@ from cvd3d.model.text import small_text_encoder, word_tokenizer
 from cvd3d.model.unet import CollaborativeUNet
 from cvd3d.training import processes
 from cvd3d.training.autoencoder import train_autoencoder
+from cvd3d.training.checkpoints import save_state
 from cvd3d.training.diffusion import Networks, train_stage
 from cvd3d.training.pools import Pool
 from cvd3d.training.recipe import Recipe
+from cvd3d.training.words import train_words
 from cvd3d.training.world.captions import VOCABULARY
 from trajectories import InputError
 from trajectories.files import write_text
 
+WORDS = "words"  # the text encoder's own stage, between the autoencoder's and the network's
 SAMPLING_STEPS, GUIDANCE = 16, 3.0  # what suits weights of this size
 
 
@@ -62,14 +65,14 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None, sta
         run: folder of pools, states and loss curves; the same call goes on where a killed one stopped.
         recipe: the default model's, unless given.
         until: name of the last stage to train; all, unless given.
-        start: a model folder of the recipe's sizes to go on from, with its autoencoder as it is; random weights, unless
-            given.
+        start: a model folder of the recipe's sizes to go on from, with its autoencoder as it is, and a text encoder
+            that can read; random weights, unless given.
 
     Returns:
         The model folder, `run/model`.
     """
     recipe = recipe or Recipe()
-    names = [name for name, _ in recipe.autoencoder_stages] + [stage.name for stage in recipe.stages]
+    names = [*(name for name, _ in recipe.autoencoder_stages), WORDS, *(stage.name for stage in recipe.stages)]
     if until is not None and until not in names:
         raise InputError(f"There is no stage {until!r}; known: {', '.join(names)}.")
     wanted = names[: names.index(until) + 1] if until else names
@@ -94,6 +97,8 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None, sta
             autoencoder, ae_stage, pool, run / "pixels", run / "states" / f"{name}.pt", recipe.seed + index
         )
         _finish(finished, autoencoder.state_dict())
+    if WORDS in wanted and start is None:
+        _train_words(run / "states", recipe, networks)
     for index, stage in enumerate(recipe.stages):
         if stage.name not in wanted:
             break
@@ -111,6 +116,15 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None, sta
         states = {"unet": networks.unet.state_dict(), "text_encoder": networks.text_encoder.state_dict()}
         _finish(finished, states)
     return save_model(run / "model", autoencoder, networks) if processes.rank() == 0 else run / "model"
+
+
+def _train_words(states: Path, recipe: Recipe, networks: Networks) -> None:
+    finished = states / f"{WORDS}.finished.pt"
+    if finished.exists():
+        networks.text_encoder.load_state_dict(torch.load(finished, weights_only=True))
+        return
+    train_words(networks.text_encoder, networks.tokenizer, recipe.words, states / f"{WORDS}.pt", recipe.seed + 50)
+    _finish(finished, networks.text_encoder.state_dict())
 
 
 def _load_weights(start: Path, autoencoder: SmallAutoencoder, networks: Networks) -> None:
@@ -166,11 +180,7 @@ def save_model(folder: Path, autoencoder: SmallAutoencoder, networks: Networks) 
 
 def _finish(path: Path, state: dict) -> None:
     processes.wait()
-    if processes.rank() > 0:
-        return
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+    save_state(path, state)
 
 
 def shortened(recipe: Recipe, steps: int) -> Recipe:
@@ -179,5 +189,6 @@ def shortened(recipe: Recipe, steps: int) -> Recipe:
         recipe,
         pools=tuple(replace(pool, samples=min(pool.samples, 8)) for pool in recipe.pools),
         autoencoder_stages=tuple((n, replace(s, steps=steps, batch=2)) for n, s in recipe.autoencoder_stages),
+        words=replace(recipe.words, steps=steps, batch=2),
         stages=tuple(replace(stage, steps=steps, batch=2) for stage in recipe.stages),
     )

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cvd3d.training.pools import Pool
-from cvd3d.training.recipe import CROSS_VIEW, EVERYTHING, MOTION, POSE, AutoencoderStage, Recipe, Stage
+from cvd3d.training.recipe import CROSS_VIEW, EVERYTHING, MOTION, POSE, AutoencoderStage, Recipe, Stage, WordsStage
 from cvd3d.training.train import build_networks, train
 
 
@@ -34,6 +34,7 @@ def recipe():
             ("autoencoder", AutoencoderStage(4, 2, 1e-2, "images")),
             ("decoder", AutoencoderStage(2, 2, 1e-2, "images", decoder_only=True)),
         ),
+        words=WordsStage(2, 2, 1e-2),
         stages=(
             Stage("images", "images", 4, 2, 1, 1e-2, EVERYTHING, (CROSS_VIEW, MOTION, POSE), text=True, motion=False),
             Stage("motion", "pairs", 2, 2, 2, 1e-2, (MOTION,), ("qkv_merge",)),

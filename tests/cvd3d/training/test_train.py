@@ -27,7 +27,7 @@ def test_training_leaves_a_model_that_samples(trained, recipe):
     assert videos.shape == (2, 2, 128, 128, 3) and np.isfinite(videos).all()
     finished = {path.name for path in (trained / "states").glob("*.finished.pt")}
     assert finished == {
-        f"{name}.finished.pt" for name in ("autoencoder", "decoder", *(stage.name for stage in recipe.stages))
+        f"{name}.finished.pt" for name in ("autoencoder", "decoder", "words", *(stage.name for stage in recipe.stages))
     }
 
 
@@ -54,7 +54,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained, recipe, tmp_path, mon
     def add(self, step, **values):
         nonlocal count
         count += 1
-        if count == 12:  # both of the autoencoder's stages, the images, and one step of the motion are done
+        if count == 14:  # all before the motion is done, and one step of it
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -71,7 +71,7 @@ def test_a_stage_may_be_the_last(trained, recipe, tmp_path):
     shutil.copytree(trained / "pixels", run / "pixels")
     train(run, recipe, until="autoencoder")
     assert {path.name for path in (run / "states").glob("*.finished.pt")} == {"autoencoder.finished.pt"}
-    with pytest.raises(InputError, match="no stage 'colour'; known: autoencoder, decoder, images"):
+    with pytest.raises(InputError, match="no stage 'colour'; known: autoencoder, decoder, words, images"):
         train(tmp_path / "none", recipe, until="colour")
     assert not (tmp_path / "none").exists()
 
