@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cvd3d.model.autoencoder import SmallAutoencoder
+from cvd3d.training import processes
 from cvd3d.training.checkpoints import Average, load_state, save_state, trainable
 from cvd3d.training.log import Log
 from cvd3d.training.pools import Pool
@@ -40,7 +41,7 @@ def train_autoencoder(
         optimizer.load_state_dict(state["optimizer"])
         average.values = state["average"]
         generator.set_state(state["generator"])
-    with Progress() as progress:
+    with Progress(disable=processes.rank() > 0) as progress:
         bar = progress.add_task("Training the autoencoder", total=stage.steps, completed=first)
         for step in range(first, stage.steps):
             optimizer.param_groups[0]["lr"] = stage.learning_rate * min(1, (step + 1) / 100, 1.02 - step / stage.steps)

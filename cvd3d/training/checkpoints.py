@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from cvd3d.training import processes
+
 
 class Average:
     """An exponential moving average of parameters, with a warm-up: after n steps the decay is at most (1+n)/(10+n)."""
@@ -33,7 +35,9 @@ class Average:
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write atomically."""
+    """Write atomically; the first of several processes does."""
+    if processes.rank() > 0:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     torch.save(state, part)

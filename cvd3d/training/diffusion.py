@@ -145,8 +145,6 @@ def train_stage(
             optimizer.step()
             average.update(step)
             progress.advance(bar)
-            if processes.rank() > 0:
-                continue
             log.add(step, loss=loss.item())
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
                 state = {

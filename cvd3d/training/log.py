@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from cvd3d.training import processes
+
 EVERY = 20
 
 
@@ -19,7 +21,9 @@ class Log:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def add(self, step: int, **values: float) -> None:
-        """Take in one step's values; write a line every few steps."""
+        """Take in one step's values; write a line every few steps, if this is the first of several processes."""
+        if processes.rank() > 0:
+            return
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         self.count += 1

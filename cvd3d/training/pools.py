@@ -16,6 +16,7 @@ import torch
 from rich.progress import track
 
 from cvd3d.model.autoencoder import SmallAutoencoder
+from cvd3d.training import processes
 from cvd3d.training.paths import sample_rig
 from cvd3d.training.world.render import render
 from cvd3d.training.world.scenes import World, sample_world
@@ -74,9 +75,11 @@ class Pool:
     def _missing(self, folder: Path, verb: str) -> Iterator[tuple[Path, range]]:
         target = folder / self.name
         target.mkdir(parents=True, exist_ok=True)
-        for name, indices in track(list(self.shards()), f"{verb} the pool {self.name!r}"):
+        shards = list(self.shards())[processes.rank() :: processes.count()]
+        for name, indices in track(shards, f"{verb} the pool {self.name!r}", disable=processes.rank() > 0):
             if not (target / name).exists():
                 yield target / name, indices
+        processes.wait()
 
 
 def _to_batch(frames: np.ndarray) -> torch.Tensor:
