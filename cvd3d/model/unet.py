@@ -18,8 +18,9 @@ from cvd3d.model.camera_control import PoseEncoder, plucker
 from cvd3d.model.cross_view import CrossViewModule
 from cvd3d.model.epipolar import epipolar_bias
 from cvd3d.model.motion import MotionModule
-from trajectories import Cameras
+from trajectories import Cameras, InputError
 
+POSE_FRAMES = ("world", "first")
 SMALL_LATENTS = 16  # latents up to this side are quicker through plain products than through the fused attention
 
 
@@ -97,6 +98,7 @@ class CollaborativeUNet(UNetMotionModel):
         norm_num_groups: int = 32,
         pose_unshuffle: int = 8,
         pose_blocks_per_scale: int = 2,
+        pose_frame: str = "world",
         mask_pixel_offset: float = 0.0,
     ) -> None:
         """Build the network.
@@ -104,8 +106,15 @@ class CollaborativeUNet(UNetMotionModel):
         Args:
             attention_levels: how many resolutions, from the finest, have spatial transformers.
             pose_unshuffle: Plücker rays on a side of each latent; 8 means one ray a pixel for SD.
+            pose_frame: where the pose encoder knows cameras: "world" for the default model, "first" (the frame of each
+                video's own first camera) for the released weights.
             mask_pixel_offset: 0 for pixel centres at +0.5; -0.5 for weights trained with the official mask.
+
+        Raises:
+            InputError: another pose frame.
         """
+        if pose_frame not in POSE_FRAMES:
+            raise InputError(f"The network's pose_frame is {pose_frame!r}; it must be 'world' or 'first'.")
         levels = len(block_out_channels)
         attends = [i < attention_levels for i in range(levels)]
         super().__init__(
@@ -137,6 +146,8 @@ class CollaborativeUNet(UNetMotionModel):
                 )
                 for _ in block.motion_modules
             )
+        self.first_frame_line = "random"
+        """How the line lies where two cameras stand in one place: "random" (with a generator) or "horizontal"."""
         self._call = _Call()
         for module in self.space_time_modules():
             module.call = self._call
@@ -160,7 +171,9 @@ class CollaborativeUNet(UNetMotionModel):
         return sizes
 
     def encode_cameras(self, cameras: Cameras, h: int, w: int) -> tuple[Tensor, ...]:
-        """Pose features of cameras (V, T), in the frame that the weights know, for latents of h x w."""
+        """Pose features of cameras (V, T) for latents of h x w."""
+        if self.config.pose_frame == "first":
+            cameras = cameras.transformed(np.linalg.inv(cameras.c2w[..., :1, :, :]))
         unshuffle = self.config.pose_unshuffle
         rays = plucker(cameras, h * unshuffle, w * unshuffle).to(self.device, self.dtype)
         return self.pose_encoder(rays)
@@ -171,10 +184,11 @@ class CollaborativeUNet(UNetMotionModel):
         """One float32 mask for each resolution, from cameras (..., ) towards cameras of the same shape.
 
         Args:
-            generator: draws the line's angle where two cameras stand in one place; None: a horizontal line.
+            generator: draws the line's angle where two cameras stand in one place; without one, or where
+                `first_frame_line` says so, it is horizontal.
         """
         angles = np.full(query.shape, np.pi / 2)
-        if generator is not None:
+        if generator is not None and self.first_frame_line == "random":
             angles = torch.rand(query.shape, generator=generator, dtype=torch.float64).numpy() * np.pi
         offset = self.config.mask_pixel_offset
         return {

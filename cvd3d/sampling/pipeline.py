@@ -25,7 +25,6 @@ from cvd3d.sampling.quiet import quiet
 from trajectories import Cameras, InputError, Rig
 
 AUTOENCODERS = {"SmallAutoencoder": SmallAutoencoder, "AutoencoderKL": AutoencoderKL}
-POSE_FRAMES = ("world", "first")
 
 
 @dataclass
@@ -50,26 +49,18 @@ class CollaborativePipeline(DiffusionPipeline):
         tokenizer: PreTrainedTokenizerBase,
         unet: CollaborativeUNet,
         scheduler: DDIMScheduler,
-        pose_frame: str = "world",
         steps: int = 25,
         guidance: float = 3.0,
     ) -> None:
         """Put the parts together.
 
         Args:
-            pose_frame: the frame in which the network knows cameras: "world" for the default model, "first" (that of
-                the first frame of the first video) for the released weights.
             steps: denoising steps that suit these weights.
             guidance: classifier-free guidance that suits them.
-
-        Raises:
-            InputError: another pose frame.
         """
-        if pose_frame not in POSE_FRAMES:
-            raise InputError(f"The model's pose_frame is {pose_frame!r}; it must be 'world' or 'first'.")
         super().__init__()
         self.register_modules(vae=vae, text_encoder=text_encoder, tokenizer=tokenizer, unet=unet, scheduler=scheduler)
-        self.register_to_config(pose_frame=pose_frame, steps=steps, guidance=guidance)
+        self.register_to_config(steps=steps, guidance=guidance)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> CollaborativePipeline:
@@ -82,7 +73,7 @@ class CollaborativePipeline(DiffusionPipeline):
         try:
             index = json.loads((folder / "model_index.json").read_text())
             autoencoder = AUTOENCODERS[index["vae"][1]]
-            options = {name: index[name] for name in ("pose_frame", "steps", "guidance")}
+            options = {name: index[name] for name in ("steps", "guidance")}
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             raise InputError(
                 f"{folder} is not a cvd3d model: its model_index.json is missing or of another kind."
@@ -147,7 +138,7 @@ class CollaborativePipeline(DiffusionPipeline):
         guided = guidance != 1.0
         text = encode_text(self.tokenizer, self.text_encoder, [negative_prompt, prompt] if guided else [prompt])
         text = text.repeat_interleave(rig.views, dim=0)
-        views = _Views(self.unet, self._in_pose_frame(rig.cameras), (h, w), generator)
+        views = _Views(self.unet, rig.cameras, (h, w), generator)
         self.scheduler.set_timesteps(steps, device=device)
         shape = (rig.views, self.unet.config.in_channels, rig.frames, h, w)
         z = torch.randn(shape, generator=generator).to(device)
@@ -183,11 +174,6 @@ class CollaborativePipeline(DiffusionPipeline):
         ratio = abar[t] / (abar[before] if before >= 0 else self.scheduler.final_alpha_cumprod)
         noise = torch.randn(previous.shape, generator=generator).to(previous.device)
         return ratio.sqrt() * previous + (1 - ratio).sqrt() * noise
-
-    def _in_pose_frame(self, cameras: Cameras) -> Cameras:
-        if self.config.pose_frame == "world":
-            return cameras
-        return cameras.transformed(np.linalg.inv(cameras.c2w[0, 0]))
 
     def _check(self, rig: Rig, steps: int, recurrences: int | None, matchings: int | None) -> tuple[int, int]:
         """The latents' height and width, once everything fits."""

@@ -22,7 +22,7 @@ def one_thread():
 def build():
     """A pipeline of tiny random parts in which every module does something: `build(vae=..., pose_frame=...)`."""
 
-    def make(vae=None, **options):
+    def make(vae=None, pose_frame="world", **options):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             tokenizer = word_tokenizer(["a", "red", "cube"], max_tokens=6)
@@ -30,6 +30,7 @@ def build():
                 sample_size=4, block_out_channels=(32, 64), attention_levels=1, layers_per_block=1,
                 cross_attention_dim=16, num_attention_heads=4, motion_num_attention_heads=4, motion_max_seq_length=4,
                 cross_view_num_attention_heads=4, norm_num_groups=8, pose_unshuffle=2, pose_blocks_per_scale=1,
+                pose_frame=pose_frame,
             )  # fmt: skip
             for p in unet.parameters():
                 if not p.any():

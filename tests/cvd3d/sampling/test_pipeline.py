@@ -124,7 +124,7 @@ def test_a_saved_pipeline_gives_the_same_bytes_and_says_nothing(build, rig, samp
     pipeline.save_pretrained(tmp_path)
     back = CollaborativePipeline.from_pretrained(tmp_path)
     assert capfd.readouterr() == ("", "")
-    assert (back.config.pose_frame, back.config.steps, back.config.guidance) == ("first", 7, 2.5)
+    assert (back.unet.config.pose_frame, back.config.steps, back.config.guidance) == ("first", 7, 2.5)
     assert sample(back, rig(3)).tobytes() == sample(pipeline, rig(3)).tobytes()
     assert load_pipeline(tmp_path).unet.dtype == torch.float32
 
@@ -176,7 +176,7 @@ def test_options_out_of_range_are_refused(pipeline, rig, sample, option, value, 
         sample(pipeline, rig(2), **{option: value})
 
 
-@pytest.mark.parametrize("index", ["", "[]", "{}", '{"vae": ["x", "VQModel"]}', '{"vae": 3, "pose_frame": "world"}'])
+@pytest.mark.parametrize("index", ["", "[]", "{}", '{"vae": ["x", "VQModel"]}', '{"vae": 3, "steps": 16}'])
 def test_another_kind_of_folder_is_refused(tmp_path, index):
     (tmp_path / "model_index.json").write_text(index)
     with pytest.raises(InputError, match="is not a cvd3d model"):
@@ -203,11 +203,11 @@ def test_damaged_weights_are_told_in_one_sentence(saved):
 
 
 def test_a_model_with_parts_missing_or_an_unknown_frame_is_refused(saved):
-    index = json.loads((saved / "model_index.json").read_text())
-    (saved / "model_index.json").write_text(json.dumps({**index, "pose_frame": "camera"}))
+    config = json.loads((saved / "unet" / "config.json").read_text())
+    (saved / "unet" / "config.json").write_text(json.dumps({**config, "pose_frame": "camera"}))
     with pytest.raises(InputError, match="pose_frame is 'camera'"):
         load_pipeline(saved)
-    (saved / "model_index.json").write_text(json.dumps(index))
+    (saved / "unet" / "config.json").write_text(json.dumps(config))
     (saved / "text_encoder" / "config.json").unlink()
     with pytest.raises(InputError, match="does not load"):
         load_pipeline(saved)

@@ -21,7 +21,7 @@ def weights(run):
 def test_training_leaves_a_model_that_samples(trained, recipe):
     assert len(weights(trained)) == 3
     pipeline = load_pipeline(trained / "model")
-    assert pipeline.config.pose_frame == "world"
+    assert pipeline.unet.config.pose_frame == "world"
     rig = make_rig("circle", 2, 2, width=128, height=128)
     videos = pipeline("a red cube", rig, num_inference_steps=1, progress=False).videos
     assert videos.shape == (2, 2, 128, 128, 3) and np.isfinite(videos).all()
