@@ -1,0 +1,214 @@
+"""The released weights, file by file as their authors publish them, as one `CollaborativeUNet`."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
+from torch import Tensor
+
+from cvd3d.model.attention import sinusoidal_positions
+from cvd3d.model.official_names import (
+    CAMERA_CONTROL,
+    CROSS_VIEW,
+    DESCRIPTIONS,
+    LDM_UNET,
+    LORA,
+    MOTION_MODULE,
+    UNET,
+    is_table,
+    lora_target,
+    official_name,
+    recognise,
+)
+from cvd3d.model.tensor_files import folder_config, read_tensors
+from cvd3d.model.unet import CollaborativeUNet
+from trajectories import InputError
+
+HEADS = 8  # of every attention in SD 1.5, AnimateDiff, CameraCtrl and CVD; no weight tells it
+FRAMES = 16  # what the motion modules and the pose encoder were trained with
+NAMED = 6  # keys listed by name in an error
+
+
+def from_released(
+    unet: str | Path,
+    motion_module: str | Path,
+    camera_control: str | Path,
+    cross_view: str | Path,
+    image_lora: str | Path | None = None,
+    motion_lora: str | Path | None = None,
+) -> CollaborativeUNet:
+    """Build the network whose sizes the files have, and load them into it, in float32.
+
+    Each argument is a .safetensors, .ckpt or .pth file in its authors' layout. The positions of the network's epipolar
+    masks and the frame of its poses are those that the released weights were trained with.
+
+    Args:
+        unet: SD 1.5 or a fine-tune of it: a diffusers folder, a file of its keys, or SD's own single file.
+        motion_module: AnimateDiff v3.
+        camera_control: CameraCtrl: the pose encoder and the projections that merge its features.
+        cross_view: CVD.
+        image_lora: merged into the spatial attentions, such as CameraCtrl's RealEstate10K LoRA.
+        motion_lora: merged likewise, such as AnimateDiff's domain adapter, or a LoRA of the motion modules.
+
+    Raises:
+        InputError: a file of another kind, a key that is missing or that the network does not have, or a tensor of
+            another shape; by name.
+    """
+    paths = {UNET: unet, MOTION_MODULE: motion_module, CAMERA_CONTROL: camera_control, CROSS_VIEW: cross_view}
+    files = {kind: _read(path, kind) for kind, path in paths.items()}
+    for lora in (image_lora, motion_lora):
+        if lora is not None:
+            _merge_lora(files, lora)
+    with init_empty_weights():
+        network = CollaborativeUNet(**_sizes(files, paths))
+    expected: dict[str, dict[str, str]] = {kind: {} for kind in paths}
+    for name, _ in network.named_parameters():
+        kind, key = official_name(name)
+        expected[kind][key] = name
+    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    state: dict[str, Tensor] = {}
+    for kind, path in paths.items():
+        tables = {key for key in files[kind] if is_table(key)}
+        _check_tables(files[kind], tables, path)
+        _check_keys(expected[kind].keys(), files[kind].keys() - tables, kind, path)
+        for key, name in expected[kind].items():
+            tensor = files[kind][key]
+            if tensor.shape != shapes[name]:
+                raise InputError(
+                    f"{path}: {key} has the shape {tuple(tensor.shape)}, and the network's is {tuple(shapes[name])}; "
+                    "the files are of networks of different sizes."
+                )
+            state[name] = tensor.float()
+    network.load_state_dict({**network.state_dict(), **state}, assign=True)
+    return network.eval()
+
+
+def _read(path: str | Path, kind: str) -> dict[str, Tensor]:
+    """The tensors of a file of the kind, in diffusers' names for a UNet."""
+    tensors = read_tensors(path)
+    found = recognise(tensors)
+    if found != kind:
+        what = "something that cvd3d does not know" if found is None else DESCRIPTIONS[found]
+        raise InputError(f"{path} is {what}; here {DESCRIPTIONS[kind]} belong{'s' if kind == UNET else ''}.")
+    if kind == UNET and any(key.startswith(LDM_UNET) for key in tensors):
+        return _from_ldm(tensors, path)
+    return tensors
+
+
+def _from_ldm(tensors: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:
+    """SD's own names to diffusers'; the text encoder and the autoencoder of the same file are left out."""
+    downsamplers = [
+        int(match.group(1))
+        for key in tensors
+        if (match := re.fullmatch(re.escape(LDM_UNET) + r"input_blocks\.(\d+)\.0\.op\.weight", key))
+    ]
+    if not downsamplers:
+        raise InputError(f"{path} has SD's names but no downsampling layer; fetch it again.")
+    layers = min(downsamplers) - 1  # input_blocks.0 is conv_in
+    return convert_ldm_unet_checkpoint(tensors, {"layers_per_block": layers})
+
+
+def _merge_lora(files: dict[str, dict[str, Tensor]], path: str | Path) -> None:
+    """Add up @ down to the weights that a LoRA names (rank and all; the official files carry no alpha)."""
+    halves: dict[str, dict[str, Tensor]] = {}
+    strange = []
+    for key, tensor in _read(path, LORA).items():
+        target = lora_target(key)
+        if target is None:
+            strange.append(key)
+        else:
+            halves.setdefault(target[0], {})[target[1]] = tensor
+    for weight, half in halves.items():
+        holder = next((tensors for tensors in files.values() if weight in tensors), None)
+        if holder is None or half.keys() != {"up", "down"}:
+            strange.append(weight)
+            continue
+        up, down = half["up"].float(), half["down"].float()
+        if up.shape[1] != down.shape[0] or (up.shape[0], down.shape[1]) != holder[weight].shape:
+            raise InputError(
+                f"{path}: the halves for {weight} are {tuple(up.shape)} and {tuple(down.shape)}, and the weight is "
+                f"{tuple(holder[weight].shape)}; the LoRA is of a network of another size."
+            )
+        holder[weight] = holder[weight].float() + up @ down
+    if strange:
+        raise InputError(f"{path}: the network has no place for {_listed(strange)}.")
+
+
+def _sizes(files: dict[str, dict[str, Tensor]], paths: dict[str, str | Path]) -> dict[str, Any]:
+    """The options of `CollaborativeUNet` that the weights have."""
+    unet, config = files[UNET], folder_config(paths[UNET])
+
+    def shape(kind: str, key: str) -> torch.Size:
+        if key not in files[kind]:
+            raise InputError(f"{paths[kind]} lacks {key}; it is not all of {DESCRIPTIONS[kind]}.")
+        return files[kind][key].shape
+
+    levels = _count(unet, r"down_blocks\.(\d+)\.resnets\.0\.conv1\.weight")
+    attends = [f"down_blocks.{i}.attentions.0.norm.weight" in unet for i in range(levels)]
+    if attends != sorted(attends, reverse=True) or not any(attends):
+        raise InputError(f"{paths[UNET]}: its attentions stand at other levels than SD 1.5's.")
+    heads = config.get("num_attention_heads") or config.get("attention_head_dim") or HEADS
+    if not isinstance(heads, int):
+        raise InputError(f"{paths[UNET]}: attention_head_dim in its config.json is {heads}; SD 1.5's is one number.")
+    first = "encoder_down_attention_blocks.0.0.attention_blocks.0.pos_encoder.pe"
+    positions = [files[CAMERA_CONTROL][first].shape[1]] if first in files[CAMERA_CONTROL] else [FRAMES]
+    positions += [t.shape[1] for key, t in files[MOTION_MODULE].items() if is_table(key)]
+    rays = shape(CAMERA_CONTROL, "encoder_conv_in.weight")[1] / 6
+    return {
+        "in_channels": shape(UNET, "conv_in.weight")[1],
+        "out_channels": shape(UNET, "conv_out.weight")[0],
+        "block_out_channels": tuple(
+            shape(UNET, f"down_blocks.{i}.resnets.0.conv1.weight")[0] for i in range(levels)
+        ),
+        "attention_levels": sum(attends),
+        "layers_per_block": _count(unet, r"down_blocks\.0\.resnets\.(\d+)\.conv1\.weight"),
+        "cross_attention_dim": shape(UNET, "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight")[1],
+        "num_attention_heads": heads,
+        "motion_num_attention_heads": HEADS,
+        "motion_max_seq_length": min(positions),
+        "cross_view_num_attention_heads": HEADS,
+        "norm_num_groups": config.get("norm_num_groups") or 32,
+        "pose_unshuffle": round(rays**0.5),
+        "pose_blocks_per_scale": _count(
+            files[CAMERA_CONTROL], r"encoder_down_conv_blocks\.0\.(\d+)\.block1\.weight"
+        ),
+        "pose_frame": "first",
+        "mask_pixel_offset": -0.5,
+    }  # fmt: skip
+
+
+def _count(tensors: dict[str, Tensor], pattern: str) -> int:
+    """How many keys match."""
+    return sum(re.fullmatch(pattern, key) is not None for key in tensors)
+
+
+def _check_keys(expected: Iterable[str], found: Iterable[str], kind: str, path: str | Path) -> None:
+    missing, unexpected = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    if missing or unexpected:
+        faults = [f"it lacks {_listed(missing)}"] * bool(missing)
+        faults += [f"the network has no place for {_listed(unexpected)}"] * bool(unexpected)
+        raise InputError(f"{path} is not {DESCRIPTIONS[kind]} that fit the other files: {', and '.join(faults)}.")
+
+
+def _check_tables(tensors: dict[str, Tensor], tables: Iterable[str], path: str | Path) -> None:
+    """Warn of positions that are not the sines that the network computes."""
+    for key in sorted(tables):
+        table = tensors[key]
+        if not key.endswith(".pe") or table.is_meta:
+            continue
+        if table.ndim != 3 or not torch.allclose(table.float(), sinusoidal_positions(*table.shape[1:]), atol=1e-3):
+            warnings.warn(f"{path}: {key} is not the usual table of sines and is not used.", stacklevel=4)
+            return
+
+
+def _listed(names: list[str]) -> str:
+    """The first few names, and how many more."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
