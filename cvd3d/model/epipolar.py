@@ -79,6 +79,7 @@ def epipolar_bias(
     angles: np.ndarray,
     *,
     pixel_offset: float = 0.0,
+    device: torch.device | str = "cpu",
 ) -> Tensor:
     """(..., N, N) float32 added to attention scores, N = rows * cols: 0 on the epipolar line, falling off it.
 
@@ -89,10 +90,11 @@ def epipolar_bias(
         query, key: cameras of one shape (...,); both images have the same size.
         angles: (...,) see `epipolar_lines`.
         pixel_offset: see `feature_pixels`.
+        device: where the mask is computed and stays.
     """
     pixels = feature_pixels(query.height, query.width, rows, cols, pixel_offset)
     lines = epipolar_lines(query, key, pixels, angles)
     lines = lines / (np.linalg.norm(lines[..., :2], axis=-1, keepdims=True) + 1e-6)
-    distance = torch.from_numpy(np.abs(lines @ pixels.T))
+    distance = (torch.from_numpy(lines).to(device) @ torch.from_numpy(pixels.T.copy()).to(device)).abs()
     tau = 3 / max(query.height // 2, 1) * distance.amax(dim=(-2, -1), keepdim=True)
     return (-(distance - tau).clamp_min(0) * (3 / (tau + 1e-6))).float()

@@ -35,14 +35,6 @@ class ViewGeometry:
     biases: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     """For each resolution (h_i, w_i) the (V, T, N, N) float32 epipolar bias to the partner; empty when all rest."""
 
-    def repeated(self, copies: int) -> ViewGeometry:
-        """The same videos several times over, each copy with partners of its own (for classifier-free guidance)."""
-        V = len(self.partners)
-        partners = torch.cat([torch.where(self.partners >= 0, self.partners + V * i, -1) for i in range(copies)])
-        pose = tuple(feature.repeat(copies, 1, 1, 1, 1) for feature in self.pose)
-        biases = {size: bias.repeat(copies, 1, 1, 1) for size, bias in self.biases.items()}
-        return ViewGeometry(pose, partners, biases)
-
 
 @dataclass
 class _Call:
@@ -178,21 +170,26 @@ class CollaborativeUNet(UNetMotionModel):
         rays = plucker(cameras, h * unshuffle, w * unshuffle).to(self.device, self.dtype)
         return self.pose_encoder(rays)
 
+    def line_angles(self, shape: tuple[int, ...], generator: torch.Generator | None) -> np.ndarray:
+        """Directions in radians of the lines where two cameras stand in one place, for cameras of that shape.
+
+        They are horizontal without a generator, or where `first_frame_line` says so.
+        """
+        if generator is None or self.first_frame_line == "horizontal":
+            return np.full(shape, np.pi / 2)
+        return torch.rand(shape, generator=generator, dtype=torch.float64).numpy() * np.pi
+
     def epipolar_biases(
-        self, query: Cameras, key: Cameras, h: int, w: int, generator: torch.Generator | None
+        self, query: Cameras, key: Cameras, h: int, w: int, angles: np.ndarray
     ) -> dict[tuple[int, int], Tensor]:
         """One float32 mask for each resolution, from cameras (..., ) towards cameras of the same shape.
 
         Args:
-            generator: draws the line's angle where two cameras stand in one place; without one, or where
-                `first_frame_line` says so, it is horizontal.
+            angles: (...,) see `line_angles`.
         """
-        angles = np.full(query.shape, np.pi / 2)
-        if generator is not None and self.first_frame_line == "random":
-            angles = torch.rand(query.shape, generator=generator, dtype=torch.float64).numpy() * np.pi
         offset = self.config.mask_pixel_offset
         return {
-            size: epipolar_bias(query, key, *size, angles, pixel_offset=offset).to(self.device)
+            size: epipolar_bias(query, key, *size, angles, pixel_offset=offset, device=self.device)
             for size in self.resolutions(h, w)
         }
 
@@ -208,7 +205,7 @@ class CollaborativeUNet(UNetMotionModel):
 
         Args:
             partners: (V,) long, -1 rests; None pairs 0-1, 2-3, ..., and an odd one out rests.
-            generator: see `epipolar_biases`.
+            generator: see `line_angles`.
         """
         V = cameras.shape[0]
         partners = default_partners(V) if partners is None else partners.cpu()
@@ -216,7 +213,7 @@ class CollaborativeUNet(UNetMotionModel):
         biases = {}
         if (partners >= 0).any():
             key = cameras[torch.where(partners >= 0, partners, torch.arange(V)).numpy()]
-            biases = self.epipolar_biases(cameras, key, h, w, generator)
+            biases = self.epipolar_biases(cameras, key, h, w, self.line_angles(cameras.shape, generator))
         return ViewGeometry(pose, partners.to(self.device), biases)
 
     def forward(  # type: ignore[override]
@@ -239,7 +236,7 @@ class CollaborativeUNet(UNetMotionModel):
             cameras: (V, T) cameras, or their `geometry`; None is plain AnimateDiff.
             partners: see `geometry`; used with `Cameras` only.
             scale: strength of the cross-view modules; 0 switches them off.
-            generator: see `epipolar_biases`; used with `Cameras` only.
+            generator: see `line_angles`; used with `Cameras` only.
             motion: False leaves out the motion modules: every frame by itself.
 
         Returns:

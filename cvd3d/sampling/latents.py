@@ -1,4 +1,4 @@
-"""Latents to frames, through either autoencoder."""
+"""Latents to frames and back, through either autoencoder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from cvd3d.model.autoencoder import SmallAutoencoder
-
-CHUNK = 16  # frames decoded at once
 
 
 def latent_factor(vae: SmallAutoencoder | AutoencoderKL) -> int:
@@ -19,11 +17,11 @@ def latent_factor(vae: SmallAutoencoder | AutoencoderKL) -> int:
 
 
 @torch.no_grad()
-def decode(vae: SmallAutoencoder | AutoencoderKL, latents: Tensor) -> Tensor:
-    """(V, C, T, h, w) latents to (V, T, H, W, 3) frames in [0, 1], float32 on the CPU."""
+def decode(vae: SmallAutoencoder | AutoencoderKL, latents: Tensor, chunk: int) -> Tensor:
+    """(V, C, T, h, w) latents to (V, T, H, W, 3) frames in [0, 1], float32 on the CPU, `chunk` frames at once."""
     V = len(latents)
-    flat = latents.transpose(1, 2).flatten(0, 1).to(vae.dtype)
-    frames = torch.cat([_decode_chunk(vae, chunk).float().cpu() for chunk in flat.split(CHUNK)])
+    flat = latents.transpose(1, 2).flatten(0, 1).to(vae.device, vae.dtype)
+    frames = torch.cat([_decode_chunk(vae, some).float().cpu() for some in flat.split(chunk)])
     return frames.clamp(0, 1).movedim(1, -1).unflatten(0, (V, -1)).contiguous()
 
 
@@ -31,3 +29,16 @@ def _decode_chunk(vae: SmallAutoencoder | AutoencoderKL, latents: Tensor) -> Ten
     if isinstance(vae, SmallAutoencoder):
         return vae.decode_frames(latents)
     return (vae.decode(latents / vae.config.scaling_factor).sample + 1) / 2
+
+
+@torch.no_grad()
+def encode(vae: SmallAutoencoder | AutoencoderKL, frames: Tensor, chunk: int) -> Tensor:
+    """(T, H, W, 3) frames in [0, 1] to (C, T, h, w) float32 latents, `chunk` frames at once."""
+    flat = frames.movedim(-1, 1).to(vae.device, vae.dtype)
+    return torch.cat([_encode_chunk(vae, some).float() for some in flat.split(chunk)]).transpose(0, 1)
+
+
+def _encode_chunk(vae: SmallAutoencoder | AutoencoderKL, frames: Tensor) -> Tensor:
+    if isinstance(vae, SmallAutoencoder):
+        return vae.encode_frames(frames)
+    return vae.encode(2 * frames - 1).latent_dist.mode() * vae.config.scaling_factor

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,15 @@ from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
 
 from cvd3d.model.autoencoder import SmallAutoencoder
 from cvd3d.model.text import encode_text
-from cvd3d.model.unet import CollaborativeUNet, ViewGeometry
-from cvd3d.sampling.latents import decode, latent_factor
-from cvd3d.sampling.pairs import default_schedule, random_matching
+from cvd3d.model.unet import CollaborativeUNet
+from cvd3d.sampling.cost import Cost, Share, call_memory, decode_memory, fit_into
+from cvd3d.sampling.denoise import Denoiser
+from cvd3d.sampling.latents import decode, encode, latent_factor
+from cvd3d.sampling.matchings import RANDOM, Matcher, default_schedule
 from cvd3d.sampling.quiet import quiet
-from trajectories import Cameras, InputError, Rig
+from cvd3d.sampling.resume import Resume, request_hash
+from cvd3d.sampling.windows import window_weights, windows
+from trajectories import InputError, Rig
 
 AUTOENCODERS = {"SmallAutoencoder": SmallAutoencoder, "AutoencoderKL": AutoencoderKL}
 
@@ -106,9 +112,15 @@ class CollaborativePipeline(DiffusionPipeline):
         guidance_scale: float | None = None,
         recurrences: int | None = None,
         matchings: int | None = None,
+        matching: str = RANDOM,
         cross_view_scale: float = 1.0,
+        window_overlap: int | None = None,
+        known: Mapping[int, np.ndarray] | None = None,
+        max_memory: int | None = None,
+        checkpoint: Path | None = None,
         generator: torch.Generator | None = None,
         progress: bool = True,
+        tell: Callable[[str], None] | None = None,
     ) -> CollaborativeOutput:
         """Make the videos.
 
@@ -119,11 +131,18 @@ class CollaborativePipeline(DiffusionPipeline):
             num_inference_steps: DDIM steps; what suits the weights unless given.
             guidance_scale: classifier-free guidance; what suits the weights unless given. 1 switches it off and halves
                 the cost.
-            recurrences: R, network passes a step; `pairs.default_schedule` unless given.
-            matchings: Q, matchings averaged in each pass; `pairs.default_schedule` unless given.
+            recurrences: R, passes a step; `default_schedule` unless given.
+            matchings: Q, matchings averaged in each pass; `default_schedule` unless given.
+            matching: how videos are paired, one of `matchings.MATCHINGS`.
             cross_view_scale: strength of the cross-view modules; 0 lets every video stand alone.
+            window_overlap: frames that two windows share, for videos longer than the network.
+            known: videos (T, H, W, 3) in [0, 1] by their index, which the others are made to agree with; they come back
+                as they are.
+            max_memory: bytes; less is done at once to stay below (see `cost`).
+            checkpoint: a file that a stopped call leaves; the same call goes on from it to the same bytes.
             generator: on the CPU; every random draw comes from it.
             progress: show a progress bar.
+            tell: takes a line on the cost before the start, and one on the time after the first network call.
 
         Raises:
             InputError: a rig that the network cannot take, or an option out of range.
@@ -131,41 +150,83 @@ class CollaborativePipeline(DiffusionPipeline):
         steps = self.config.steps if num_inference_steps is None else num_inference_steps
         guidance = self.config.guidance if guidance_scale is None else guidance_scale
         h, w = self._check(rig, steps, recurrences, matchings)
+        known = self._check_known(rig, known or {})
+        cover = windows(rig.frames, self.unet.config.motion_max_seq_length, window_overlap)
         generator = generator or torch.Generator().manual_seed(0)
+        device = self.unet.device
         default_R, default_Q = default_schedule(rig.views)
         R, Q = recurrences or default_R, matchings or default_Q
-        dtype, device = self.unet.dtype, self._execution_device
-        guided = guidance != 1.0
-        text = encode_text(self.tokenizer, self.text_encoder, [negative_prompt, prompt] if guided else [prompt])
-        text = text.repeat_interleave(rig.views, dim=0)
-        views = _Views(self.unet, rig.cameras, (h, w), generator)
         self.scheduler.set_timesteps(steps, device=device)
-        shape = (rig.views, self.unet.config.in_channels, rig.frames, h, w)
-        z = torch.randn(shape, generator=generator).to(device)
-        timesteps = self.scheduler.timesteps
-        turn = 0
+        # The last step would put noise back for nothing; the released code makes it once.
+        repeats = [R] * (steps - 1) + [1]
+        passes = [(t, r + 1 < n) for t, n in zip(self.scheduler.timesteps, repeats) for r in range(n)]
+        request = request_hash(
+            prompt, negative_prompt, steps, guidance, R, Q, matching, cross_view_scale, window_overlap, max_memory,
+            str(self.unet.dtype), generator.get_state(), rig.cameras.c2w, rig.cameras.K, *known.keys(), *known.values(),
+        )  # fmt: skip
+        share = self._share(max_memory, cover, h, w)
+        texts = [negative_prompt, prompt] if guidance != 1.0 else [prompt]
+        denoiser = Denoiser(
+            self.unet, rig.cameras, (h, w), encode_text(self.tokenizer, self.text_encoder, texts), cover,
+            window_weights(cover, rig.frames), generator, guidance=guidance, scale=cross_view_scale,
+            videos_per_call=share.videos_per_call,
+        )  # fmt: skip
+        z = torch.randn((rig.views, self.unet.config.in_channels, rig.frames, h, w), generator=generator).to(device)
+        anchors = {
+            v: (encode(self.vae, torch.from_numpy(frames), share.frames_per_decode).to(device), z[v].clone())
+            for v, frames in known.items()
+        }
+        matcher = Matcher(matching, rig.cameras)
+        calls = len(passes) * len(denoiser.calls(Matcher(matching, rig.cameras).draw(Q, torch.Generator())))
+        if tell is not None:
+            tell(str(Cost(len(passes), calls, share)))
+        if share.offload:
+            self.text_encoder.to("cpu")
+            self.vae.to("cpu")
+        resume = Resume(checkpoint, request)
+        done, z = resume.load(z, matcher, generator)
         with Progress(disable=not progress) as bars:
-            bar = bars.add_task("Sampling videos", total=((len(timesteps) - 1) * R + 1) * Q)
-            for i, t in enumerate(timesteps):
-                # The last step would put noise back for nothing; the released code makes it once.
-                passes = R if i + 1 < len(timesteps) else 1
-                for r in range(passes):
-                    prediction = torch.zeros_like(z)
-                    for _ in range(Q):
-                        geometry = views.geometry(random_matching(rig.views, turn, generator))
-                        turn += 1
-                        if guided:
-                            geometry = geometry.repeated(2)
-                        sample = (torch.cat([z, z]) if guided else z).to(dtype)
-                        out = self.unet(sample, t, text, cameras=geometry, scale=cross_view_scale).float()
-                        if guided:
-                            free, bound = out.chunk(2)
-                            out = free + guidance * (bound - free)
-                        prediction += out / Q
-                        bars.advance(bar)
-                    previous = self.scheduler.step(prediction, t, z, eta=0.0).prev_sample
-                    z = self._renoise(previous, int(t), steps, generator) if r + 1 < passes else previous
-        return CollaborativeOutput(decode(self.vae, z).numpy())
+            bar = bars.add_task("Sampling videos", total=len(passes), completed=done)
+            clock = _Clock(calls * (len(passes) - done) // len(passes), tell)
+            for number, (t, again) in enumerate(passes[done:], start=done + 1):
+                drawn = matcher.draw(Q, generator)
+                pieces = len(denoiser.calls(drawn))
+                for v, (x, noise) in anchors.items():
+                    z[v] = self._noised(x, noise, t)
+
+                def after_call(pieces: int = pieces) -> None:
+                    bars.advance(bar, 1 / pieces)
+                    clock.tick()
+
+                prediction = denoiser(z, t, drawn, after_call)
+                previous = self.scheduler.step(prediction, t, z, eta=0.0).prev_sample
+                z = self._renoise(previous, int(t), steps, generator) if again else previous
+                resume.save(number, z, matcher, generator)
+        if share.offload:
+            self.unet.to("cpu")
+            self.vae.to(device)
+        videos = decode(self.vae, z, share.frames_per_decode).numpy()
+        for v, frames in known.items():
+            videos[v] = frames
+        return CollaborativeOutput(videos)
+
+    def _share(self, limit: int | None, cover: list[slice], h: int, w: int) -> Share:
+        factor = latent_factor(self.vae)
+        parts = self.unet, self.vae, self.text_encoder
+        network, *others = (sum(p.numel() * p.dtype.itemsize for p in part.parameters()) for part in parts)
+        return fit_into(
+            limit,
+            network + sum(others),
+            network,
+            call_memory(self.unet, cover[0].stop - cover[0].start, h, w),
+            decode_memory(h * factor * w * factor * 4),
+            offloads=self.unet.device.type != "cpu",
+        )
+
+    def _noised(self, x: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """A known video's latents with the noise of timestep t."""
+        abar = self.scheduler.alphas_cumprod[int(t)]
+        return abar.sqrt() * x + (1 - abar).sqrt() * noise
 
     def _renoise(self, previous: Tensor, t: int, steps: int, generator: torch.Generator) -> Tensor:
         """Put noise back from the previous timestep to t (paper, Algorithm 1)."""
@@ -182,9 +243,6 @@ class CollaborativePipeline(DiffusionPipeline):
         coarsest = factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
         if width % coarsest or height % coarsest:
             raise InputError(f"The rig's images are {width}x{height}; this model needs multiples of {coarsest} pixels.")
-        limit = self.unet.config.motion_max_seq_length
-        if rig.frames > limit:
-            raise InputError(f"The rig has {rig.frames} frames; this model takes at most {limit}.")
         for name, value in (("steps", steps), ("recurrences", recurrences), ("matchings", matchings)):
             if value is not None and value < 1:
                 raise InputError(f"The number of {name} is {value}; give at least 1.")
@@ -193,29 +251,26 @@ class CollaborativePipeline(DiffusionPipeline):
             raise InputError(f"The number of steps is {steps}; this model takes at most {most}.")
         return height // factor, width // factor
 
+    def _check_known(self, rig: Rig, known: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
+        shape = (rig.frames, rig.cameras.height, rig.cameras.width, 3)
+        for v, frames in known.items():
+            if not 0 <= v < rig.views:
+                raise InputError(f"The known video {v} is none of the rig's {rig.views}.")
+            if frames.shape != shape:
+                raise InputError(f"The known video {rig.names[v]} has the shape {frames.shape}; the rig's is {shape}.")
+        if len(known) == rig.views:
+            raise InputError("All videos are known, so there is nothing to make; leave one out at least.")
+        return {v: np.asarray(known[v], dtype=np.float32) for v in sorted(known)}
 
-class _Views:
-    """Pose features and masks of a rig, each computed once and kept for all steps."""
 
-    def __init__(
-        self, unet: CollaborativeUNet, cameras: Cameras, size: tuple[int, int], generator: torch.Generator
-    ) -> None:
-        self.unet, self.cameras, self.size, self.generator = unet, cameras, size, generator
-        self.pose = unet.encode_cameras(cameras, *size)
-        self.biases: dict[tuple[int, int], dict[tuple[int, int], Tensor]] = {}
+class _Clock:
+    """Tells, after the first network call, how long all of them will take."""
 
-    def geometry(self, partners: Tensor) -> ViewGeometry:
-        """The geometry of one matching (V,)."""
-        pairs = [(v, int(p)) for v, p in enumerate(partners)]
-        if all(p < 0 for _, p in pairs):
-            return ViewGeometry(self.pose, partners.to(self.unet.device))
-        found = [self._bias(v, p if p >= 0 else v) for v, p in pairs]
-        biases = {size: torch.stack([bias[size] for bias in found]) for size in found[0]}
-        return ViewGeometry(self.pose, partners.to(self.unet.device), biases)
+    def __init__(self, calls: int, tell: Callable[[str], None] | None) -> None:
+        self.calls, self.tell, self.start = calls, tell, time.monotonic()
 
-    def _bias(self, query: int, key: int) -> dict[tuple[int, int], Tensor]:
-        if (query, key) not in self.biases:
-            self.biases[query, key] = self.unet.epipolar_biases(
-                self.cameras[query], self.cameras[key], *self.size, self.generator
-            )
-        return self.biases[query, key]
+    def tick(self) -> None:
+        if self.tell is not None:
+            seconds = time.monotonic() - self.start
+            self.tell(f"{seconds:.2f} s a call, about {seconds * self.calls / 60:.1f} min in all")
+            self.tell = None

@@ -10,8 +10,8 @@ from rich.progress import Progress
 from torch import Tensor
 from torch.nn import functional as F
 
+from cvd3d import processes
 from cvd3d.model.autoencoder import SmallAutoencoder
-from cvd3d.training import processes
 from cvd3d.training.checkpoints import Average, load_state, save_state, trainable
 from cvd3d.training.log import Log
 from cvd3d.training.pools import Pool

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cvd3d.training import processes
+from cvd3d import processes
 
 
 class Average:

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
+from cvd3d import processes
 from cvd3d.model.text import encode_text
 from cvd3d.model.unet import CollaborativeUNet
-from cvd3d.training import processes
 from cvd3d.training.checkpoints import Average, load_state, save_state, trainable
 from cvd3d.training.log import Log
 from cvd3d.training.pools import Pool

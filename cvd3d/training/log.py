@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from cvd3d.training import processes
+from cvd3d import processes
 
 EVERY = 20
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from rich.progress import track
 
+from cvd3d import processes
 from cvd3d.model.autoencoder import SmallAutoencoder
-from cvd3d.training import processes
 from cvd3d.training.paths import sample_rig
 from cvd3d.training.world.render import render
 from cvd3d.training.world.scenes import World, sample_world

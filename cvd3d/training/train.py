@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from diffusers import DDIMScheduler
 
+from cvd3d import processes
 from cvd3d.model.autoencoder import SmallAutoencoder
 from cvd3d.model.text import small_text_encoder, word_tokenizer
 from cvd3d.model.unet import CollaborativeUNet
-from cvd3d.training import processes
 from cvd3d.training.autoencoder import train_autoencoder
 from cvd3d.training.checkpoints import save_state
 from cvd3d.training.diffusion import Networks, train_stage
@@ -76,7 +76,6 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None, sta
     if until is not None and until not in names:
         raise InputError(f"There is no stage {until!r}; known: {', '.join(names)}.")
     wanted = names[: names.index(until) + 1] if until else names
-    processes.join()
     run.mkdir(parents=True, exist_ok=True)
     _claim(run / "recipe.json", recipe, start)
     pools = {pool.name: pool for pool in recipe.pools}

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
+from cvd3d import processes
 from cvd3d.model.text import encode_text
-from cvd3d.training import processes
 from cvd3d.training.checkpoints import load_state, save_state
 from cvd3d.training.log import Log
 from cvd3d.training.recipe import WordsStage

@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from hypothesis import given
+from hypothesis import strategies as st
 
 import cvd3d.model.unet
+import cvd3d.sampling.cost
+import cvd3d.sampling.denoise
+import cvd3d.sampling.resume
 from cvd3d.sampling import load_pipeline, weights_hash
+from cvd3d.sampling.denoise import Job, chunks, jobs_of
 from cvd3d.sampling.pipeline import CollaborativePipeline
 from trajectories import InputError, Rig
 from trajectories.rotations import rigid
@@ -40,7 +46,10 @@ def test_the_same_seed_gives_the_same_bytes_for_any_number_of_videos(pipeline, r
 
 
 def test_the_network_is_called_as_often_as_the_formula_says(pipeline, rig, sample, calls):
-    sample(pipeline, rig(4), num_inference_steps=3, recurrences=2, matchings=3)
+    sample(pipeline, rig(4), num_inference_steps=3, recurrences=2, matchings=1)
+    assert calls == [8] * ((3 - 1) * 2 + 1)
+    calls.clear()
+    sample(pipeline, rig(4), num_inference_steps=3, recurrences=2, matching="exhaustive")
     assert calls == [8] * ((3 - 1) * 2 + 1) * 3
     calls.clear()
     sample(pipeline, rig(4), num_inference_steps=2, guidance_scale=1.0)
@@ -158,7 +167,7 @@ def test_images_may_be_of_any_shape_that_the_latents_allow(pipeline, rig, sample
 
 def test_more_frames_than_positions_are_refused(pipeline, rig, sample):
     assert len(sample(pipeline, rig(1, 4))[0]) == 4
-    with pytest.raises(InputError, match=r"5 frames; this model takes at most 4"):
+    with pytest.raises(InputError, match=r"5 frames and this model takes 4 at once; ask for windows"):
         sample(pipeline, rig(1, 5))
 
 
@@ -223,3 +232,121 @@ def test_the_hash_tells_other_weights(saved):
     file.write_bytes(content)
     weights_hash.cache_clear()
     assert weights_hash(saved) != before
+
+
+@pytest.mark.parametrize("views", [2, 3, 5])
+def test_calls_in_pieces_agree_with_one_call(pipeline, rig, sample, views, monkeypatch, calls):
+    monkeypatch.setattr(cvd3d.sampling.cost, "VIDEOS_PER_CALL", 100)
+    whole = sample(pipeline, rig(views, 3, name="orbit"), recurrences=1, matchings=2)
+    largest = max(calls)
+    calls.clear()
+    monkeypatch.setattr(cvd3d.sampling.cost, "VIDEOS_PER_CALL", 3)
+    pieces = sample(pipeline, rig(views, 3, name="orbit"), recurrences=1, matchings=2)
+    assert max(calls) <= 3 < largest
+    assert np.abs(pieces - whole).max() < 1e-6
+
+
+def test_a_memory_limit_makes_the_calls_smaller_and_is_told(pipeline, rig, sample, calls, monkeypatch):
+    monkeypatch.setattr(cvd3d.sampling.cost, "COPIES", 1000)  # so that the network decides, not the decoder
+    told = []
+    whole = sample(pipeline, rig(4), tell=told.append)
+    assert "5 passes in 5 network calls of up to 8 videos, about" in told[0] and "s a call, about" in told[1]
+    share = pipeline._share(None, [slice(0, 2)], 4, 4)
+    calls.clear()
+    less = sample(pipeline, rig(4), tell=told.append, max_memory=share.memory - 1)
+    assert max(calls) < 8 and np.abs(less - whole).max() < 1e-6
+    with pytest.raises(InputError, match=r"The memory limit is 0\.00 GB; this model and rig need \d+\.\d+ GB at least"):
+        sample(pipeline, rig(4), max_memory=1000)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("survived", [1, 4])
+def test_a_stopped_generation_goes_on_to_the_same_bytes(pipeline, rig, sample, tmp_path, monkeypatch, calls, survived):
+    options = {"num_inference_steps": 3, "recurrences": 2, "matching": "overlap", "seed": 8}
+    videos = rig(3, 2, name="orbit")
+    unbroken = sample(pipeline, videos, **options)
+    total = len(calls)
+    save = cvd3d.sampling.resume.Resume.save
+
+    def dies(self, passes, *rest):
+        save(self, passes, *rest)
+        if passes == survived:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cvd3d.sampling.resume.Resume, "save", dies)
+        with pytest.raises(Killed):
+            sample(pipeline, videos, **options, checkpoint=tmp_path / "state.pt")
+    calls.clear()
+    resumed = sample(pipeline, videos, **options, checkpoint=tmp_path / "state.pt")
+    assert resumed.tobytes() == unbroken.tobytes() and len(calls) == total - survived
+    calls.clear()
+    other = sample(pipeline, videos, **{**options, "seed": 9}, checkpoint=tmp_path / "state.pt")
+    assert other.tobytes() != unbroken.tobytes() and len(calls) == total  # another request starts afresh
+
+
+def test_a_damaged_state_counts_for_nothing(pipeline, rig, sample, tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"half a state")
+    assert sample(pipeline, rig(2), checkpoint=tmp_path / "state.pt").tobytes() == sample(pipeline, rig(2)).tobytes()
+
+
+def test_known_videos_stay_as_they_are_and_pull_the_others(pipeline, rig, sample):
+    frames = np.random.default_rng(0).random((2, 16, 16, 3), dtype=np.float32)
+    free = sample(pipeline, rig(3))
+    tied = sample(pipeline, rig(3), known={1: frames})
+    assert tied[1].tobytes() == frames.tobytes()
+    assert np.abs(tied[[0, 2]] - free[[0, 2]]).max() > 1e-4
+    alone = sample(pipeline, rig(3), known={1: frames}, cross_view_scale=0.0)
+    assert np.abs(alone[[0, 2]] - sample(pipeline, rig(3), cross_view_scale=0.0)[[0, 2]]).max() < 1e-6
+
+
+def test_a_known_video_has_the_noise_of_each_step(pipeline):
+    x, noise = torch.randn(2, 4, 2, 4, 4)
+    abar = pipeline.scheduler.alphas_cumprod
+    for t in (0, 500, 999):
+        expected = abar[t] ** 0.5 * x + (1 - abar[t]) ** 0.5 * noise
+        assert torch.allclose(pipeline._noised(x, noise, torch.tensor(t)), expected)
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({3: np.zeros((2, 16, 16, 3))}, "The known video 3 is none of the rig's 2"),
+        ({0: np.zeros((3, 16, 16, 3))}, r"cam00 has the shape \(3, 16, 16, 3\); the rig's is \(2, 16, 16, 3\)"),
+        ({v: np.zeros((2, 16, 16, 3)) for v in (0, 1)}, "All videos are known"),
+    ],
+)
+def test_known_videos_that_do_not_fit_are_refused(pipeline, rig, sample, known, words):
+    with pytest.raises(InputError, match=words):
+        sample(pipeline, rig(2), known=known)
+
+
+def test_longer_videos_are_made_in_windows(pipeline, rig, sample, calls):
+    videos = sample(pipeline, rig(2, 7), window_overlap=2)
+    assert videos.shape == (2, 7, 16, 16, 3) and calls == [8, 4] * 2  # three windows of four frames, two texts
+    assert sample(pipeline, rig(2, 4), window_overlap=2).tobytes() == sample(pipeline, rig(2, 4)).tobytes()
+
+
+def test_a_video_that_rests_in_one_matching_counts_where_it_has_a_partner():
+    matchings = [torch.tensor([1, 0, -1]), torch.tensor([2, -1, 0]), torch.tensor([1, 0, -1])]
+    assert jobs_of(matchings, 1, 1) == {Job((0, 1), 0, 0): 2, Job((0, 2), 0, 0): 1}
+    assert jobs_of(matchings[:1], 1, 1) == {Job((0, 1), 0, 0): 1, Job((2,), 0, 0): 1}
+    assert len(jobs_of(matchings, 3, 2)) == 12
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 9))
+def test_no_job_is_left_out_of_the_calls(pairs, videos):
+    jobs = [Job((i, i + 1) if pair else (i,), 0, 0) for i, pair in enumerate(pairs)]
+    calls = chunks(jobs, videos)
+    assert [job for call in calls for job in call] == jobs
+    assert all(sum(len(job.videos) for job in call) <= max(2, videos) for call in calls)
+
+
+def test_masks_are_computed_again_when_they_do_not_fit(pipeline, rig, sample, monkeypatch):
+    whole = sample(pipeline, rig(5, name="orbit"), num_inference_steps=3)
+    monkeypatch.setattr(cvd3d.sampling.denoise, "MASK_MEMORY", 1)
+    monkeypatch.setattr(cvd3d.sampling.cost, "VIDEOS_PER_CALL", 2)
+    assert np.abs(sample(pipeline, rig(5, name="orbit"), num_inference_steps=3) - whole).max() < 1e-6

@@ -1,0 +1,58 @@
+"""How much of what one video shows another one shows as well, from their cameras alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trajectories import Cameras
+
+INSTANTS = 4  # frames looked at, evenly over time
+GRID = 6  # rays on a side of each image
+DEPTHS = (0.5, 0.75, 1.0, 1.5, 2.5)  # in distances to the point that the cameras look at
+
+
+def overlap(cameras: Cameras) -> np.ndarray:
+    """(V, V) symmetric, in [0, 1]: the share of what lies before one video's cameras that the other's see as well.
+
+    The scene is sampled along the rays of each camera, at depths around its distance to the point that all cameras look
+    at. Points behind a camera or outside its image are not seen, and one that is seen from the other side counts for
+    nothing, since another surface shows there; in between counts the cosine. What stands in the way is not known.
+
+    Args:
+        cameras: (V, T).
+    """
+    V, T = cameras.shape
+    instants = np.unique(np.linspace(0, T - 1, min(T, INSTANTS)).round().astype(int))
+    subject = focus(cameras)
+    seen = np.zeros((V, V))
+    u = (np.arange(GRID) + 0.5) / GRID
+    pixels = np.stack(
+        [*np.meshgrid(u * cameras.width, u * cameras.height), np.ones((GRID, GRID))], axis=-1
+    ).reshape(-1, 3)  # fmt: skip
+    for t in instants:
+        at = cameras[:, t]
+        rays = pixels @ np.swapaxes(np.linalg.inv(at.K), -1, -2) @ np.swapaxes(at.R, -1, -2)
+        distance = np.maximum(np.linalg.norm(subject - at.centers, axis=-1), 1e-3)
+        depths = distance[:, None] * np.array(DEPTHS)
+        points = at.centers[:, None, None] + depths[:, :, None, None] * rays[:, None]
+        for a in range(V):
+            scene = points[a].reshape(-1, 3)
+            image, depth = at.project(np.broadcast_to(scene, (V, *scene.shape)))
+            inside = (depth > 0) & (image >= 0).all(-1) & (image < (cameras.width, cameras.height)).all(-1)
+            towards = scene - at.centers[:, None]
+            towards /= np.linalg.norm(towards, axis=-1, keepdims=True)
+            same_side = (1 + (towards * towards[a]).sum(axis=-1)) / 2
+            seen[a] += (inside * same_side).mean(axis=-1)
+    seen /= len(instants)
+    return (seen + seen.T) / 2
+
+
+def focus(cameras: Cameras) -> np.ndarray:
+    """(3,) point nearest to all optical axes (least squares); a metre ahead of the cameras where they are parallel."""
+    centers, axes = cameras.centers.reshape(-1, 3), cameras.R[..., :, 2].reshape(-1, 3)
+    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
+    system, right = across.sum(0), (across @ centers[..., None])[..., 0].sum(0)
+    ahead = (centers + axes).mean(0)
+    # A little pull ahead decides along the directions that the axes leave open.
+    pull = 1e-6 * len(centers)
+    return np.linalg.solve(system + pull * np.eye(3), right + pull * ahead)

@@ -1,0 +1,76 @@
+"""A generation that was stopped goes on to the same bytes: its latents and all that later draws depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cvd3d import processes
+from cvd3d.sampling.matchings import Matcher
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Where the state of one request is kept; a state of another request counts for nothing."""
+
+    path: Path | None
+    """None keeps nothing."""
+    request: str
+    """A hash of all that determines the videos."""
+
+    def save(self, passes: int, z: Tensor, matcher: Matcher, generator: torch.Generator) -> None:
+        """Keep the state after so many passes; written beside the target and renamed."""
+        if self.path is None or processes.rank() > 0:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_suffix(".part")
+        state = {
+            "request": self.request,
+            "passes": passes,
+            "z": z.cpu(),
+            "turn": matcher.turn,
+            "meetings": torch.from_numpy(matcher.meetings),
+            "generator": generator.get_state(),
+        }
+        torch.save(state, part)
+        os.replace(part, self.path)
+
+    def load(self, z: Tensor, matcher: Matcher, generator: torch.Generator) -> tuple[int, Tensor]:
+        """The number of passes that are done and the latents after them; sets the matcher and generator to that point.
+
+        Args:
+            z: the latents to start from where there is no state.
+        """
+        state = self._read()
+        if state is None:
+            return 0, z
+        matcher.turn, matcher.meetings = state["turn"], state["meetings"].numpy()
+        generator.set_state(state["generator"])
+        return state["passes"], state["z"].to(z.device)
+
+    def _read(self) -> dict[str, Any] | None:
+        if self.path is None or not self.path.is_file():
+            return None
+        try:
+            state = torch.load(self.path, weights_only=True)
+        except Exception:  # a damaged state is worth no more than none, and torch has many words for damage
+            return None
+        return state if state.get("request") == self.request else None
+
+
+def request_hash(*parts: Any) -> str:
+    """A hash of arrays, tensors and plain values."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Tensor):
+            part = part.cpu().numpy()
+        text = part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode()
+        digest.update(len(text).to_bytes(8, "big") + text)
+    return digest.hexdigest()

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cvd3d.sampling.overlap import focus, overlap
+from trajectories import make_rig
+from trajectories.cameras import Cameras, intrinsics_from_fov
+from trajectories.rotations import look_at
+
+
+def cameras(positions, targets, fov=60.0):
+    c2w = look_at(np.array(positions, dtype=float), np.array(targets, dtype=float))[:, None]
+    K = np.broadcast_to(intrinsics_from_fov(np.radians(fov), 64, 64), (*c2w.shape[:2], 3, 3))
+    return Cameras(c2w, K, 64, 64)
+
+
+def test_the_same_camera_sees_all_and_one_back_to_back_sees_nothing():
+    pair = cameras([(0, 0, 1), (0, 0, 1), (0, 0, 1)], [(4, 0, 1), (4, 0, 1), (-4, 0, 1)])
+    seen = overlap(pair)
+    assert np.diag(seen) == pytest.approx(1.0) and seen[0, 1] == pytest.approx(1.0)
+    assert seen[0, 2] == 0 and seen[1, 2] == 0
+
+
+def test_the_other_side_counts_for_nothing():
+    seen = overlap(cameras([(-4, 0, 1), (4, 0, 1)], [(0, 0, 1), (0, 0, 1)]))
+    assert seen[0, 1] < 0.1
+
+
+def test_half_a_picture_to_the_side_is_about_half_seen():
+    """Parallel cameras, a step of half the picture's width at the middle depth."""
+    step = 4 * np.tan(np.radians(30))
+    seen = overlap(cameras([(0, 0, 1), (step, 0, 1)], [(0, 4, 1), (step, 4, 1)]))
+    assert 0.1 < seen[0, 1] < 0.7
+
+
+@given(views=st.integers(2, 7), name=st.sampled_from(["circle", "orbit", "dome", "static"]))
+def test_it_is_symmetric_and_falls_around_a_ring(views, name):
+    seen = overlap(make_rig(name, views, 4, width=48, height=32).cameras)
+    assert seen.shape == (views, views) and np.array_equal(seen, seen.T)
+    assert (seen >= 0).all() and (seen <= 1 + 1e-12).all() and np.diag(seen) == pytest.approx(1.0)
+
+
+def test_the_focus_is_where_the_axes_meet():
+    meet = cameras([(3, 0, 1), (0, 3, 2), (-3, 1, 1)], [(0.5, 0.2, 0.7)] * 3)
+    assert focus(meet) == pytest.approx((0.5, 0.2, 0.7), abs=1e-4)
+    parallel = cameras([(0, 0, 1), (1, 0, 1)], [(0, 4, 1), (1, 4, 1)])
+    assert focus(parallel) == pytest.approx((0.5, 1.0, 1.0), abs=1e-4)

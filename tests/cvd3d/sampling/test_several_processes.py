@@ -1,0 +1,65 @@
+"""The network calls of a pass shared by two processes, started as a user starts them."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+import cvd3d.sampling.cost
+
+WORKER = """
+import sys
+import numpy as np
+import torch
+import cvd3d.sampling.cost
+from cvd3d import processes
+from cvd3d.sampling import load_pipeline
+from trajectories import make_rig
+
+cvd3d.sampling.cost.VIDEOS_PER_CALL = 2
+pipeline = load_pipeline(sys.argv[1])
+rig = make_rig("orbit", 5, 2, width=16, height=16)
+calls = []
+pipeline.unet.register_forward_pre_hook(lambda *args: calls.append(1))
+videos = pipeline(
+    "a red cube", rig, num_inference_steps=2, recurrences=2, matchings=2, matching="overlap",
+    generator=torch.Generator().manual_seed(3), progress=False,
+).videos
+np.savez(f"{sys.argv[2]}/{processes.rank()}.npz", videos=videos, calls=len(calls), processes=processes.count())
+"""
+
+
+def test_two_processes_share_the_calls_and_make_the_same_videos(pipeline, rig, sample, tmp_path, monkeypatch):
+    monkeypatch.setattr(cvd3d.sampling.cost, "VIDEOS_PER_CALL", 2)
+    calls = []
+    hook = pipeline.unet.register_forward_pre_hook(lambda *args: calls.append(1))
+    alone = sample(pipeline, rig(5, name="orbit"), seed=3, recurrences=2, matchings=2, matching="overlap")
+    hook.remove()
+    pipeline.save_pretrained(tmp_path / "model")
+    (tmp_path / "worker.py").write_text(WORKER)
+    # On GPUs `accelerate launch` starts processes in the same way; on a CPU it wants MPI for that.
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+            "worker.py",
+            "model",
+            ".",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+        check=True,
+        timeout=240,
+        capture_output=True,
+    )
+    found = [np.load(tmp_path / f"{rank}.npz") for rank in range(2)]
+    assert [int(each["processes"]) for each in found] == [2, 2]
+    assert sum(int(each["calls"]) for each in found) == len(calls)
+    assert abs(int(found[0]["calls"]) - int(found[1]["calls"])) <= 3
+    assert found[0]["videos"].tobytes() == found[1]["videos"].tobytes()
+    assert np.abs(found[0]["videos"] - alone).max() < 1e-6
