@@ -6,14 +6,14 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cvd3d.live import Watch
-from cvd3d.scene import Place, Stage
+from cvd3d.scene import Place, Stage, say
 from cvd3d.videos import frame_path, write_image, write_video
 from trajectories.errors import InputError
 from trajectories.rig import Rig
@@ -34,6 +34,16 @@ class Sampling:
     negative_prompt: str = ""
     steps: int | None = None
     guidance: float | None = None
+    matching: str = "random"
+    recurrences: int | None = None
+    matchings: int | None = None
+    window_overlap: int | None = None
+    known: Mapping[int, np.ndarray] = field(default_factory=dict)
+    """(T, H, W, 3) float32 frames in [0, 1] of videos that stay as they are, by their index."""
+    max_memory: int | None = None
+    """Bytes."""
+    precision: str = "fp32"
+    """fp32, fp16 or bf16."""
     model: Path | None = None
     seed: int = 0
 
@@ -59,21 +69,33 @@ def sample_stage(sampling: Sampling) -> Stage:
     """Make the rig's videos from the prompt: images/NAME/00000.png and videos/NAME.mp4."""
     from cvd3d.sampling import weights_hash
 
-    options = {"num_inference_steps": sampling.steps, "guidance_scale": sampling.guidance}
+    options = {
+        "num_inference_steps": sampling.steps,
+        "guidance_scale": sampling.guidance,
+        "matching": sampling.matching,
+        "recurrences": sampling.recurrences,
+        "matchings": sampling.matchings,
+        "window_overlap": sampling.window_overlap,
+        "max_memory": sampling.max_memory,
+    }
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
 
     def make(place: Place) -> Mapping[str, Any]:
         import torch
 
-        from cvd3d.sampling import load_pipeline
+        from cvd3d.sampling import crew
 
         rig = load_rig(place.scene / RIG_FILE)
-        pipeline = load_pipeline(sampling.model)
-        videos = pipeline(
-            sampling.prompt,
+        videos = crew.sample(
+            sampling.model,
+            sampling.precision,
+            prompt=sampling.prompt,
             rig=rig,
             negative_prompt=sampling.negative_prompt,
+            known=sampling.known,
+            checkpoint=place.checkpoints / "sampling.pt",
             generator=torch.Generator().manual_seed(sampling.seed),
+            tell=say,
             **given,
         ).videos
         for name, frames in zip(rig.names, videos, strict=True):
@@ -89,6 +111,13 @@ def sample_stage(sampling: Sampling) -> Stage:
         "negative_prompt": sampling.negative_prompt,
         "steps": sampling.steps,
         "guidance": sampling.guidance,
+        "matching": sampling.matching,
+        "recurrences": sampling.recurrences,
+        "matchings": sampling.matchings,
+        "window_overlap": sampling.window_overlap,
+        "known": {str(v): _hash(frames.tobytes()) for v, frames in sampling.known.items()},
+        "max_memory": sampling.max_memory,
+        "precision": sampling.precision,
         "seed": sampling.seed,
         "weights": weights_hash(sampling.model),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import arg
 
@@ -105,29 +105,74 @@ class SamplingOptions:
     """How strongly the prompt is followed (classifier-free guidance)."""
     model: Annotated[Path | None, _default("the model that comes with cvd3d", "DIR")] = None
     """A folder with another model's weights."""
+    matching: Literal["random", "overlap", "exhaustive"] = "random"
+    """How videos are paired: at random (the paper's), those that see the same things more often, or all with all."""
+    recurrences: Annotated[int | None, _default("by the number of videos", "INT")] = None
+    """Passes in each step (the paper's R)."""
+    matchings: Annotated[int | None, _default("by the number of videos", "INT")] = None
+    """Matchings averaged in each pass (the paper's Q)."""
+    window_overlap: Annotated[int | None, arg(metavar="INT", help_behavior_hint="")] = None
+    """For videos longer than the model's: make them in windows that share so many frames."""
+    keep: Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="")] = ()
+    """Videos of the scene that stay as they are; the others are made anew to agree with them."""
+    known: Annotated[tuple[str, ...], arg(metavar="NAME=FILE", help_behavior_hint="")] = ()
+    """Videos of your own in the place of the rig's; the others are made to agree with them."""
+    max_memory: Annotated[float | None, _default("what suits most machines", "GB")] = None
+    """Do less at once to stay below so much memory."""
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    """Numbers in the network; half of them is quicker on a GPU only."""
 
     def given(self) -> dict[str, Any]:
         """The options that differ from their defaults."""
         return _given(self)
 
-    def build(self, prompt: str, seed: int) -> Sampling:
+    def build(self, prompt: str, seed: int, rig: Rig, scene: Path) -> Sampling:
         """The checked settings.
 
+        Args:
+            prompt: what the videos show.
+            seed: of every random draw.
+            rig: the cameras.
+            scene: the scene folder, which has the videos to keep.
+
         Raises:
-            InputError: an empty prompt, steps below 1, or guidance that is not a number of 0 or more.
+            InputError: an empty prompt, a number out of range, a rig that the model cannot take, or known videos that
+                are not there or do not fit.
         """
+        from cvd3d.known import known_videos
+        from cvd3d.sampling import DEFAULT_MODEL
+        from cvd3d.sampling.limits import check_rig_for
         from cvd3d.stages import Sampling
         from trajectories.errors import InputError
 
         if not prompt.strip():
             raise InputError("The prompt is empty; say in a sentence what the scene holds.")
-        if self.steps is not None and self.steps < 1:
-            raise InputError(f"--steps is {self.steps}; give at least 1.")
+        for name in ("steps", "recurrences", "matchings"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"--{name} is {value}; give at least 1.")
         if self.guidance is not None and not (math.isfinite(self.guidance) and self.guidance >= 0):
             raise InputError(f"--guidance is {self.guidance}; give a number of 0 or more.")
+        if self.max_memory is not None and not (math.isfinite(self.max_memory) and self.max_memory > 0):
+            raise InputError(f"--max-memory is {self.max_memory}; give a number of GB above 0.")
         if self.model is not None and not self.model.is_dir():
             raise InputError(f"There is no model folder {self.model}; check --model.")
-        return Sampling(prompt, self.negative_prompt, self.steps, self.guidance, self.model, seed)
+        check_rig_for(self.model or DEFAULT_MODEL, rig, self.window_overlap)
+        return Sampling(
+            prompt,
+            negative_prompt=self.negative_prompt,
+            steps=self.steps,
+            guidance=self.guidance,
+            matching=self.matching,
+            recurrences=self.recurrences,
+            matchings=self.matchings,
+            window_overlap=self.window_overlap,
+            known=known_videos(scene, rig, self.keep, self.known),
+            max_memory=None if self.max_memory is None else int(self.max_memory * 1e9),
+            precision=self.precision,
+            model=self.model,
+            seed=seed,
+        )
 
 
 @dataclass(frozen=True)

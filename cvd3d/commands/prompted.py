@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cvd3d.commands.options import RigOptions, SamplingOptions
@@ -10,14 +11,14 @@ if TYPE_CHECKING:
     from cvd3d.scene import Stage
 
 
-def prompt_stages(prompt: str, seed: int, cameras: RigOptions, sampling: SamplingOptions) -> list[Stage]:
-    """Plan, sample and dataset; nothing is written yet.
+def prompt_stages(out: Path, prompt: str, seed: int, cameras: RigOptions, sampling: SamplingOptions) -> list[Stage]:
+    """Plan, sample and dataset of the scene folder `out`; nothing is written yet.
 
     Raises:
         InputError: what the options refuse.
     """
     rig = cameras.build()
-    settings = sampling.build(prompt, seed)
+    settings = sampling.build(prompt, seed, rig, out)
     from cvd3d.prompts import warn_of_unknown_words
     from cvd3d.stages import dataset_stage, plan_stage, sample_stage
 

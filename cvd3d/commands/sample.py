@@ -34,5 +34,5 @@ class Sample:
 
         check_folder(self.out)
         given = (self.prompt, self.seed, self.cameras, self.sampling)
-        done = run_stages(self.out, prompt_stages(*given), asked=asked_for_prompt(*given), force=self.force)
+        done = run_stages(self.out, prompt_stages(self.out, *given), asked=asked_for_prompt(*given), force=self.force)
         print_summary(self.out, done)

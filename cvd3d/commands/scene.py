@@ -90,7 +90,7 @@ class Scene:
         given = (self.prompt, self.seed, self.cameras, self.sampling)
         one_instant = something_moves(self.prompt)
         check_parallax(self.cameras.build(), one_instant)
-        return prompt_stages(*given), asked_for_prompt(*given), one_instant
+        return prompt_stages(self.out, *given), asked_for_prompt(*given), one_instant
 
     def _captured(self) -> tuple[list[Stage], dict[str, Any], bool]:
         from cvd3d.stages import import_stage

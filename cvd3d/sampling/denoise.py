@@ -84,7 +84,8 @@ class Denoiser:
             scale: strength of the cross-view modules.
             videos_per_call: at most so many videos in one network call.
         """
-        self.unet, self.cameras, self.size, self.text, self.cover = unet, cameras, size, text, cover
+        self.unet, self.cameras, self.size, self.cover = unet, cameras, size, cover
+        self.text = text.to(unet.device, unet.dtype)
         self.weights = torch.from_numpy(weights).float().to(unet.device)
         self.guidance, self.scale, self.videos_per_call = guidance, scale, videos_per_call
         V, T = cameras.shape

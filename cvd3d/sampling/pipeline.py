@@ -24,6 +24,7 @@ from cvd3d.model.unet import CollaborativeUNet
 from cvd3d.sampling.cost import Cost, Share, call_memory, decode_memory, fit_into
 from cvd3d.sampling.denoise import Denoiser
 from cvd3d.sampling.latents import decode, encode, latent_factor
+from cvd3d.sampling.limits import check_rig
 from cvd3d.sampling.matchings import RANDOM, Matcher, default_schedule
 from cvd3d.sampling.quiet import quiet
 from cvd3d.sampling.resume import Resume, request_hash
@@ -149,7 +150,7 @@ class CollaborativePipeline(DiffusionPipeline):
         """
         steps = self.config.steps if num_inference_steps is None else num_inference_steps
         guidance = self.config.guidance if guidance_scale is None else guidance_scale
-        h, w = self._check(rig, steps, recurrences, matchings)
+        h, w = self._check(rig, steps, recurrences, matchings, window_overlap)
         known = self._check_known(rig, known or {})
         cover = windows(rig.frames, self.unet.config.motion_max_seq_length, window_overlap)
         generator = generator or torch.Generator().manual_seed(0)
@@ -236,20 +237,20 @@ class CollaborativePipeline(DiffusionPipeline):
         noise = torch.randn(previous.shape, generator=generator).to(previous.device)
         return ratio.sqrt() * previous + (1 - ratio).sqrt() * noise
 
-    def _check(self, rig: Rig, steps: int, recurrences: int | None, matchings: int | None) -> tuple[int, int]:
+    def _check(
+        self, rig: Rig, steps: int, recurrences: int | None, matchings: int | None, window_overlap: int | None
+    ) -> tuple[int, int]:
         """The latents' height and width, once everything fits."""
         factor = latent_factor(self.vae)
-        width, height = rig.cameras.width, rig.cameras.height
-        coarsest = factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
-        if width % coarsest or height % coarsest:
-            raise InputError(f"The rig's images are {width}x{height}; this model needs multiples of {coarsest} pixels.")
+        config = self.unet.config
+        check_rig(rig, factor, len(config.block_out_channels), config.motion_max_seq_length, window_overlap)
         for name, value in (("steps", steps), ("recurrences", recurrences), ("matchings", matchings)):
             if value is not None and value < 1:
                 raise InputError(f"The number of {name} is {value}; give at least 1.")
         most = self.scheduler.config.num_train_timesteps
         if steps > most:
             raise InputError(f"The number of steps is {steps}; this model takes at most {most}.")
-        return height // factor, width // factor
+        return rig.cameras.height // factor, rig.cameras.width // factor
 
     def _check_known(self, rig: Rig, known: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
         shape = (rig.frames, rig.cameras.height, rig.cameras.width, 3)

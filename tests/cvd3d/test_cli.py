@@ -88,7 +88,7 @@ def test_control_c_ends_with_one_line_that_says_how_to_go_on(tmp_path, monkeypat
     with pytest.raises(SystemExit) as end:
         main(["plan"])
     assert end.value.code == 130
-    assert capsys.readouterr().err.strip() == ("cvd3d: stopped; the same command goes on from the last finished stage.")
+    assert capsys.readouterr().err.strip() == "cvd3d: stopped; the same command goes on where it stopped."
 
 
 @pytest.mark.parametrize(

@@ -140,9 +140,12 @@ def test_the_pipeline_gets_what_was_asked_and_nothing_else(drawing, tmp_path):
     words = ["sample", "a tree", "--views", "1", "--frames", "1", "--size", "16", "16", "--out", str(tmp_path / "a")]
     main(words)
     main([*words, "--steps", "4", "--guidance", "2.5", "--negative-prompt", "fog", "--force"])
+    main([*words, "--matching", "overlap", "--recurrences", "2", "--matchings", "3", "--max-memory", "1.5"])
+    asked = {"prompt": "a tree", "negative_prompt": "", "known": [], "matching": "random"}
     assert drawing.calls == [
-        {"prompt": "a tree", "negative_prompt": ""},
-        {"prompt": "a tree", "negative_prompt": "fog", "num_inference_steps": 4, "guidance_scale": 2.5},
+        asked,
+        {**asked, "negative_prompt": "fog", "num_inference_steps": 4, "guidance_scale": 2.5},
+        {**asked, "matching": "overlap", "recurrences": 2, "matchings": 3, "max_memory": 1_500_000_000},
     ]
 
 
@@ -313,3 +316,15 @@ def test_the_first_command_of_the_readme_on_the_default_model(tmp_path):
     assert images.shape == (8, 128, 128, 3) and images.std() > 0.02
     held_out = json.loads((folder / "metrics.json").read_text())["held_out"]
     assert np.isfinite(held_out["psnr"]) and -1 <= held_out["ssim"] <= 1
+
+
+def test_kept_videos_stay_and_the_others_are_made_anew(scene, drawing, small_scene):
+    before = contents(scene / "images")
+    words = [*small_scene, "--out", str(scene), "--seed", "7"]
+    main([*words, "--keep", "cam01"])
+    assert drawing.calls[-1]["known"] == [1]
+    again = len(drawing.calls)
+    main([*words, "--keep", "cam01"])
+    assert len(drawing.calls) == again  # the same command has nothing left to do
+    after = contents(scene / "images")
+    assert before.keys() == after.keys() and before["cam00/00000.png"] != after["cam00/00000.png"]
