@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from recon.capture import Capture
+from recon.export.whole import new_folder
 from recon.fit import held_out_frames
 from recon.points import save_ply
-from trajectories.errors import InputError
+from recon.progress import track
 from trajectories.formats.nerfstudio import Transforms, write_transforms
+
+SHOW_FROM = 100
+"""Fewer images than these are written without a bar."""
 
 
 def write_dataset(capture: Capture, folder: Path | str, *, hold_out: int = 8) -> Path:
@@ -34,43 +36,42 @@ def write_dataset(capture: Capture, folder: Path | str, *, hold_out: int = 8) ->
     Raises:
         InputError: the folder holds something already, or an image does not open.
     """
-    from PIL import Image
-
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is not an empty folder; name another one.")
-    beside = folder.with_name(folder.name + ".part")
-    if beside.exists():
-        shutil.rmtree(beside)
-    beside.mkdir(parents=True)
-    try:
-        paths = file_paths(capture.videos)
-        for index, file_path in enumerate(paths):
-            path = beside / file_path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.round(capture.image(index) * 255).astype(np.uint8)).save(path)
+    paths = file_paths(capture.videos)
+    held_out = held_out_frames(len(capture), hold_out)
+    test = tuple(paths[index] for index in held_out)
+    train = tuple(path for path in paths if path not in test)
+    with new_folder(folder) as beside:
+        write_images(capture, beside, paths)
         if capture.points is not None:
             save_ply(capture.points, beside / "points.ply")
-        held_out = held_out_frames(len(capture), hold_out)
-        test = tuple(paths[index] for index in held_out)
-        train = tuple(path for path in paths if path not in test)
-        splits = {"train_filenames": train, "val_filenames": test, "test_filenames": test} if test else {}
         transforms = Transforms(
             paths,
             capture.cameras,
             capture.times,
             capture.videos,
             ply_file_path=None if capture.points is None else "points.ply",
-            splits=splits,
+            splits={"train_filenames": train, "val_filenames": test, "test_filenames": test} if test else {},
         )
         write_transforms(transforms, beside / "transforms.json")
-        if folder.exists():
-            folder.rmdir()
-        os.replace(beside, folder)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-    return folder / "transforms.json"
+    return Path(folder) / "transforms.json"
+
+
+def write_images(capture: Capture, folder: Path, paths: tuple[str, ...]) -> None:
+    """Write each frame as an 8-bit PNG, under a bar when there are many.
+
+    Args:
+        capture: posed frames.
+        folder: where `paths` begin.
+        paths: a file for each frame.
+
+    Raises:
+        InputError: an image does not open.
+    """
+    from PIL import Image
+
+    for index, path in track(enumerate(paths), "Writing images", show=len(paths) >= SHOW_FROM):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.round(capture.image(index) * 255).astype(np.uint8)).save(folder / path)
 
 
 def file_paths(videos: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,14 +7,21 @@ world is the rig's own.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from recon.export.whole import whole
 from recon.splats import Splats
 from trajectories.errors import InputError
+
+REQUIRED = (
+    *("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"),
+    *("scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"),
+)
+REST_BY_DEGREE = (0, 9, 24, 45)
+"""How many f_rest properties degrees 0 to 3 take."""
 
 
 def save_ply(splats: Splats, path: Path | str) -> None:
@@ -32,17 +39,16 @@ def save_ply(splats: Splats, path: Path | str) -> None:
     vertices = np.empty(len(splats), dtype=[(name, "<f4") for name in columns])
     for name, values in columns.items():
         vertices[name] = values.detach().cpu().numpy()
-    path = Path(path)
-    beside = path.with_name(path.name + ".part")
-    PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<").write(str(beside))
-    os.replace(beside, path)
+    with whole(path) as beside:
+        PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<").write(str(beside))
 
 
 def load_ply(path: Path | str) -> Splats:
-    """Read splats.
+    """Read splats; properties beyond the layout are left out.
 
     Raises:
-        InputError: no such file, or a PLY that does not hold splats in this layout.
+        InputError: no such file, a PLY that does not hold splats in this layout or ends early, or spherical harmonics
+            above degree 3.
     """
     from plyfile import PlyData, PlyParseError
 
@@ -51,10 +57,13 @@ def load_ply(path: Path | str) -> Splats:
     try:
         vertices = PlyData.read(str(path))["vertex"]
         names = [prop.name for prop in vertices.properties]
+        missing = [name for name in REQUIRED if name not in names]
+        if missing:
+            raise ValueError(f"it has no {', '.join(missing)}")
         rest = sum(name.startswith("f_rest_") for name in names)
+        if rest not in REST_BY_DEGREE:
+            raise ValueError(f"its {rest} f_rest properties fit no spherical harmonics of degree 0 to 3")
         K = 1 + rest // 3
-        if rest % 3 or round(K**0.5) ** 2 != K:
-            raise ValueError(f"{rest} f_rest properties fit no spherical harmonics")
 
         def stack(*wanted: str) -> torch.Tensor:
             return torch.from_numpy(np.stack([np.asarray(vertices[name], np.float32) for name in wanted], axis=1))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from recon.export.compressed_ply import write_compressed_ply
 from recon.export.ply import load_ply, save_ply
 from recon.points import PointCloud
 from recon.points import save_ply as save_points
@@ -11,15 +12,8 @@ from recon.splats import Splats
 from trajectories.errors import InputError
 
 
-def some_splats(degree, N=5):
-    generator = torch.Generator().manual_seed(degree)
-    shapes = {"means": (N, 3), "quats": (N, 4), "log_scales": (N, 3), "logit_opacities": (N,)}
-    tensors = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
-    return Splats(**tensors, sh=torch.randn(N, (degree + 1) ** 2, 3, generator=generator))
-
-
 @pytest.mark.parametrize("degree", [0, 1, 2, 3])
-def test_round_trip_is_exact(tmp_path, degree):
+def test_round_trip_is_exact(tmp_path, degree, some_splats):
     splats = some_splats(degree)
     save_ply(splats, tmp_path / "splats.ply")
     back = load_ply(tmp_path / "splats.ply")
@@ -28,7 +22,7 @@ def test_round_trip_is_exact(tmp_path, degree):
     assert [path.name for path in tmp_path.iterdir()] == ["splats.ply"]
 
 
-def test_plyfile_finds_the_layout(tmp_path):
+def test_plyfile_finds_the_layout(tmp_path, some_splats):
     from plyfile import PlyData
 
     splats = some_splats(1)
@@ -43,7 +37,7 @@ def test_plyfile_finds_the_layout(tmp_path):
     np.testing.assert_array_equal(vertices["rot_0"], splats.quats[:, 0].numpy())
 
 
-def test_gsply_reads_the_same(tmp_path):
+def test_gsply_reads_the_same(tmp_path, some_splats):
     gsply = pytest.importorskip("gsply")
     splats = some_splats(3)
     save_ply(splats, tmp_path / "splats.ply")
@@ -65,3 +59,24 @@ def test_bad_input(tmp_path):
     save_points(PointCloud([[0, 0, 0]], [[1, 1, 1]], "points"), tmp_path / "points.ply")
     with pytest.raises(InputError, match="does not hold Gaussian splats"):
         load_ply(tmp_path / "points.ply")
+
+
+def test_a_file_that_ends_early_or_holds_other_properties_is_told(tmp_path, some_splats):
+    path = tmp_path / "splats.ply"
+    save_ply(some_splats(4), path)
+    with pytest.raises(InputError, match="72 f_rest properties fit no spherical harmonics of degree 0 to 3"):
+        load_ply(path)
+    save_ply(some_splats(1), path)
+    content = path.read_bytes()
+    path.write_bytes(content[:-7])
+    with pytest.raises(InputError, match="early end-of-file"):
+        load_ply(path)
+    path.write_bytes(content.replace(b"property float opacity\n", b"property float density\n"))
+    with pytest.raises(InputError, match="it has no opacity"):
+        load_ply(path)
+
+
+def test_other_splat_files_are_told(tmp_path, some_splats):
+    write_compressed_ply(some_splats(1), tmp_path / "compressed.ply")
+    with pytest.raises(InputError, match="it has no x, y, z"):
+        load_ply(tmp_path / "compressed.ply")

@@ -1,0 +1,118 @@
+"""A capture as one Python file for Blender's text editor, with all that it needs inside."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zlib
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recon.capture import Capture
+from recon.export.gltf import linear_from_srgb
+from recon.export.nerfstudio import SHOW_FROM
+from recon.progress import track
+from trajectories.files import write_text
+from trajectories.formats import pinhole
+from trajectories.formats.nerfstudio import FLIP
+
+SCRIPT, PLACE = Path(__file__).with_name("blender_script.py"), 'SCENE = """"""'
+JPEG_QUALITY = 92
+LINE = 100
+"""Longer lines make Blender's text editor slow."""
+
+
+def write_blender(capture: Capture, path: Path | str, *, title: str = "scene") -> Path:
+    """Write a script that puts cameras, images and points into Blender, in our world, which is Blender's too.
+
+    A video becomes one camera with a keyframe for each of its frames, at the rate of the first video that moves; frames
+    without a clock, such as photos, become a camera each. Images are JPEG, quality 92.
+
+    Args:
+        capture: posed frames, and perhaps points.
+        path: a .py file; one that is there already is replaced.
+        title: names the collection in Blender.
+
+    Returns:
+        the path.
+
+    Raises:
+        InputError: an image does not open, or pixels are skewed.
+    """
+    lenses = pinhole.parameters(capture.cameras)
+    matrices = capture.cameras.c2w * FLIP
+    images = [
+        _jpeg(capture.image(index))
+        for index in track(range(len(capture)), "Packing images", show=len(capture) >= SHOW_FROM)
+    ]
+    shots = _shots(capture)
+    cameras = [
+        {
+            "name": name,
+            "poses": matrices[indices].tolist(),
+            "lens": lenses[indices].tolist(),
+            "images": [images[index] for index in indices],
+        }
+        for name, indices in shots
+    ]
+    content = {
+        "title": title,
+        "width": capture.cameras.width,
+        "height": capture.cameras.height,
+        "fps": _frame_rate(capture, shots),
+        "cameras": cameras,
+        "points": _points(capture),
+    }
+    packed = _base64(zlib.compress(json.dumps(content).encode()))
+    lines = "\n".join(packed[start : start + LINE] for start in range(0, len(packed), LINE))
+    write_text(path, SCRIPT.read_text().replace(PLACE, f'SCENE = """\n{lines}\n"""'))
+    return Path(path)
+
+
+def _shots(capture: Capture) -> list[tuple[str, list[int]]]:
+    """Names and frames of the cameras: one for each video with a clock, and one for each other frame."""
+    shots = []
+    for name in dict.fromkeys(capture.videos):
+        indices = [index for index, video in enumerate(capture.videos) if video == name]
+        indices.sort(key=lambda index: capture.times[index])
+        if (np.diff(capture.times[indices]) > 0).all():
+            shots.append((name, indices))
+        else:
+            shots += [(f"{name}_{n:05d}", [index]) for n, index in enumerate(indices)]
+    return shots
+
+
+def _frame_rate(capture: Capture, shots: list[tuple[str, list[int]]]) -> tuple[int, float]:
+    """Blender's whole frames per second and what to divide them by."""
+    moving = [indices for _, indices in shots if len(indices) > 1]
+    step = np.median(np.diff(capture.times[moving[0]])) if moving else 1 / 24
+    rate = Fraction(1 / step).limit_denominator(1001)
+    return rate.numerator, float(rate.denominator)
+
+
+def _points(capture: Capture) -> dict[str, Any]:
+    if capture.points is None:
+        return {"count": 0}
+    rgb = linear_from_srgb(np.clip(capture.points.colors, 0, 1))
+    colors = np.concatenate([rgb, np.ones((len(rgb), 1))], axis=1)
+    return {
+        "count": len(capture.points),
+        "positions": _base64(capture.points.positions.astype("<f4").tobytes()),
+        "colors": _base64(colors.astype("<f4").tobytes()),
+    }
+
+
+def _jpeg(image: np.ndarray) -> str:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(np.round(image * 255).astype(np.uint8)).save(file, "JPEG", quality=JPEG_QUALITY)
+    return _base64(file.getvalue())
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -1,0 +1,84 @@
+"""A capture as a D-NeRF dataset (Pumarola et al. 2021): Blender's layout, with a time for each frame.
+
+`transforms_train.json`, `transforms_val.json` and `transforms_test.json` hold camera-to-world matrices in Blender's
+axes (x right, y up, z backward, world z up), image files without their ending, and times from 0 to 1. One horizontal
+field of view stands for the lens: square pixels and a centred principal point. The numbers of the whole lens are
+written beside it (`fl_x fl_y cx cy w h`) for the programs that read them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recon.capture import Capture
+from recon.export.nerfstudio import file_paths, write_images
+from recon.export.whole import new_folder
+from recon.fit import held_out_frames
+from trajectories.errors import InputError
+from trajectories.files import write_text
+from trajectories.formats import pinhole
+from trajectories.formats.nerfstudio import FLIP, LENS
+
+
+def write_dnerf(capture: Capture, folder: Path | str, *, hold_out: int = 8) -> Path:
+    """Write the three lists and `images/NAME/00000.png`.
+
+    Args:
+        capture: posed frames, all through one lens.
+        folder: made new; must not exist or be empty.
+        hold_out: every so many frames, one is for val and test, and the others for train; where that leaves none,
+            each list holds all frames.
+
+    Returns:
+        the path of transforms_train.json.
+
+    Raises:
+        InputError: frames with different lenses, the folder holds something already, or an image does not open.
+    """
+    paths = file_paths(capture.videos)
+    everything = list(range(len(capture)))
+    test = held_out_frames(len(capture), hold_out)
+    train = [index for index in everything if index not in test]
+    lists = {"train": train, "val": test or everything, "test": test or everything}
+    head = _lens(capture)
+    with new_folder(folder) as beside:
+        write_images(capture, beside, paths)
+        for name, indices in lists.items():
+            content = head | {"frames": _frames(capture, paths, indices)}
+            write_text(beside / f"transforms_{name}.json", json.dumps(content, indent=1) + "\n")
+    return Path(folder) / "transforms_train.json"
+
+
+def lens_is_simple(capture: Capture) -> bool:
+    """Whether one field of view says all about the lens: square pixels and a centred principal point."""
+    fx, fy, cx, cy = np.moveaxis(pinhole.parameters(capture.cameras), -1, 0)
+    centred = np.allclose(cx, capture.cameras.width / 2) and np.allclose(cy, capture.cameras.height / 2)
+    return bool(centred and np.allclose(fx, fy))
+
+
+def _lens(capture: Capture) -> dict[str, Any]:
+    lenses = pinhole.parameters(capture.cameras)
+    if np.ptp(lenses, axis=0).max() > 1e-6 * lenses.max():
+        raise InputError("D-NeRF has one lens for all frames, and these have several; export nerfstudio instead.")
+    width, height = capture.cameras.width, capture.cameras.height
+    angle = 2 * np.arctan(width / 2 / lenses[0, 0])
+    return {"camera_angle_x": float(angle), **dict(zip(LENS, lenses[0].tolist())), "w": width, "h": height}
+
+
+def _frames(capture: Capture, paths: Sequence[str], indices: Sequence[int]) -> list[dict[str, Any]]:
+    times = capture.times - capture.times.min()
+    times = times / (times.max() or 1.0)
+    matrices = capture.cameras.c2w * FLIP
+    return [
+        {
+            "file_path": f"./{Path(paths[index]).with_suffix('')}",
+            "time": float(times[index]),
+            "transform_matrix": matrices[index].tolist(),
+        }
+        for index in indices
+    ]

@@ -1,0 +1,35 @@
+"""A mesh as binary glTF, through trimesh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from recon.export.gltf import linear_from_srgb
+from recon.export.targets import Target
+from recon.export.turn import turn_points
+from recon.mesh import Mesh
+from trajectories.files import write_bytes
+
+
+def write_mesh(mesh: Mesh, path: Path | str, target: Target) -> None:
+    """Write a .glb with a colour for each vertex; a file that is there already is replaced.
+
+    Args:
+        mesh: triangles in our axes.
+        path: the file.
+        target: the axes to write in; glTF's own are OpenGL's. In a mirrored world triangles turn round, so that their
+            outside stays outside.
+    """
+    import trimesh
+
+    mirrored = np.linalg.det(np.array(target.rows)) < 0
+    rgb = np.round(linear_from_srgb(mesh.colors) * 255).astype(np.uint8)
+    written = trimesh.Trimesh(
+        turn_points(mesh.vertices, target),
+        mesh.faces[:, ::-1] if mirrored else mesh.faces,
+        vertex_colors=np.concatenate([rgb, np.full((len(rgb), 1), 255, np.uint8)], axis=1),
+        process=False,
+    )
+    write_bytes(path, written.export(file_type="glb"))

@@ -1,0 +1,32 @@
+"""Splats in the 32 bytes each of antimatter15's web viewer (https://github.com/antimatter15/splat, convert.py).
+
+Position and scale as three float32 each, red, green, blue and opacity in a byte each, and the quaternion wxyz in a byte
+each, 128 (q + 1). The colour does not change with the view.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from recon.splats import SH_C0, Splats
+from trajectories.files import write_bytes
+
+ROW = np.dtype([("position", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quat", "u1", 4)])
+
+
+def write_splat(splats: Splats, path: Path | str) -> None:
+    """Write splats, the large and opaque first, as viewers draw a file while it arrives; a file that is there already
+    is replaced. Spherical harmonics above degree 0 are left out."""
+    splats = splats.map(lambda tensor: tensor.detach().cpu().double())
+    opacities = splats.logit_opacities.sigmoid()
+    weight = splats.log_scales.sum(dim=1).exp() * opacities
+    rgba = np.concatenate([0.5 + SH_C0 * splats.sh[:, 0].numpy(), opacities.numpy()[:, None]], axis=1)
+    quats = splats.quats.numpy()
+    rows = np.empty(len(splats), dtype=ROW)
+    rows["position"] = splats.means.numpy()
+    rows["scale"] = splats.log_scales.exp().numpy()
+    rows["rgba"] = np.clip(np.round(rgba * 255), 0, 255)
+    rows["quat"] = np.clip(np.round(quats / np.linalg.norm(quats, axis=1, keepdims=True) * 128 + 128), 0, 255)
+    write_bytes(path, rows[np.argsort(-weight.numpy(), kind="stable")].tobytes())

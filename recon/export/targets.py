@@ -1,0 +1,28 @@
+"""The axes of the programs that a scene is exported to; needs no library, so that a command can name them at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Rows = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where our axes (x right, y forward, z up, right-handed, metres) go in another program."""
+
+    words: str
+    """The program's axes."""
+    rows: Rows
+    """Its axes in ours: a signed permutation M with `theirs = unit * M @ ours`; det M is -1 where it is left-handed."""
+    unit: float = 1.0
+    """How many of its units make a metre."""
+
+
+TARGETS = {
+    "opengl": Target("x right, y up, z backward, right-handed, metres", ((1, 0, 0), (0, 0, 1), (0, -1, 0))),
+    "unity": Target("x right, y up, z forward, left-handed, metres", ((1, 0, 0), (0, 0, 1), (0, 1, 0))),
+    # Our y becomes -y, as between Blender and Unreal.
+    "unreal": Target("z up, left-handed, centimetres; our y is its -y", ((1, 0, 0), (0, -1, 0), (0, 0, 1)), 100.0),
+    "blender": Target("z up, right-handed, metres, as here", ((1, 0, 0), (0, 1, 0), (0, 0, 1))),
+}

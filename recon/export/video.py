@@ -1,0 +1,62 @@
+"""Video files, and splats filmed along a path of cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recon.export.whole import whole
+from trajectories.cameras import Cameras
+
+if TYPE_CHECKING:
+    from recon.splats import Splats
+
+# For the same bytes every time: one thread, and no macroblock tree, which on small frames reads memory it never wrote.
+ENCODER = {"crf": "18", "threads": "1", "x264-params": "mbtree=0"}
+
+
+def write_video(frames: Iterable[np.ndarray], path: Path | str, fps: float) -> None:
+    """Write (H, W, 3) frames in [0, 1] as H.264, yuv420p, in an mp4 file, one frame in memory at a time.
+
+    An odd width or height, which yuv420p cannot hold, is made even by repeating its last column or row.
+    """
+    import av
+
+    with whole(path) as beside, av.open(str(beside), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options=ENCODER)
+        stream.pix_fmt = "yuv420p"
+        for n, frame in enumerate(frames):
+            height, width = frame.shape[:2]
+            even = np.pad(to_uint8(frame), ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            if n == 0:
+                stream.width, stream.height = even.shape[1], even.shape[0]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def write_flight(
+    splats: Splats, cameras: Cameras, path: Path | str, *, fps: float, show_progress: bool = False
+) -> None:
+    """Write what cameras (N,) see of splats, one after the other, on black.
+
+    Args:
+        splats: N Gaussians.
+        cameras: one a frame, in order.
+        path: an mp4 file; one that is there already is replaced when the new one is whole.
+        fps: frames a second.
+        show_progress: show a bar.
+    """
+    from recon.progress import track
+    from recon.render import render
+
+    order = track(range(cameras.size), "Filming", show=show_progress)
+    write_video((render(splats, cameras[n : n + 1])[0].cpu().numpy() for n in order), path, fps)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """RGB in [0, 1] to 0..255, rounded; values outside are clipped."""
+    return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)
