@@ -60,10 +60,7 @@ def epipolar_lines(query: Cameras, key: Cameras, pixels: np.ndarray, angles: np.
     lines = pixels @ np.swapaxes(fundamental_matrix(query, key), -1, -2)
     degenerate = np.linalg.norm(query.centers - key.centers, axis=-1) < DEGENERATE_BASELINE
     match = pixels @ np.swapaxes(infinite_homography(query, key), -1, -2)
-    behind = np.abs(match[..., 2:]) < 1e-9  # a match at infinity: any far point will do
-    match = match[..., :2] / np.where(behind, 1e-9, match[..., 2:])
-    normal = np.broadcast_to(np.stack([np.cos(angles), np.sin(angles)], axis=-1)[..., None, :], match.shape)
-    through = np.concatenate([normal, -(normal * match).sum(axis=-1, keepdims=True)], axis=-1)
+    through = _lines_through(match, angles)
     lines = np.where(degenerate[..., None, None], through, lines)
     if not np.isfinite(lines).all():
         index = np.argwhere(~np.isfinite(lines))[0][: len(query.shape)].tolist()
@@ -93,8 +90,42 @@ def epipolar_bias(
         device: where the mask is computed and stays.
     """
     pixels = feature_pixels(query.height, query.width, rows, cols, pixel_offset)
-    lines = epipolar_lines(query, key, pixels, angles)
+    return bias_from_lines(epipolar_lines(query, key, pixels, angles), pixels, query.height, device)
+
+
+def homography_bias(
+    homographies: np.ndarray,
+    width: int,
+    height: int,
+    rows: int,
+    cols: int,
+    angles: np.ndarray,
+    *,
+    pixel_offset: float = 0.0,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """The mask of `epipolar_bias` where a homography tells the matches: any line through each (paper, section 3.3).
+
+    Args:
+        homographies: (..., 3, 3) query pixels to key pixels, both images width x height.
+        angles: (...,) directions of the lines' normals in radians.
+    """
+    pixels = feature_pixels(height, width, rows, cols, pixel_offset)
+    match = pixels @ np.swapaxes(homographies, -1, -2)
+    return bias_from_lines(_lines_through(match, angles), pixels, height, device)
+
+
+def bias_from_lines(lines: np.ndarray, pixels: np.ndarray, height: int, device: torch.device | str) -> Tensor:
+    """(..., N, N) float32 of each query feature's line (..., N, 3) and the key features' pixels (N, 3)."""
     lines = lines / (np.linalg.norm(lines[..., :2], axis=-1, keepdims=True) + 1e-6)
     distance = (torch.from_numpy(lines).to(device) @ torch.from_numpy(pixels.T.copy()).to(device)).abs()
-    tau = 3 / max(query.height // 2, 1) * distance.amax(dim=(-2, -1), keepdim=True)
+    tau = 3 / max(height // 2, 1) * distance.amax(dim=(-2, -1), keepdim=True)
     return (-(distance - tau).clamp_min(0) * (3 / (tau + 1e-6))).float()
+
+
+def _lines_through(match: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """(..., N, 3) lines with normals of the angles (...,) through homogeneous points (..., N, 3)."""
+    behind = np.abs(match[..., 2:]) < 1e-9  # a match at infinity: any far point will do
+    match = match[..., :2] / np.where(behind, 1e-9, match[..., 2:])
+    normal = np.broadcast_to(np.stack([np.cos(angles), np.sin(angles)], axis=-1)[..., None, :], match.shape)
+    return np.concatenate([normal, -(normal * match).sum(axis=-1, keepdims=True)], axis=-1)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cvd3d.model.camera_control import PoseEncoder, plucker
 from cvd3d.model.cross_view import CrossViewModule
-from cvd3d.model.epipolar import epipolar_bias
+from cvd3d.model.epipolar import epipolar_bias, homography_bias
 from cvd3d.model.motion import MotionModule
 from trajectories import Cameras, InputError
 
@@ -29,7 +29,7 @@ class ViewGeometry:
     """What the network needs to know of V cameras over T frames and their partners; the same at every step."""
 
     pose: tuple[Tensor, ...]
-    """One (V, T, C_i, h_i, w_i) feature map for each resolution."""
+    """One (V, T, C_i, h_i, w_i) feature map for each resolution; empty where the cameras are not known."""
     partners: Tensor
     """(V,) index of each video's partner; -1 rests."""
     biases: dict[tuple[int, int], Tensor] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class SpaceTimeModule(nn.Module):
         call, geometry = self.call, self.call.geometry
         x = hidden_states.unflatten(0, (-1, num_frames))
         if call.motion:
-            x = self.motion(x, None if geometry is None else geometry.pose[self.resolution])
+            x = self.motion(x, geometry.pose[self.resolution] if geometry is not None and geometry.pose else None)
         if geometry is not None and geometry.biases and call.scale != 0.0:
             x = self.cross_view(x, geometry.partners, geometry.biases[tuple(x.shape[-2:])], call.scale)
         return x.flatten(0, 1)
@@ -215,6 +215,29 @@ class CollaborativeUNet(UNetMotionModel):
             key = cameras[torch.where(partners >= 0, partners, torch.arange(V)).numpy()]
             biases = self.epipolar_biases(cameras, key, h, w, self.line_angles(cameras.shape, generator))
         return ViewGeometry(pose, partners.to(self.device), biases)
+
+    def warped_geometry(
+        self,
+        homographies: np.ndarray,
+        size: tuple[int, int],
+        h: int,
+        w: int,
+        generator: torch.Generator | None = None,
+    ) -> ViewGeometry:
+        """Masks for pairs of which one video is the other one warped; there are no cameras.
+
+        Args:
+            homographies: (V, T, 3, 3) pixels of each video to its partner's; 0-1, 2-3, ... are pairs.
+            size: width and height of the images.
+            generator: see `line_angles`.
+        """
+        angles = self.line_angles(homographies.shape[:2], generator)
+        offset = self.config.mask_pixel_offset
+        biases = {
+            level: homography_bias(homographies, *size, *level, angles, pixel_offset=offset, device=self.device)
+            for level in self.resolutions(h, w)
+        }
+        return ViewGeometry((), default_partners(len(homographies)).to(self.device), biases)
 
     def forward(  # type: ignore[override]
         self,

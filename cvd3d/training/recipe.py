@@ -33,6 +33,16 @@ class Stage:
     motion: bool = True
     cameras: bool = False
     pairs: bool = False
+    timesteps: str = "sigmoid"
+    """How t is drawn: the "sigmoid" of a normal, or "uniform" (the paper's)."""
+    shared_timestep: bool = True
+    """Whether the two videos of a pair share t (paper, Eq. 2); the released code draws one for each."""
+    accumulate: int = 1
+    """Batches whose gradients are added up for one step."""
+    half: bool = False
+    """Whether the network computes in bfloat16, with weights in float32."""
+    constant: bool = False
+    """Whether the learning rate stays, instead of falling over the second half."""
     warmup: int = 50
     ema: float = 0.998
 

@@ -18,7 +18,9 @@ from cvd3d.model.text import small_text_encoder, word_tokenizer
 from cvd3d.model.unet import CollaborativeUNet
 from cvd3d.training.autoencoder import train_autoencoder
 from cvd3d.training.checkpoints import save_state
+from cvd3d.training.curves import draw_curve
 from cvd3d.training.diffusion import Networks, train_stage
+from cvd3d.training.pooled import PooledVideos
 from cvd3d.training.pools import Pool
 from cvd3d.training.recipe import Recipe
 from cvd3d.training.words import train_words
@@ -107,11 +109,12 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None, sta
             networks.unet.load_state_dict(state["unet"])
             networks.text_encoder.load_state_dict(state["text_encoder"])
             continue
-        write_latents(pools[stage.pool], run, autoencoder)
-        train_stage(
-            networks, stage, pools[stage.pool], run / "latents", run / "states" / f"{stage.name}.pt",
-            recipe.seed + 100 + index, recipe.text_dropout,
-        )  # fmt: skip
+        pool = pools[stage.pool]
+        write_latents(pool, run, autoencoder)
+        source = PooledVideos(pool, pool.load(run / "latents"), stage.frames, stage.pairs, recipe.text_dropout)
+        train_stage(networks, stage, source, run / "states" / f"{stage.name}.pt", recipe.seed + 100 + index)
+        if processes.rank() == 0:
+            draw_curve(run / "states" / f"{stage.name}.csv", run / "states" / f"{stage.name}.png")
         states = {"unet": networks.unet.state_dict(), "text_encoder": networks.text_encoder.state_dict()}
         _finish(finished, states)
     return save_model(run / "model", autoencoder, networks) if processes.rank() == 0 else run / "model"

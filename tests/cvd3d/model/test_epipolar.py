@@ -12,6 +12,7 @@ from cvd3d.model.epipolar import (
     epipolar_lines,
     feature_pixels,
     fundamental_matrix,
+    homography_bias,
     infinite_homography,
 )
 from trajectories import InputError
@@ -172,3 +173,22 @@ def test_lines_that_are_not_finite_name_the_camera():
     key = Cameras(np.stack([at(1, 0, 0).c2w, at(-1e308, 0, 0).c2w]), np.stack([K, K]), 96, 64)
     with np.errstate(all="ignore"), pytest.raises(InputError, match=r"camera \[1\] are not finite"):
         epipolar_bias(query, key, 2, 2, np.zeros(2))
+
+
+@given(seed=SEEDS, angle=st.floats(0, np.pi))
+def test_a_turn_on_the_spot_is_its_homography(around, seed, angle):
+    query, turned = around(seed, 2)
+    c2w = turned.c2w.copy()
+    c2w[:3, 3] = query.centers
+    key = Cameras(c2w, turned.K, 96, 64)
+    angles = np.array(angle)
+    by_cameras = epipolar_bias(query, key, 4, 6, angles)
+    by_matches = homography_bias(infinite_homography(query, key), 96, 64, 4, 6, angles)
+    assert torch.allclose(by_cameras, by_matches, atol=1e-3)
+
+
+def test_a_shift_moves_the_line_along():
+    shift = np.array([[1.0, 0, 0], [0, 1, 16], [0, 0, 1]])  # one feature down
+    bias = homography_bias(shift, 96, 64, 4, 6, np.array(np.pi / 2)).reshape(4, 6, 4, 6)
+    for row in range(3):
+        assert (bias[row, :, row + 1] == 0).all() and (bias[row, :, row] < 0).all()

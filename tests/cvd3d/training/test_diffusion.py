@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from cvd3d.training import diffusion
-from cvd3d.training.diffusion import Networks, diffusion_loss, draw_batch, learning_rate, train_stage
+from cvd3d.training.batches import Batch
+from cvd3d.training.diffusion import Networks, diffusion_loss, draw_timesteps, learning_rate, train_stage
+from cvd3d.training.pooled import PooledVideos
 from cvd3d.training.recipe import Recipe
 
 
@@ -21,9 +23,13 @@ def pools(recipe):
     return {pool.name: pool for pool in recipe.pools}
 
 
-def batch_of(stage, pools, latents, seed=0, dropout=0.0):
+def source_of(stage, pools, latents, dropout=0.0):
     pool = pools[stage.pool]
-    return draw_batch(stage, pool, pool.load(latents), dropout, torch.Generator().manual_seed(seed))
+    return PooledVideos(pool, pool.load(latents), stage.frames, stage.pairs, dropout)
+
+
+def batch_of(stage, pools, latents, seed=0, dropout=0.0):
+    return source_of(stage, pools, latents, dropout).draw(stage.batch, torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("name", ["images", "motion", "pairs"])
@@ -53,6 +59,11 @@ def test_words_are_dropped_with_the_given_probability(stages, pools, latents):
 
 class Recorder:
     """Stands for the network, keeps what it is given and predicts zero."""
+
+    device = torch.device("cpu")
+
+    def warped_geometry(self, *given):
+        return given
 
     def __call__(self, noisy, steps, text, **options):
         self.noisy, self.steps, self.options = noisy, steps, options
@@ -89,12 +100,67 @@ def test_the_loss_is_the_mean_square_of_v(networks, stages, pools, latents):
     assert loss.item() == pytest.approx(v.square().mean().item(), rel=1e-4)
 
 
+def test_what_the_warp_left_empty_does_not_count(networks, stages):
+    torch.manual_seed(0)
+    H = np.tile(np.eye(3), (2, 2, 1, 1))
+    visible = torch.ones(2, 1, 2, 8, 8)
+    visible[1, :, 1, :4] = 0
+    batch = Batch(torch.randn(2, 4, 2, 8, 8), ["", ""], homographies=H, size=(128, 128), visible=visible)
+    loss, record = loss_and_record(networks, stages["pairs"], batch)
+    assert record.options["cameras"][0] is H and record.options["cameras"][1:4] == ((128, 128), 8, 8)
+    abar = networks().scheduler.alphas_cumprod[record.steps].view(-1, 1, 1, 1, 1)
+    noise = (record.noisy - abar.sqrt() * batch.latents) / (1 - abar).sqrt()
+    v = (abar.sqrt() * noise - (1 - abar).sqrt() * batch.latents) * visible
+    assert loss.item() == pytest.approx(v.square().mean().item(), rel=1e-3)
+
+
+def test_timesteps_are_the_papers_or_its_codes(stages):
+    generator = torch.Generator().manual_seed(0)
+    stage = replace(stages["pairs"], timesteps="uniform")
+    shared = draw_timesteps(stage, 2000, 1000, generator)
+    assert shared[0::2].equal(shared[1::2]) and shared.min() < 10 and shared.max() > 990
+    own = draw_timesteps(replace(stage, shared_timestep=False), 2000, 1000, generator)
+    assert (own[0::2] == own[1::2]).float().mean() < 0.02
+    middle = draw_timesteps(stages["pairs"], 2000, 1000, generator).float()
+    assert middle.std() < shared.float().std()
+
+
+def test_accumulated_batches_count_as_their_mean(networks, stages, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        diffusion, "diffusion_loss", lambda parts, stage, weight, generator: weight * parts.unet.conv_in.weight.sum()
+    )
+
+    class Weights:
+        def __init__(self, *weights):
+            self.left = list(weights)
+
+        def draw(self, count, generator):
+            return self.left.pop(0)
+
+    stage = replace(stages["cameras"], steps=1)
+    lines = []
+    for name, accumulate, source in (("two", 2, Weights(1.0, 3.0)), ("one", 1, Weights(2.0))):
+        parts = networks()
+        monkeypatch.setattr(diffusion.Log, "add", lambda self, step, loss: lines.append(loss))
+        train_stage(parts, replace(stage, accumulate=accumulate), source, tmp_path / f"{name}.pt", seed=0)
+        lines.append(parts.unet.conv_in.weight.clone())
+    assert lines[0] == pytest.approx(lines[2]) and torch.equal(lines[1], lines[3])
+
+
+def test_half_precision_leaves_single_precision_weights(networks, stages, pools, latents, tmp_path):
+    stage, parts = replace(stages["pairs"], steps=2, half=True), networks()
+    train_stage(parts, stage, source_of(stage, pools, latents), tmp_path / "s.pt", seed=0)
+    assert {p.dtype for p in parts.unet.parameters()} == {torch.float32}
+    assert all(torch.isfinite(p).all() for p in parts.unet.parameters())
+
+
 def test_the_learning_rate_rises_stays_and_falls():
     stage = replace(Recipe().stages[0], steps=1000, warmup=50, learning_rate=2.0)
     assert learning_rate(stage, 0) == pytest.approx(2 / 50)
     assert learning_rate(stage, 49) == learning_rate(stage, 500) == 2.0
     assert learning_rate(stage, 750) == pytest.approx(1.0)
     assert learning_rate(stage, 999) == pytest.approx(0.1)
+    assert learning_rate(replace(stage, constant=True), 999) == 2.0
 
 
 def states(networks):
@@ -116,7 +182,7 @@ def test_only_the_stages_parameters_change(networks, stages, pools, latents, tmp
     # Four steps: what lies behind two layers that start at zero gets its first gradient in the third.
     stage, parts = replace(stages[name], steps=4), networks()
     before = states(parts)
-    train_stage(parts, stage, pools[stage.pool], latents, tmp_path / "s.pt", seed=0, text_dropout=0.1)
+    train_stage(parts, stage, source_of(stage, pools, latents, 0.1), tmp_path / "s.pt", seed=0)
     after = states(parts)
     changed = {key for key in before if not torch.equal(before[key], after[key])}
     assert {key for key in changed if not learns(stage, key)} == set()
@@ -150,11 +216,11 @@ def kill_at(monkeypatch):
 def test_a_killed_stage_goes_on_to_the_same_bits(
     networks, stages, pools, latents, tmp_path, monkeypatch, kill_at, name
 ):
-    stage, pool = stages[name], pools[stages[name].pool]
+    stage = stages[name]
 
     def run(folder):
         parts = networks()
-        train_stage(parts, stage, pool, latents, tmp_path / folder / "s.pt", seed=3, text_dropout=0.1)
+        train_stage(parts, stage, source_of(stage, pools, latents, 0.1), tmp_path / folder / "s.pt", seed=3)
         return states(parts)
 
     monkeypatch.setattr(diffusion, "SAVE_EVERY", 2)

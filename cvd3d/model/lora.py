@@ -1,0 +1,52 @@
+"""A LoRA beside the weights of a network, which can be switched on and off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cvd3d.model.official_names import DESCRIPTIONS, LORA, lora_target, recognise
+from cvd3d.model.tensor_files import read_tensors
+from trajectories import InputError
+
+
+class SwitchedLora(nn.Module):
+    """Adds up(down(x)) to the linear layers that a released LoRA file names (CVD.md, section 5), while `active`."""
+
+    def __init__(self, network: nn.Module, path: str | Path) -> None:
+        """Read the file and hook onto the network's layers.
+
+        Raises:
+            InputError: a file that is no LoRA, or that names layers the network does not have.
+        """
+        super().__init__()
+        tensors = read_tensors(path)
+        if recognise(tensors) != LORA:
+            raise InputError(f"{path} is not {DESCRIPTIONS[LORA]}.")
+        self.active = True
+        halves: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            weight, side = lora_target(key) or (key, "")
+            halves.setdefault(weight, {})[side] = tensor.float()
+        layers = dict(network.named_modules())
+        for index, (weight, half) in enumerate(halves.items()):
+            layer = layers.get(weight.removesuffix(".weight"))
+            if not isinstance(layer, nn.Linear) or half.keys() != {"up", "down"}:
+                raise InputError(f"{path}: the network has no place for {weight}.")
+            if (half["up"].shape[0], half["down"].shape[1]) != layer.weight.shape:
+                raise InputError(f"{path}: the halves for {weight} are of a network of another size.")
+            self.register_buffer(f"up_{index}", half["up"], persistent=False)
+            self.register_buffer(f"down_{index}", half["down"], persistent=False)
+            layer.register_forward_hook(self._add(index))
+
+    def _add(self, index: int) -> Any:
+        def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+            if not self.active:
+                return None
+            up, down = (getattr(self, f"{side}_{index}").to(inputs[0]) for side in ("up", "down"))
+            return output + F.linear(F.linear(inputs[0], down), up)
+
+        return hook

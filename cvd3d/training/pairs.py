@@ -1,0 +1,113 @@
+"""The paper's training of the cross-view modules alone, on filmed clips (sections 3.3 and 3.4)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from cvd3d import processes
+from cvd3d.model.lora import SwitchedLora
+from cvd3d.training.batches import Mixture, Source
+from cvd3d.training.curves import draw_curve
+from cvd3d.training.diffusion import Networks, train_stage
+from cvd3d.training.filmed import FoldedClips, Framing, WarpedClips
+from cvd3d.training.homography import Warp
+from cvd3d.training.recipe import CROSS_VIEW, Stage
+from trajectories import InputError
+from trajectories.files import write_text
+
+
+@dataclass(frozen=True)
+class PairTraining:
+    """What the pairs are made of and how the modules learn; the defaults are the paper's where it says."""
+
+    posed: Path | None = None
+    """Folder of RealEstate10K clips and pose files."""
+    captioned: Path | None = None
+    """Folder of any clips with captions."""
+    posed_share: float = 0.7
+    """Share of batches with posed clips, where there are both."""
+    lora: Path | None = None
+    """A LoRA that is at work on posed clips only (CameraCtrl's for RealEstate10K)."""
+    warp: Warp = field(default_factory=Warp)
+    side: int = 256
+    frames: int = 16
+    steps: int = 100_000
+    pairs: int = 8
+    """Pairs of one step, over all processes and accumulated batches."""
+    accumulate: int = 1
+    half: bool = False
+    learning_rate: float = 1e-4
+    text_dropout: float = 0.1
+    shared_timestep: bool = True
+    seed: int = 42
+
+
+def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
+    """Train the cross-view modules of a model; goes on from `run` if it is there.
+
+    Args:
+        run: folder of the state, the loss curve and the trained model.
+        model: a model folder; the default model unless given.
+        training: the options.
+
+    Returns:
+        The model folder, `run/model`.
+
+    Raises:
+        InputError: no clips, or options that do not fit.
+    """
+    from cvd3d.sampling import load_pipeline
+
+    _check(training)
+    run.mkdir(parents=True, exist_ok=True)
+    _claim(run / "training.json", training, model)
+    pipeline = load_pipeline(model)
+    device = processes.device()
+    pipeline.to(device)
+    framing = Framing(pipeline.vae, training.side, training.frames, training.text_dropout)
+    sources: list[tuple[Source, float]] = []
+    if training.posed is not None:
+        sources.append((FoldedClips(training.posed, framing), training.posed_share))
+    if training.captioned is not None:
+        sources.append((WarpedClips(training.captioned, framing, training.warp), 1 - training.posed_share))
+    lora = None if training.lora is None else SwitchedLora(pipeline.unet, training.lora).to(device)
+    networks = Networks(pipeline.unet.train(), pipeline.text_encoder, pipeline.tokenizer, pipeline.scheduler, lora)
+    stage = Stage(
+        "pairs", "", training.steps, training.pairs // training.accumulate, training.frames, training.learning_rate,
+        (CROSS_VIEW,), cameras=True, pairs=True, timesteps="uniform", shared_timestep=training.shared_timestep,
+        accumulate=training.accumulate, half=training.half, constant=True, warmup=1, ema=0.999,
+    )  # fmt: skip
+    source = sources[0][0] if len(sources) == 1 else Mixture(*zip(*sources))
+    train_stage(networks, stage, source, run / "pairs.pt", training.seed)
+    if processes.rank() == 0:
+        draw_curve(run / "pairs.csv", run / "pairs.png")
+        pipeline.to("cpu")
+        pipeline.unet.eval()
+        pipeline.save_pretrained(run / "model", safe_serialization=True)
+    processes.wait()
+    return run / "model"
+
+
+def _check(training: PairTraining) -> None:
+    if training.posed is None and training.captioned is None:
+        raise InputError(
+            "There is nothing to learn from; give a folder of posed clips, of captioned ones, or of both."
+        )
+    if not 0 < training.posed_share < 1:
+        raise InputError(f"The share of posed clips is {training.posed_share}; give a number between 0 and 1.")
+    if training.pairs % (training.accumulate * processes.count()):
+        raise InputError(
+            f"{training.pairs} pairs a step do not fall into {training.accumulate} batches on {processes.count()} "
+            "processes; give a multiple."
+        )
+
+
+def _claim(path: Path, training: PairTraining, model: Path | None) -> None:
+    """Write the options into the run folder, or make sure that the folder is not another training's."""
+    text = json.dumps({**asdict(training), "model": None if model is None else model}, indent=2, default=str) + "\n"
+    if not path.exists():
+        write_text(path, text)
+    elif path.read_text() != text:
+        raise InputError(f"{path} is of a training with other options; give --out a folder of its own.")

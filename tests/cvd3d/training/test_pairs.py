@@ -1,0 +1,83 @@
+"""The cross-view modules' own training, on made-up clips and the tiny trained model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from cvd3d.sampling import load_pipeline
+from cvd3d.training import diffusion
+from cvd3d.training.pairs import PairTraining, train_pairs
+from cvd3d.videos import write_video
+from trajectories import InputError, make_rig
+from trajectories.formats.realestate10k import write_poses
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    """Three steps on one posed and one captioned clip."""
+    folder = tmp_path_factory.mktemp("clips")
+    frames = np.random.default_rng(0).random((6, 32, 32, 3))
+    for kind in ("posed", "captioned"):
+        (folder / kind).mkdir()
+        write_video(frames, folder / kind / "clip.mp4", 8.0)
+    cameras = make_rig("orbit", 1, 6, width=32, height=32).cameras[0]
+    write_poses(cameras, np.arange(6) / 8, folder / "posed" / "clip.txt")
+    (folder / "captioned" / "clip.txt").write_text("a red cube")
+    return PairTraining(
+        posed=folder / "posed", captioned=folder / "captioned", side=32, frames=2, steps=6, pairs=2, accumulate=2,
+        learning_rate=1e-2, posed_share=0.5,
+    )  # fmt: skip
+
+
+def weights(model):
+    return {name: value.clone() for name, value in load_pipeline(model).unet.state_dict().items()}
+
+
+def test_only_the_cross_view_modules_learn_and_the_model_samples(trained, training, tmp_path):
+    before = weights(trained / "model")
+    model = train_pairs(tmp_path / "run", trained / "model", training)
+    after = weights(model)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(".cross_view." in name for name in changed)
+    assert (tmp_path / "run" / "pairs.pt").exists()
+    rig = make_rig("circle", 2, 2, width=32, height=32)
+    videos = load_pipeline(model)("a red cube", rig, num_inference_steps=1, progress=False).videos
+    assert videos.shape == (2, 2, 32, 32, 3) and np.isfinite(videos).all()
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(trained, training, tmp_path, monkeypatch):
+    monkeypatch.setattr(diffusion, "SAVE_EVERY", 2)
+    unbroken = weights(train_pairs(tmp_path / "a", trained / "model", training))
+
+    def dies(self, step, **values):
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(diffusion.Log, "add", dies)
+        with pytest.raises(KeyboardInterrupt):
+            train_pairs(tmp_path / "b", trained / "model", training)
+    resumed = weights(train_pairs(tmp_path / "b", trained / "model", training))
+    assert all(torch.equal(unbroken[name], resumed[name]) for name in unbroken)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"posed": None, "captioned": None}, "There is nothing to learn from"),
+        ({"posed_share": 1.0}, "The share of posed clips is 1.0"),
+        ({"pairs": 3}, "3 pairs a step do not fall into 2 batches on 1 processes"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(trained, training, tmp_path, options, words):
+    with pytest.raises(InputError, match=words):
+        train_pairs(tmp_path / "run", trained / "model", replace(training, **options))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_folder_belongs_to_one_training(trained, training, tmp_path):
+    train_pairs(tmp_path / "run", trained / "model", replace(training, steps=1))
+    with pytest.raises(InputError, match=r"training\.json is of a training with other options"):
+        train_pairs(tmp_path / "run", trained / "model", training)
