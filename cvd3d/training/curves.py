@@ -1,15 +1,23 @@
-"""Loss curves as a picture."""
+"""How a training goes, in pictures: loss curves, and what the network makes by now."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import torch
+
+from cvd3d import processes
+from cvd3d.sampling.pipeline import CollaborativePipeline
+from cvd3d.videos import write_image
+from trajectories import make_rig
+
+PREVIEW_PROMPT, PREVIEW_STEPS, PREVIEW_INSTANTS = "a red cube on green grass", 8, 4
 
 
 def draw_curve(log: Path, picture: Path) -> None:
     """Draw the columns of a stage's CSV file (see `log`) over its steps; nothing where there is no line yet."""
-    if not log.is_file():
+    if processes.rank() > 0 or not log.is_file():
         return
     from matplotlib.figure import Figure
 
@@ -25,3 +33,20 @@ def draw_curve(log: Path, picture: Path) -> None:
     part = picture.with_suffix(".part.png")
     figure.savefig(part, dpi=120)
     part.replace(picture)
+
+
+def draw_preview(pipeline: CollaborativePipeline, side: int, frames: int, picture: Path) -> None:
+    """Two videos of the paper's circle, one below the other at a few instants; always the same noise.
+
+    All processes take part, since they share the network calls; the first one writes.
+    """
+    rig = make_rig("circle", 2, frames, width=side, height=side)
+    generator = torch.Generator().manual_seed(0)
+    videos = pipeline(
+        PREVIEW_PROMPT, rig, num_inference_steps=PREVIEW_STEPS, generator=generator, progress=False
+    ).videos
+    if processes.rank() > 0:
+        return
+    shown = videos[:, np.linspace(0, frames - 1, min(frames, PREVIEW_INSTANTS)).round().astype(int)]
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    write_image(np.concatenate([np.concatenate(video, axis=1) for video in shown], axis=0), picture)

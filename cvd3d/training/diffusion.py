@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,14 @@ def draw_timesteps(stage: Stage, videos: int, count: int, generator: torch.Gener
     return steps[::2].repeat_interleave(2) if stage.pairs and stage.shared_timestep else steps
 
 
-def train_stage(networks: Networks, stage: Stage, source: Source, state_file: Path, seed: int) -> None:
+def train_stage(
+    networks: Networks,
+    stage: Stage,
+    source: Source,
+    state_file: Path,
+    seed: int,
+    after_save: Callable[[int], None] | None = None,
+) -> None:
     """Train the stage's parameters in place, and leave their moving averages in them.
 
     Goes on from `state_file` if it is there; the same bits as an unbroken run. Every step draws from a seed of its
@@ -129,6 +137,8 @@ def train_stage(networks: Networks, stage: Stage, source: Source, state_file: Pa
                     "average": average.values,
                 }
                 save_state(state_file, state)
+                if after_save is not None:
+                    after_save(step + 1)
     average.restore()
     for module in modules:
         module.requires_grad_(False)

@@ -9,13 +9,15 @@ from pathlib import Path
 from cvd3d import processes
 from cvd3d.model.lora import SwitchedLora
 from cvd3d.training.batches import Mixture, Source
-from cvd3d.training.curves import draw_curve
+from cvd3d.training.curves import draw_curve, draw_preview
 from cvd3d.training.diffusion import Networks, train_stage
 from cvd3d.training.filmed import FoldedClips, Framing, WarpedClips
 from cvd3d.training.homography import Warp
 from cvd3d.training.recipe import CROSS_VIEW, Stage
 from trajectories import InputError
 from trajectories.files import write_text
+
+SHOW_EVERY = 1000  # steps between two previews
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,16 @@ def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
         accumulate=training.accumulate, half=training.half, constant=True, warmup=1, ema=0.999,
     )  # fmt: skip
     source = sources[0][0] if len(sources) == 1 else Mixture(*zip(*sources))
-    train_stage(networks, stage, source, run / "pairs.pt", training.seed)
+
+    def show(step: int) -> None:
+        if step % SHOW_EVERY == 0 or step == training.steps:
+            if lora is not None:
+                lora.active = False
+            draw_curve(run / "pairs.csv", run / "pairs.png")
+            draw_preview(pipeline, training.side, training.frames, run / "previews" / f"{step:06d}.png")
+
+    train_stage(networks, stage, source, run / "pairs.pt", training.seed, after_save=show)
     if processes.rank() == 0:
-        draw_curve(run / "pairs.csv", run / "pairs.png")
         pipeline.to("cpu")
         pipeline.unet.eval()
         pipeline.save_pretrained(run / "model", safe_serialization=True)
@@ -92,9 +101,7 @@ def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
 
 def _check(training: PairTraining) -> None:
     if training.posed is None and training.captioned is None:
-        raise InputError(
-            "There is nothing to learn from; give a folder of posed clips, of captioned ones, or of both."
-        )
+        raise InputError("There is nothing to learn from; give a folder of posed clips, of captioned ones, or of both.")
     if not 0 < training.posed_share < 1:
         raise InputError(f"The share of posed clips is {training.posed_share}; give a number between 0 and 1.")
     if training.pairs % (training.accumulate * processes.count()):

@@ -113,8 +113,7 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None, sta
         write_latents(pool, run, autoencoder)
         source = PooledVideos(pool, pool.load(run / "latents"), stage.frames, stage.pairs, recipe.text_dropout)
         train_stage(networks, stage, source, run / "states" / f"{stage.name}.pt", recipe.seed + 100 + index)
-        if processes.rank() == 0:
-            draw_curve(run / "states" / f"{stage.name}.csv", run / "states" / f"{stage.name}.png")
+        draw_curve(run / "states" / f"{stage.name}.csv", run / "states" / f"{stage.name}.png")
         states = {"unet": networks.unet.state_dict(), "text_encoder": networks.text_encoder.state_dict()}
         _finish(finished, states)
     return save_model(run / "model", autoencoder, networks) if processes.rank() == 0 else run / "model"

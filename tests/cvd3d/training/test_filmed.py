@@ -120,9 +120,7 @@ def test_folders_without_usable_clips_are_refused(tmp_path, framing, source):
     with pytest.raises(InputError, match="holds no usable clip of 0"):
         source(tmp_path, framing)
     write_video(film(2), tmp_path / "two.mp4", 8.0)
-    with pytest.raises(
-        InputError, match=r"no usable clip of 1; two\.mp4: (it has 2 frames|there is no pose)"
-    ):
+    with pytest.raises(InputError, match=r"no usable clip of 1; two\.mp4: (it has 2 frames|there is no pose)"):
         source(tmp_path, framing)
 
 

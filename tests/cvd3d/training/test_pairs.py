@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from cvd3d.sampling import load_pipeline
 from cvd3d.training import diffusion
@@ -41,6 +42,8 @@ def test_only_the_cross_view_modules_learn_and_the_model_samples(trained, traini
     after = weights(model)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed and all(".cross_view." in name for name in changed)
+    with Image.open(tmp_path / "run" / "previews" / "000006.png") as preview:
+        assert preview.size == (64, 64)  # two frames of two videos
     assert (tmp_path / "run" / "pairs.pt").exists()
     rig = make_rig("circle", 2, 2, width=32, height=32)
     videos = load_pipeline(model)("a red cube", rig, num_inference_steps=1, progress=False).videos
