@@ -163,7 +163,16 @@ class CollaborativeUNet(UNetMotionModel):
         return sizes
 
     def encode_cameras(self, cameras: Cameras, h: int, w: int) -> tuple[Tensor, ...]:
-        """Pose features of cameras (V, T) for latents of h x w."""
+        """Pose features of cameras (V, T) for latents of h x w.
+
+        Raises:
+            InputError: images of another shape than the latents.
+        """
+        if cameras.width * h != cameras.height * w:
+            raise InputError(
+                f"The cameras' images are {cameras.width}x{cameras.height} and the latents {w}x{h}; they must have one "
+                "shape."
+            )
         if self.config.pose_frame == "first":
             cameras = cameras.transformed(np.linalg.inv(cameras.c2w[..., :1, :, :]))
         unshuffle = self.config.pose_unshuffle

@@ -9,6 +9,7 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor2_0
 
 from cvd3d.model.unet import CollaborativeUNet, default_partners
+from trajectories import InputError
 from trajectories.cameras import Cameras
 
 REST = torch.full((2,), -1)
@@ -24,7 +25,7 @@ def awake(tiny_unet, wake):
     return wake(tiny_unet())
 
 
-def inputs(V, T, h=4, w=4, seed=0):
+def inputs(V, T, h=4, w=6, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(V, 4, T, h, w, generator=generator), torch.randn(V, 5, 16, generator=generator)
 
@@ -184,3 +185,9 @@ def test_features_have_the_sizes_that_the_blocks_give_them(awake, around, monkey
     sizes = awake.resolutions(4, 6)
     assert len(seen) == 6 and all((h, w) == sizes[level] for level, h, w in seen)
     assert np.array_equal(sizes, [(4, 6), (2, 3)])
+
+
+def test_cameras_of_another_shape_than_the_latents_are_refused(awake, around):
+    z, text = inputs(2, 3, 4, 8)
+    with pytest.raises(InputError, match="The cameras' images are 96x64 and the latents 8x4; they must have one shape"):
+        awake(z, 500, text, around(0, 2, 3))
