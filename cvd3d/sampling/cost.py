@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from diffusers import AutoencoderKL
+
+from cvd3d.model.autoencoder import SmallAutoencoder
 from cvd3d.model.unet import SMALL_LATENTS, CollaborativeUNet
+from cvd3d.sampling.latents import latent_factor
 from trajectories import InputError
 
 VIDEOS_PER_CALL = (
     8  # four pairs, or two pairs and their free halves: large enough for speed, small enough for most GPUs
 )
 FRAMES_PER_DECODE = 16
-COPIES = 14  # feature maps of the finest level that live at once in the network, measured
-DECODER_COPIES = 12  # full-size maps of 64 channels that live at once in the decoder, measured
+COPIES = 28  # feature maps of the finest level that a network call holds at its peak (measured: 26 to 30)
+DECODER_COPIES = 13  # likewise, maps of the decoder's last level (measured on the full size)
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,15 @@ def call_memory(unet: CollaborativeUNet, frames: int, h: int, w: int) -> int:
     return frames * (features + scores + mask)
 
 
-def decode_memory(frame_bytes: int) -> int:
-    """Bytes that decoding one frame takes, estimated, from the frame's own (H * W * 4)."""
-    return DECODER_COPIES * 64 * frame_bytes
+def decode_memory(vae: SmallAutoencoder | AutoencoderKL, h: int, w: int) -> int:
+    """Bytes that decoding one frame takes, estimated."""
+    factor = latent_factor(vae)
+    pixels = h * factor * w * factor
+    if isinstance(vae, SmallAutoencoder):
+        maps = vae.config.channels[0] / vae.config.patch**2
+    else:
+        maps = vae.config.block_out_channels[0]
+    return int(DECODER_COPIES * maps * pixels * vae.dtype.itemsize)
 
 
 def fit_into(limit: int | None, weights: int, network: int, a_video: int, a_frame: int, offloads: bool) -> Share:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from recon.views import extent, focus_point
 from trajectories import Cameras
 
 INSTANTS = 4  # frames looked at, evenly over time
@@ -23,7 +24,9 @@ def overlap(cameras: Cameras) -> np.ndarray:
     """
     V, T = cameras.shape
     instants = np.unique(np.linspace(0, T - 1, min(T, INSTANTS)).round().astype(int))
-    subject = focus(cameras)
+    subject = focus_point(cameras)
+    # Parallel cameras look at no one point; what is a few baselines away stands for the scene.
+    least = max(extent(cameras) / 2, 1e-3)
     seen = np.zeros((V, V))
     u = (np.arange(GRID) + 0.5) / GRID
     pixels = np.stack(
@@ -32,7 +35,7 @@ def overlap(cameras: Cameras) -> np.ndarray:
     for t in instants:
         at = cameras[:, t]
         rays = pixels @ np.swapaxes(np.linalg.inv(at.K), -1, -2) @ np.swapaxes(at.R, -1, -2)
-        distance = np.maximum(np.linalg.norm(subject - at.centers, axis=-1), 1e-3)
+        distance = np.maximum(np.linalg.norm(subject - at.centers, axis=-1), least)
         depths = distance[:, None] * np.array(DEPTHS)
         points = at.centers[:, None, None] + depths[:, :, None, None] * rays[:, None]
         for a in range(V):
@@ -45,14 +48,3 @@ def overlap(cameras: Cameras) -> np.ndarray:
             seen[a] += (inside * same_side).mean(axis=-1)
     seen /= len(instants)
     return (seen + seen.T) / 2
-
-
-def focus(cameras: Cameras) -> np.ndarray:
-    """(3,) point nearest to all optical axes (least squares); a metre ahead of the cameras where they are parallel."""
-    centers, axes = cameras.centers.reshape(-1, 3), cameras.R[..., :, 2].reshape(-1, 3)
-    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
-    system, right = across.sum(0), (across @ centers[..., None])[..., 0].sum(0)
-    ahead = (centers + axes).mean(0)
-    # A little pull ahead decides along the directions that the axes leave open.
-    pull = 1e-6 * len(centers)
-    return np.linalg.solve(system + pull * np.eye(3), right + pull * ahead)

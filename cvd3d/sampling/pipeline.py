@@ -212,7 +212,6 @@ class CollaborativePipeline(DiffusionPipeline):
         return CollaborativeOutput(videos)
 
     def _share(self, limit: int | None, cover: list[slice], h: int, w: int) -> Share:
-        factor = latent_factor(self.vae)
         parts = self.unet, self.vae, self.text_encoder
         network, *others = (sum(p.numel() * p.dtype.itemsize for p in part.parameters()) for part in parts)
         return fit_into(
@@ -220,7 +219,7 @@ class CollaborativePipeline(DiffusionPipeline):
             network + sum(others),
             network,
             call_memory(self.unet, cover[0].stop - cover[0].start, h, w),
-            decode_memory(h * factor * w * factor * 4),
+            decode_memory(self.vae, h, w),
             offloads=self.unet.device.type != "cpu",
         )
 

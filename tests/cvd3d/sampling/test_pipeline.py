@@ -246,8 +246,7 @@ def test_calls_in_pieces_agree_with_one_call(pipeline, rig, sample, views, monke
     assert np.abs(pieces - whole).max() < 1e-6
 
 
-def test_a_memory_limit_makes_the_calls_smaller_and_is_told(pipeline, rig, sample, calls, monkeypatch):
-    monkeypatch.setattr(cvd3d.sampling.cost, "COPIES", 1000)  # so that the network decides, not the decoder
+def test_a_memory_limit_makes_the_calls_smaller_and_is_told(pipeline, rig, sample, calls):
     told = []
     whole = sample(pipeline, rig(4), tell=told.append)
     assert "5 passes in 5 network calls of up to 8 videos, about" in told[0] and "s a call, about" in told[1]
