@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from recon import fit as fit_module
-from recon.fit import FitSettings, fit, held_out_frames, settings_for
+from recon.fit import FitSettings, fit, fitting, held_out_frames, optimization, settings_for
 from recon.points import PointCloud
 from recon.splats import Splats
 from trajectories.errors import InputError
@@ -91,14 +90,14 @@ def test_a_checkpoint_of_another_fit_is_not_used(world, points, tmp_path):
 
 
 def test_a_value_that_is_not_finite_is_named_and_the_fit_goes_on(world, points, monkeypatch):
-    loss, calls = fit_module.photometric_loss, []
+    loss, calls = optimization.photometric_loss, []
 
     def sometimes(image, target, weight):
         calls.append(1)
         return loss(image, target, weight) * (float("nan") if len(calls) == 15 else 1.0)
 
-    monkeypatch.setattr(fit_module, "photometric_loss", sometimes)
-    monkeypatch.setattr(fit_module, "KEEP_EVERY", 10)
+    monkeypatch.setattr(optimization, "photometric_loss", sometimes)
+    monkeypatch.setattr(fitting, "KEEP_EVERY", 10)
     steps = []
     with pytest.warns(UserWarning, match="the gradient of means was not finite, so the fit went back to step 10"):
         found = fit(
@@ -113,7 +112,7 @@ def test_a_value_that_is_not_finite_is_named_and_the_fit_goes_on(world, points, 
 
 
 def test_a_fit_that_never_becomes_finite_gives_up(world, points, monkeypatch):
-    monkeypatch.setattr(fit_module, "photometric_loss", lambda image, target, weight: image.sum() * float("nan"))
+    monkeypatch.setattr(optimization, "photometric_loss", lambda image, target, weight: image.sum() * float("nan"))
     with pytest.warns(UserWarning, match="half the learning rate"), pytest.raises(FloatingPointError, match="means"):
         fit(world.capture, points, QUICK, generator=seeded())
 
@@ -143,7 +142,7 @@ def test_settings_for_small_frames_are_shorter(world):
 def test_half_an_image_is_the_same_view():
     # Four pixels of a row become two; a point at x = 3 of 5 is at 1.5 of 2.
     image = torch.tensor([[1.0, 3.0, 5.0, 9.0, 100.0]] * 2)[..., None].expand(2, 5, 3)
-    half, K = fit_module._half(image, torch.tensor([[8.0, 0.0, 3.0], [0.0, 8.0, 1.0], [0.0, 0.0, 1.0]]))
+    half, K = fitting._half(image, torch.tensor([[8.0, 0.0, 3.0], [0.0, 8.0, 1.0], [0.0, 0.0, 1.0]]))
     torch.testing.assert_close(half, torch.tensor([[2.0, 7.0]])[..., None].expand(1, 2, 3))
     torch.testing.assert_close(K, torch.tensor([[4.0, 0.0, 1.5], [0.0, 4.0, 0.5], [0.0, 0.0, 1.0]]))
 

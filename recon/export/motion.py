@@ -1,0 +1,42 @@
+"""The paths of moving splats, as a safetensors file beside the splats' own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from recon.moving import MovingSplats
+from recon.splats import Splats
+from trajectories.errors import InputError
+
+FORMAT = "cvd3d motion 1"
+TENSORS = ("moving", "shifts", "turns", "fades")
+
+
+def save_motion(splats: MovingSplats, path: Path) -> None:
+    """Write the paths, without the splats at rest."""
+    tensors = {name: getattr(splats, name).cpu().contiguous() for name in TENSORS}
+    about = {"format": FORMAT, "start": repr(splats.start), "end": repr(splats.end), "splats": str(len(splats))}
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(save(tensors, metadata=about))
+    beside.replace(path)
+
+
+def load_motion(path: Path, rest: Splats) -> MovingSplats:
+    """Read the paths of the splats `rest`.
+
+    Raises:
+        InputError: no such file, one of another kind, or the paths of other splats.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in TENSORS}
+            start, end, count = float(about["start"]), float(about["end"]), int(about["splats"])
+    except (SafetensorError, OSError, KeyError, ValueError):
+        raise InputError(f"{path} does not hold the paths of splats; make the scene's fit again.") from None
+    if count != len(rest):
+        raise InputError(f"{path} holds the paths of {count} splats and there are {len(rest)}; they belong to others.")
+    return MovingSplats(rest, *(tensors[name] for name in TENSORS), start, end)

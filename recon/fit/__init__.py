@@ -1,0 +1,17 @@
+"""Fitting splats to posed frames."""
+
+from recon.fit.fitting import CHECKPOINT_FILE, METRICS_FILE, FitResult, fit, scene_scale
+from recon.fit.quality import evaluate, held_out_frames
+from recon.fit.settings import FitSettings, settings_for
+
+__all__ = [
+    "CHECKPOINT_FILE",
+    "METRICS_FILE",
+    "FitResult",
+    "FitSettings",
+    "evaluate",
+    "fit",
+    "held_out_frames",
+    "scene_scale",
+    "settings_for",
+]

@@ -1,0 +1,41 @@
+"""How good fitted splats are: frames that are kept out of a fit, and what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from recon.capture import Capture
+from recon.metrics import psnr, ssim
+from recon.moving import MovingSplats
+from recon.render import render
+from recon.splats import Splats
+
+
+def held_out_frames(count: int, every: int) -> list[int]:
+    """Which of `count` frames are measured and not fitted; none unless two others stay."""
+    chosen = list(range(every // 2, count, every)) if every else []
+    return chosen if count - len(chosen) >= 2 else []
+
+
+def evaluate(
+    splats: Splats | MovingSplats,
+    capture: Capture,
+    frames: list[int],
+    background: tuple[float, float, float] | None = None,
+) -> dict[str, Any]:
+    """PSNR in dB and SSIM of splats against frames of a capture: their means, None without frames, and each frame's."""
+    per_frame: list[dict[str, Any]] = []
+    for index in frames:
+        image = render(
+            splats.at(float(capture.times[index])), capture.cameras[index : index + 1], background or (0.0, 0.0, 0.0)
+        )[0].cpu()
+        target = torch.from_numpy(capture.image(index))
+        values = {"psnr": float(psnr(image, target)), "ssim": float(ssim(image, target))}
+        per_frame.append({"frame": index, "video": capture.videos[index], **values})
+    if not per_frame:
+        return {"psnr": None, "ssim": None, "per_frame": []}
+    means = {name: float(np.mean([each[name] for each in per_frame])) for name in ("psnr", "ssim")}
+    return {**means, "per_frame": per_frame}

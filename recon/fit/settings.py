@@ -1,0 +1,98 @@
+"""What a fit may be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from recon.capture import Capture
+from trajectories.errors import InputError
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What a fit may be told. The rates are gsplat's (examples/simple_trainer.py), for Adam."""
+
+    steps: int = 2000
+    """Optimisation steps, one frame each."""
+    sh_degree: int = 2
+    """Degree of the spherical harmonics; they come in one degree at a time over the first half of the steps."""
+    means_rate: float = 1.6e-4
+    """Learning rate of the centres, in scene scales; it falls to a hundredth over the fit."""
+    scales_rate: float = 5e-3
+    """Learning rate of the logarithms of the scales."""
+    quats_rate: float = 1e-3
+    """Learning rate of the rotations."""
+    opacities_rate: float = 5e-2
+    """Learning rate of the logits of the opacities."""
+    sh0_rate: float = 2.5e-3
+    """Learning rate of the base colors."""
+    shN_rate: float = 2.5e-3 / 20
+    """Learning rate of the higher spherical harmonics."""
+    densify: Literal["default", "mcmc", "none"] = "default"
+    """gsplat's strategy: clone, split and prune by gradient; relocate (MCMC); or leave the splats as they come."""
+    refine_every: int = 100
+    """Steps between densifications; they run from a tenth to six tenths of the fit."""
+    grow_grad2d: float = 2e-4
+    """A splat whose mean image-plane gradient is larger grows ('default' only)."""
+    cap: int = 100_000
+    """No more splats once there are so many."""
+    ssim_weight: float = 0.2
+    """Weight w of the loss (1 - w) L1 + w (1 - SSIM)."""
+    hold_out: int = 8
+    """Every so many frames, one is kept out of the fit and measured; 0 keeps none out."""
+    coarse_until: float = 0.0
+    """Up to this fraction of the steps, frames are fitted at half their width and height: four times as fast."""
+    background: tuple[float, float, float] | None = None
+    """RGB behind the splats; None draws another at each step, which makes the splats cover all that is seen."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+    knots: int = 0
+    """Control points of each splat's path over time; 0 for something that stands still."""
+    shifts_rate: float = 1.6e-3
+    """Learning rate of the paths, in scene scales."""
+    turns_rate: float = 5e-3
+    """Learning rate of the rotations along the paths, in radians."""
+    fades_rate: float = 1e-2
+    """Learning rate of the opacities along the paths."""
+    stillness: float = 0.02
+    """Weight of the mean length of the paths, in scene scales: what need not move stands still."""
+    still_below: float = 5e-3
+    """A splat that never leaves its place by so much, in scene scales, is kept still."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"The fit has {self.steps} steps; give at least 1.")
+        if not 0 <= self.sh_degree <= 3:
+            raise InputError(f"The degree of the spherical harmonics is {self.sh_degree}; give 0, 1, 2 or 3.")
+        if self.densify not in ("default", "mcmc", "none"):
+            raise InputError(f"The densification {self.densify!r} is unknown; give 'default', 'mcmc' or 'none'.")
+        if not 0.0 <= self.coarse_until <= 1.0:
+            raise InputError(f"coarse_until is {self.coarse_until:g}; give a fraction of the steps, 0 to 1.")
+        if self.knots < 0 or self.knots == 1:
+            raise InputError(f"knots is {self.knots}; give 2 or more, or 0 for something that stands still.")
+        if self.hold_out < 0 or self.hold_out == 1:
+            raise InputError(f"hold_out is {self.hold_out}; give 2 or more, or 0 to fit all frames.")
+
+    def rates(self, scene_scale: float) -> dict[str, float]:
+        """Learning rates by parameter name."""
+        return {
+            "means": self.means_rate * scene_scale,
+            "scales": self.scales_rate,
+            "quats": self.quats_rate,
+            "opacities": self.opacities_rate,
+            "sh0": self.sh0_rate,
+            "shN": self.shN_rate,
+            "shifts": self.shifts_rate * scene_scale,
+            "turns": self.turns_rate,
+            "fades": self.fades_rate,
+        }
+
+
+def settings_for(capture: Capture) -> FitSettings:
+    """Settings for a capture: more steps for more pixels, within a few minutes on two CPU cores."""
+    pixels = capture.cameras.width * capture.cameras.height
+    if pixels <= 192 * 192:
+        return FitSettings(steps=1500)
+    # A large frame starts at half size, where a step costs a quarter and shapes are found all the same.
+    return FitSettings(steps=2000, coarse_until=0.5 if pixels > 200_000 else 0.0)
