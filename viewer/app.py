@@ -27,6 +27,7 @@ from viewer.scene_folder import read_scene_folder
 from viewer.scene_nodes import CameraNodes, Frames, add_ground, add_points, add_splats, look_through
 
 if TYPE_CHECKING:
+    from recon.moving import MovingSplats
     from recon.points import PointCloud
     from recon.splats import Splats
 
@@ -103,7 +104,7 @@ class SceneViewer:
         self._camera_panel: CameraPanel | None = None
         self._points: viser.PointCloudHandle | None = None
         self._splat_node: viser.GaussianSplatHandle | None = None
-        self._splats: Splats | None = None
+        self._splats: Splats | MovingSplats | None = None
         self._positions: np.ndarray | None = None
         self._framed = False
         self._playback = Playback(1, 1.0)
@@ -151,10 +152,15 @@ class SceneViewer:
             self._cameras.show_paths(self._layers.boxes["Camera paths"].value)
             self._wake.set()
 
-    def show_splats(self, splats: Splats) -> None:
-        """Show splats, in the place of those shown before; at once, or soon when called often."""
+    def show_splats(self, splats: Splats | MovingSplats) -> None:
+        """Show splats, in the place of those shown before; at once, or soon when called often.
+
+        Those that move play on the clock of the videos.
+        """
         self._splats = splats
-        self._mailbox.offer(splats.at(self._seconds()))
+        instant = splats.at(self._seconds())
+        self._mailbox.playing = instant is not splats
+        self._mailbox.offer(instant)
 
     def show_points(self, points: PointCloud) -> None:
         """Show starting points; they step back when splats come."""

@@ -1,4 +1,4 @@
-"""Hands the newest splats from a running fit to the page, at a rate that the fit does not feel."""
+"""Hands the newest splats to the page: at a rate that a running fit does not feel, or faster where they play."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ LEAST_INTERVAL = 1.0
 """Seconds between two updates, at least."""
 SHARE = 0.03
 """The part of the wall clock that updates may take."""
+PLAYING_INTERVAL, PLAYING_SHARE = 0.04, 0.5
+"""The same for splats that play, when nothing else wants the time."""
 PATIENCE = 0.5
 """Seconds after which splats that came too early are drawn after all, if none came since: the fit's last ones."""
 
@@ -30,6 +32,8 @@ class LatestSplats:
 
     def __init__(self, draw: Callable[[Gaussians], None], limit: int) -> None:
         self._draw, self._limit = draw, limit
+        self.playing = False
+        """Whether what comes are the instants of a scene that moves."""
         self._changed = threading.Condition()
         self._due = 0.0
         self._late: Splats | None = None
@@ -66,8 +70,9 @@ class LatestSplats:
             started = time.monotonic()
             self._draw(letter if isinstance(letter, Gaussians) else flat_gaussians(letter, self._limit))
             now = time.monotonic()
+            least, share = (PLAYING_INTERVAL, PLAYING_SHARE) if self.playing else (LEAST_INTERVAL, SHARE)
             with self._changed:
-                self._due = now + max(LEAST_INTERVAL, (now - started + self._copied_in) / SHARE)
+                self._due = now + max(least, (now - started + self._copied_in) / share)
 
     def _next(self) -> Gaussians | Splats | None:
         """Wait for a copy that is due, or for late splats that nothing has replaced; None when closed."""
@@ -78,7 +83,7 @@ class LatestSplats:
                     copy, self._copy = self._copy, None
                     return copy
                 if self._late is not None and self._due < math.inf:
-                    wait = self._due + PATIENCE - time.monotonic()
+                    wait = self._due + (0.0 if self.playing else PATIENCE) - time.monotonic()
                     if wait <= 0:
                         late, self._late, self._copied_in, self._due = self._late, None, 0.0, math.inf
                         return late

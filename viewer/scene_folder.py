@@ -15,6 +15,7 @@ from trajectories.rig import Rig
 from viewer.scene_nodes import Frames
 
 if TYPE_CHECKING:
+    from recon.moving import MovingSplats
     from recon.points import PointCloud
     from recon.splats import Splats
 
@@ -33,7 +34,7 @@ class SceneFolder:
     frames: Frames | None
     """The image of view v at frame t, read when it is asked for."""
     points: PointCloud | None
-    splats: Splats | None
+    splats: Splats | MovingSplats | None
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -56,7 +57,8 @@ def read_scene_folder(folder: str | Path) -> SceneFolder:
     there = [name for name in MARKS if (folder / name).is_file()]
     if not there:
         raise InputError(f"{folder} is no scene folder; one holds at least one of {', '.join(MARKS)}.")
-    rig, frames, points, splats = None, None, None, None
+    rig, frames, points = None, None, None
+    splats: Splats | MovingSplats | None = None
     if "rig.json" in there:
         from trajectories.rig_file import load_rig
 
@@ -76,7 +78,11 @@ def read_scene_folder(folder: str | Path) -> SceneFolder:
     if "splats.ply" in there:
         from recon.export.ply import load_ply as load_splats
 
-        splats = load_splats(folder / "splats.ply")
+        splats = rest = load_splats(folder / "splats.ply")
+        if (folder / "motion.safetensors").is_file():
+            from recon.export.motion import load_motion
+
+            splats = load_motion(folder / "motion.safetensors", rest)
     return SceneFolder(folder.resolve().name, _prompt(folder / "scene.json"), rig, frames, points, splats)
 
 

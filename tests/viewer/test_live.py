@@ -88,3 +88,16 @@ def test_close_ends_the_thread():
     mailbox = LatestSplats(Drawn(), limit=10)
     mailbox.close()
     assert not mailbox._thread.is_alive()
+
+
+def test_a_scene_that_plays_is_drawn_often():
+    drawn = Drawn()
+    mailbox = LatestSplats(drawn, limit=10)
+    mailbox.playing = True
+    try:
+        for step in range(12):
+            mailbox.offer(splats_of(float(step)))
+            assert drawn.wait_for(float(step))  # each within the second that a fit's would have to wait
+    finally:
+        mailbox.close()
+    assert drawn.values == [float(step) for step in range(12)]

@@ -1,0 +1,125 @@
+"""Moving splats against still ones on scenes that move, where the truth is known from every place.
+
+    python benchmarks/moving.py [--views 8] [--frames 16] [--size 128] [--steps 1500] [--knots 8] [--instants 3]
+
+Renders three scenes of the procedural world (a ball that bounces, a cube that spins, a car that drives), each seen by
+cameras that stand around it; two of the cameras are kept out of every fit. Prints the PSNR in dB of the cameras kept
+out, over all instants and over the pixels that move, of
+  moving       one fit of moving splats to all instants,
+  still        one fit of still splats to all instants,
+  per instant  a fit of still splats to each of a few instants alone, measured at those.
+All start from the same points: those of a middle instant and those of all frames together.
+"""
+
+import argparse
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from cvd3d.training.world.render import render as draw
+from cvd3d.training.world.scenes import BOUNCING, DRIVING, SPINNING, Object, World
+from recon.capture import Capture
+from recon.fit import FitSettings, fit
+from recon.initial_points import initial_points
+from recon.points import PointCloud
+from recon.render import render
+from trajectories import make_rig
+
+SCENES = {
+    "ball": World(
+        (Object("ball", "red", (0.0, 0.0), 0.0, 1.3, BOUNCING), Object("tree", "green", (1.2, 0.6), 0.0, 1.0))
+    ),
+    "cube": World((Object("cube", "blue", (0.0, 0.0), 0.0, 1.3, SPINNING),), ground="sand"),
+    "car": World((Object("car", "yellow", (0.0, 0.0), math.radians(20), 1.3, DRIVING),), ground="road"),
+}
+
+
+class Drawn:
+    """A frame in memory."""
+
+    def __init__(self, image: np.ndarray) -> None:
+        self.image = image
+
+    def size(self) -> tuple[int, int]:
+        return self.image.shape[1], self.image.shape[0]
+
+    def read(self) -> np.ndarray:
+        return self.image
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--views", type=int, default=8)
+    parser.add_argument("--frames", type=int, default=16)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--knots", type=int, default=8)
+    parser.add_argument("--instants", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--scenes", nargs="+", default=list(SCENES), choices=list(SCENES))
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    print("scene   fit          PSNR   where it moves   seconds   splats   moving")
+    for name in args.scenes:
+        compare(name, SCENES[name], args)
+
+
+def compare(name: str, world: World, args: argparse.Namespace) -> None:
+    """All three fits of one scene."""
+    rig = make_rig("static", args.views, args.frames, width=args.size, height=args.size)
+    images = draw(world, rig.cameras, rig.times)
+    kept_out = [1, 1 + args.views // 2]
+    seen = [v for v in range(args.views) if v not in kept_out]
+    truth = images[kept_out]
+    moves = np.ptp(truth.astype(int), axis=1).max(-1) > 24  # (views, H, W), over time
+
+    def capture_of(frames: list[int]) -> Capture:
+        return Capture(
+            rig.cameras[np.ix_(seen, frames)].reshape(-1),
+            np.tile(rig.times[frames], len(seen)),
+            tuple(rig.names[v] for v in seen for _ in frames),
+            tuple(Drawn(images[v, t]) for v in seen for t in frames),
+        )
+
+    def generator() -> torch.Generator:
+        return torch.Generator().manual_seed(0)
+
+    every, middle = list(range(args.frames)), args.frames // 2
+    clouds = [initial_points(capture_of(frames), generator=generator()) for frames in ([middle], every)]
+    points = PointCloud(
+        np.concatenate([cloud.positions for cloud in clouds]),
+        np.concatenate([cloud.colors for cloud in clouds]),
+        "both",
+    )
+    settings = FitSettings(steps=args.steps, hold_out=0)
+
+    def report(kind: str, capture: Capture, settings: FitSettings, frames: list[int], start: PointCloud) -> None:
+        begin = time.perf_counter()
+        result = fit(capture, start, settings, generator=generator())
+        seconds = time.perf_counter() - begin
+        errors = []
+        for t in frames:
+            made = render(result.splats.at(float(rig.times[t])), rig.cameras[kept_out, t]).numpy()
+            errors.append((made - truth[:, t] / 255) ** 2)
+        squares = np.stack(errors, axis=1)
+        whole, moving = (
+            -10 * np.log10(each.mean()) for each in (squares, squares.swapaxes(1, 3).swapaxes(1, 2)[moves])
+        )
+        print(
+            f"{name:<7} {kind:<12} {whole:5.2f} {moving:12.2f} {seconds:13.1f} {result.metrics['splats']:8} "
+            f"{result.metrics['moving']:8}",
+            flush=True,
+        )
+
+    report("moving", capture_of(every), replace(settings, knots=args.knots), every, points)
+    report("still", capture_of(every), settings, every, points)
+    for t in np.linspace(0, args.frames - 1, args.instants).round().astype(int).tolist():
+        capture = capture_of([t])
+        report(f"instant {t}", capture, settings, [t], initial_points(capture, generator=generator()))
+
+
+if __name__ == "__main__":
+    main()
