@@ -2,13 +2,14 @@
 
 import errno
 import json
-import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cvd3d.cli import main
+from recon.export.ply import save_ply
+from recon.splats import Splats
 from trajectories.formats.nerfstudio import Transforms, write_transforms
 from trajectories.rig_file import save_rig
 from trajectories.rigs import make_rig
@@ -215,14 +216,19 @@ def test_a_disk_that_fills(refused, out, drawing, monkeypatch):
 
 
 def test_a_disk_that_fills_outside_a_scene(refused, tmp_path, monkeypatch):
-    def full(*args, **options):
+    import plyfile
+    import torch
+
+    def full(self, path):
+        with open(path, "wb") as file:
+            file.write(b"ply")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     folder = tmp_path / "scene"
     folder.mkdir()
     (folder / "scene.json").write_text(json.dumps({"format": "cvd3d scene 1", "stages": {}}))
-    (folder / "splats.ply").write_text("ply")
-    monkeypatch.setattr(shutil, "copyfile", full)
+    save_ply(Splats(*(torch.ones(1, *shape) for shape in ((3,), (4,), (3,), (), (1, 3)))), folder / "splats.ply")
+    monkeypatch.setattr(plyfile.PlyData, "write", full)
     assert refused("export", folder, "--to", "ply", "--out", tmp_path / "a.ply").startswith("The disk is full")
     assert [path.name for path in tmp_path.iterdir()] == ["scene"]
 

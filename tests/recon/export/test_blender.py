@@ -2,6 +2,8 @@ import ast
 import base64
 import io
 import json
+import shutil
+import subprocess
 import zlib
 from dataclasses import replace
 
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 
 from recon.export.blender import write_blender
+from trajectories.cameras import Cameras
 
 
 def content_of(path):
@@ -45,28 +48,40 @@ def test_photos_become_a_camera_each(tmp_path, small_capture):
     assert content["points"] == {"count": 0} and content["fps"] == [24, 1.0]
 
 
-def test_blender_runs_it(tmp_path, small_capture):
-    """Blender as a Python module sees the points where our cameras do."""
-    bpy = pytest.importorskip("bpy", reason="bpy, Blender as a module, is not installed")
-    from bpy_extras.object_utils import world_to_camera_view
-    from mathutils import Vector
+CHECK = """
+import bpy, json, sys
+from bpy_extras.object_utils import world_to_camera_view
+from mathutils import Vector
+scene, seen, images = bpy.context.scene, [], []
+for name in "ab":
+    background = bpy.data.objects[name].data.background_images[0]
+    images.append([*background.image.size, background.image.source, background.image_user.frame_duration])
+    for frame in (1, 2):
+        scene.frame_set(frame)
+        seen.append(list(world_to_camera_view(scene, bpy.data.objects[name], Vector((0.1, -0.2, 0.3)))))
+mesh = bpy.data.objects["points"].data
+json.dump({
+    "clock": [scene.render.fps / scene.render.fps_base, scene.frame_end], "seen": seen, "images": images,
+    "points": [list(vertex.co) for vertex in mesh.vertices],
+    "colors": [list(value.color) for value in mesh.attributes["color"].data],
+}, open(OUT, "w"))
+"""
 
+
+@pytest.mark.skipif(shutil.which("blender") is None, reason="Blender is not installed")
+def test_blender_runs_it_and_sees_the_points_where_our_cameras_do(tmp_path, small_capture):
     K = np.array(small_capture.cameras.K)
     K[:, 0, 2], K[:, 1, 2], K[:, 1, 1] = 7.0, 6.5, 1.2 * K[:, 1, 1]
-    capture = replace(small_capture, cameras=replace(small_capture.cameras, K=K))
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    exec(compile(write_blender(capture, tmp_path / "scene.py").read_text(), "scene.py", "exec"), {})
-    scene = bpy.context.scene
-    assert (scene.render.fps / scene.render.fps_base, scene.frame_end) == (2, 2)
-    mesh = bpy.data.objects["points"].data
-    np.testing.assert_allclose([v.co for v in mesh.vertices], capture.points.positions)
-    point = np.array([[0.1, -0.2, 0.3]])
-    for n in range(4):
-        scene.frame_set(n % 2 + 1)
-        camera = bpy.data.objects["ab"[n // 2]]
-        x, y, depth = world_to_camera_view(scene, camera, Vector(point[0]))
-        (pixel,), (z,) = capture.cameras[n].project(point)
-        np.testing.assert_allclose([16 * x, 12 * (1 - y), depth], [*pixel, z], atol=1e-3)
-        background = camera.data.background_images[0]
-        assert tuple(background.image.size) == (16, 12)
-        assert background.image.source == "SEQUENCE" and background.image_user.frame_duration == 2
+    cameras = Cameras(small_capture.cameras.c2w, K, 16, 12)
+    script = write_blender(replace(small_capture, cameras=cameras), tmp_path / "scene.py")
+    (tmp_path / "check.py").write_text(CHECK.replace("OUT", repr(str(tmp_path / "found.json"))))
+    words = ["blender", "--background", "--factory-startup", "--python", str(script), "--python"]
+    subprocess.run([*words, str(tmp_path / "check.py")], check=True, timeout=300)
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["clock"] == [2, 2] and found["images"] == [[16, 12, "SEQUENCE", 2]] * 2
+    np.testing.assert_allclose(found["points"], small_capture.points.positions)
+    np.testing.assert_allclose(found["colors"], [[1, 0, 0, 1], [0, 0.2140411, 0, 1]], atol=1e-6)
+    pixels, depths = cameras.project(np.array([[0.1, -0.2, 0.3]]))
+    x, y, depth = np.array(found["seen"]).T
+    np.testing.assert_allclose(np.stack([16 * x, 12 * (1 - y)], axis=1), pixels[:, 0], atol=1e-3)
+    np.testing.assert_allclose(depth, depths[:, 0], atol=1e-5)

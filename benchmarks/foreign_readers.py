@@ -1,0 +1,146 @@
+"""Whether programs that are not ours read the splats that `cvd3d export` writes.
+
+    npm install --prefix NODE @playcanvas/splat-transform gltf-validator
+    python benchmarks/foreign_readers.py NODE
+
+Random splats with harmonics of degree 3 are written in each format. PlayCanvas' splat-transform (with Niantic's own SPZ
+library inside) turns the files back into plain PLY, and the largest differences are printed beside what the format's
+steps allow. The turn of the harmonics is compared with its own, and its .glb with ours, attribute by attribute.
+Khronos' validator says what it thinks of the .glb.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import struct
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recon.export.compressed_ply import morton_order, write_compressed_ply
+from recon.export.gltf import write_gltf
+from recon.export.ply import load_ply, save_ply
+from recon.export.splat import write_splat
+from recon.export.spz import write_spz
+from recon.export.targets import TARGETS, Target
+from recon.export.turn import turn_splats
+from recon.rasterize.reference import rotation_matrices
+from recon.splats import Splats
+
+N = 2000
+# What splat-transform writes as PLY after it read SPZ, and what PLY it writes as glTF's axes: one turned about z.
+FROM_SPZ = Target("x right, y down, z forward", ((1, 0, 0), (0, 0, -1), (0, 1, 0)))
+FOR_GLTF = Target("x left, y down, z backward", ((-1, 0, 0), (0, 0, -1), (0, -1, 0)))
+# Its turn by 90 degrees about x, then by 90 degrees about z, in the axes of a PLY.
+TURNED = Target("", ((0, 0, -1), (1, 0, 0), (0, -1, 0)))
+VALIDATE = """
+const fs = require("fs"), validator = require("gltf-validator");
+validator.validateBytes(new Uint8Array(fs.readFileSync(process.argv[1]))).then(({issues}) => console.log(
+  JSON.stringify({errors: issues.numErrors, warnings: issues.numWarnings, said: issues.messages})));
+"""
+
+
+def random_splats() -> Splats:
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    quats = torch.nn.functional.normalize(normal(N, 4), dim=-1)
+    return Splats(2 * normal(N, 3), quats, -3 + normal(N, 3), 2 * normal(N), 0.25 * normal(N, 16, 3))
+
+
+def compare(name: str, found: Splats, wanted: Splats, order: Callable[[Splats], np.ndarray] | None = None) -> None:
+    """Print the largest difference of each attribute."""
+    if order is not None:
+        found, wanted = (splats.map(lambda t, s=splats: t[order(s)]) for splats in (found, wanted))
+    differences = {
+        "means": (found.means - wanted.means).abs().max(),
+        "shapes": (shapes(found) - shapes(wanted)).abs().max(),
+        "log scales": (found.log_scales - wanted.log_scales).abs().max(),
+        "opacities": (found.logit_opacities.sigmoid() - wanted.logit_opacities.sigmoid()).abs().max(),
+    }
+    for degree in range(found.sh_degree + 1):
+        band = slice(degree**2, (degree + 1) ** 2)
+        differences[f"sh {degree}"] = (found.sh[:, band] - wanted.sh[:, band]).abs().max()
+    print(f"{name:<16}" + "  ".join(f"{key} {float(value):.1e}" for key, value in differences.items()))
+
+
+def shapes(splats: Splats) -> torch.Tensor:
+    """(N, 3, 3) covariances of ellipsoids with axes 1, sqrt(2) and sqrt(3): half turns about an axis do not show."""
+    R = rotation_matrices(splats.quats.double())
+    return R @ torch.diag(torch.tensor([1.0, 2.0, 3.0], dtype=R.dtype)) @ R.mT
+
+
+def by_x(splats: Splats) -> np.ndarray:
+    return np.argsort(splats.means[:, 0].numpy(), kind="stable")
+
+
+def glb_attributes(path: Path) -> dict[str, np.ndarray]:
+    """The float attributes of the first primitive of a .glb."""
+    content = path.read_bytes()
+    (size,) = struct.unpack_from("<I", content, 12)
+    tree, buffer = json.loads(content[20 : 20 + size]), content[28 + size :]
+    attributes = {}
+    for name, n in tree["meshes"][0]["primitives"][0]["attributes"].items():
+        accessor = tree["accessors"][n]
+        view = tree["bufferViews"][accessor["bufferView"]]
+        if accessor["componentType"] == 5126:
+            start = view.get("byteOffset", 0)
+            values = np.frombuffer(buffer[start : start + view["byteLength"]], "<f4")
+            attributes[name] = values.reshape(accessor["count"], -1)
+    return attributes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("node", type=Path, help="the folder that npm installed into")
+    node = parser.parse_args().node.resolve()
+    tool = node / "node_modules" / "@playcanvas" / "splat-transform" / "bin" / "cli.mjs"
+    splats, folder = random_splats(), Path(tempfile.mkdtemp())
+
+    def through(source: str, target: str, *actions: str) -> Path:
+        words = ["node", str(tool), "-q", "-w", str(folder / source), *actions, str(folder / target)]
+        subprocess.run(words, check=True, capture_output=True)
+        return folder / target
+
+    write_compressed_ply(splats, folder / "a.compressed.ply")
+    ordered = splats.map(lambda tensor: tensor[morton_order(splats.means.numpy())])
+    compare("compressed-ply", load_ply(through("a.compressed.ply", "compressed.ply")), ordered)
+    write_spz(turn_splats(splats, TARGETS["opengl"]), folder / "a.spz")
+    compare("spz", load_ply(through("a.spz", "spz.ply")), turn_splats(splats, FROM_SPZ))
+    write_splat(splats, folder / "a.splat")
+    flat = Splats(**{**vars(splats), "sh": splats.sh[:, :1]})
+    compare("splat", load_ply(through("a.splat", "splat.ply")), flat, by_x)
+
+    save_ply(turn_splats(splats, FOR_GLTF), folder / "gltf.ply")
+    theirs, written = glb_attributes(through("gltf.ply", "theirs.glb")), folder / "ours.glb"
+    write_gltf(turn_splats(splats, TARGETS["opengl"]), written)
+    ours = glb_attributes(written)
+    assert set(ours) == set(theirs), set(ours) ^ set(theirs)
+    rotation = "KHR_gaussian_splatting:ROTATION"
+    for attributes in (ours, theirs):
+        wxyz = torch.tensor(attributes[rotation]).roll(1, dims=1)
+        attributes[rotation] = shapes(Splats(wxyz, wxyz, wxyz, wxyz, wxyz)).numpy()
+    worst = {name: float(np.abs(ours[name] - theirs[name]).max()) for name in ours}
+    name = max(worst, key=worst.__getitem__)
+    print(f"{'gltf':<16}{len(ours)} float attributes, the largest difference {worst[name]:.1e} ({name})")
+    for glb in (written, folder / "theirs.glb"):
+        words = ["node", "-e", VALIDATE, str(glb)]
+        report = json.loads(subprocess.run(words, cwd=node, capture_output=True, text=True, check=True).stdout)
+        codes = sorted({message["code"] for message in report["said"]})
+        print(
+            f"{'validator':<16}{glb.name}: {report['errors']} errors, {report['warnings']} warnings: {', '.join(codes)}"
+        )
+
+    save_ply(splats, folder / "plain.ply")
+    compare("turned", load_ply(through("plain.ply", "turned.ply", "-r", "90,0,90")), turn_splats(splats, TURNED))
+
+
+if __name__ == "__main__":
+    main()

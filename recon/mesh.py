@@ -1,0 +1,123 @@
+"""A mesh from splats: their rendered depths and colours, fused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from recon.progress import track
+from recon.splats import Splats
+from trajectories.cameras import Cameras
+from trajectories.errors import InputError
+
+BLOCK = 8
+TRUNCATION = 4.0
+"""How far from a surface voxels know of it, in voxels."""
+FARTHEST = 4.0
+"""What lies farther than so many times the median depth is background, and left out."""
+MOST_CAMERAS_TO_AGREE = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Coloured triangles in the world of the splats."""
+
+    vertices: np.ndarray
+    """(V, 3) float32 positions."""
+    faces: np.ndarray
+    """(F, 3) int32 corners, counterclockwise seen from outside."""
+    colors: np.ndarray
+    """(V, 3) float32 RGB in [0, 1], sRGB as in images."""
+
+
+def fuse(splats: Splats, cameras: Cameras, *, voxel: float | None = None, show_progress: bool = False) -> Mesh:
+    """Fuse what cameras see of splats into a truncated signed distance field (Curless and Levoy 1996), and mesh it.
+
+    A pixel counts where the splats cover it by more than half; its depth is the expected one. Triangles stand where at
+    least three cameras agree, or all where there are fewer.
+
+    Args:
+        splats: N Gaussians.
+        cameras: (C,) cameras that saw the scene.
+        voxel: its side in metres; the size of a pixel at the median depth unless given.
+        show_progress: show a bar.
+
+    Returns:
+        the mesh, with vertices and faces in a fixed order.
+
+    Raises:
+        InputError: the cameras see no surface.
+    """
+    import open3d as o3d
+
+    core = o3d.core
+    views = [_look(splats, cameras[n : n + 1]) for n in track(range(cameras.size), "Rendering depth", show_progress)]
+    seen = np.concatenate([depth[depth > 0] for _, depth in views])
+    if not len(seen):
+        raise InputError("The scene's cameras see no surface, so there is no mesh of it; fit the splats for longer.")
+    median = float(np.median(seen))
+    voxel = voxel or median / float(np.median(cameras.K[:, 0, 0]))
+    device = core.Device("CPU:0")
+    grid = o3d.t.geometry.VoxelBlockGrid(
+        attr_names=("tsdf", "weight", "color"),
+        attr_dtypes=(core.float32, core.float32, core.float32),
+        attr_channels=((1), (1), (3)),
+        voxel_size=voxel,
+        block_resolution=BLOCK,
+        block_count=10_000,
+        device=device,
+    )
+    for n, (color, depth) in track(list(enumerate(views)), "Fusing", show_progress):
+        K, w2c = core.Tensor(np.array(cameras.K[n])), core.Tensor(cameras.viewmats[n])
+        depth_image = o3d.t.geometry.Image(core.Tensor(depth[..., None]))
+        color_image = o3d.t.geometry.Image(core.Tensor(color))
+        reach = {"depth_scale": 1.0, "depth_max": FARTHEST * median, "trunc_voxel_multiplier": TRUNCATION}
+        if not ((depth > 0) & (depth < FARTHEST * median)).any():
+            continue
+        blocks = grid.compute_unique_block_coordinates(depth_image, K, w2c, **reach)
+        grid.integrate(blocks, depth_image, color_image, K, K, w2c, **reach)
+    mesh = grid.extract_triangle_mesh(weight_threshold=min(MOST_CAMERAS_TO_AGREE, cameras.size) - 0.5)
+    if "indices" not in mesh.triangle or not len(mesh.triangle.indices):
+        raise InputError("The depths of the scene's cameras do not meet in a surface, so there is no mesh of it.")
+    return _in_order(
+        mesh.vertex.positions.numpy(), mesh.triangle.indices.numpy(), np.clip(mesh.vertex.colors.numpy(), 0, 1)
+    )
+
+
+@torch.no_grad()
+def _look(splats: Splats, camera: Cameras) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W, 3) colours and (H, W) z-depths of one camera, 0 where the splats do not cover the pixel."""
+    from recon.rasterize import rasterization
+
+    device = splats.means.device
+    image, alpha, _ = rasterization(
+        splats.means,
+        splats.quats,
+        splats.log_scales.exp(),
+        splats.logit_opacities.sigmoid(),
+        splats.sh,
+        torch.as_tensor(camera.viewmats, dtype=torch.float32, device=device),
+        torch.tensor(camera.K, dtype=torch.float32, device=device),
+        camera.width,
+        camera.height,
+        sh_degree=splats.sh_degree,
+        packed=False,
+        render_mode="RGB+ED",
+    )
+    color = (image[0, ..., :3] / alpha[0].clamp_min(1e-6)).clamp(0, 1)
+    depth = torch.where(alpha[0, ..., 0] > 0.5, image[0, ..., 3], 0.0)
+    return np.ascontiguousarray(color.cpu().numpy()), np.ascontiguousarray(depth.cpu().numpy())
+
+
+def _in_order(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray) -> Mesh:
+    """The same mesh, sorted: open3d's threads leave it in another order each time."""
+    order = np.lexsort(vertices.T)
+    place = np.empty(len(order), dtype=np.int32)
+    place[order] = np.arange(len(order))
+    faces = place[faces]
+    # Each triangle begins with its least corner, which keeps its direction.
+    turn = (faces.argmin(axis=1)[:, None] + np.arange(3)) % 3
+    faces = np.take_along_axis(faces, turn, axis=1)
+    return Mesh(vertices[order], faces[np.lexsort(faces.T[::-1])], colors[order])

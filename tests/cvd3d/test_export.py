@@ -1,0 +1,220 @@
+"""`cvd3d export`: every format of the table, on a scene of two cameras and a few splats."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cvd3d.cli import main
+from cvd3d.exports import FORMATS
+from recon.capture import load_capture
+from recon.export.ply import load_ply, save_ply
+from recon.export.targets import TARGETS
+from recon.export.turn import turn_splats
+from recon.points import PointCloud
+from recon.points import save_ply as save_points
+from recon.splats import Splats
+from trajectories.formats.nerfstudio import Transforms, read_transforms, write_transforms
+from trajectories.rig_file import save_rig
+from trajectories.rigs import make_rig
+
+N = 60
+
+
+def some_splats(degree: int, count: int = N) -> Splats:
+    generator = torch.Generator().manual_seed(degree)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    return Splats(
+        means=0.4 * normal(count, 3) + torch.tensor([0, 0, 0.6]),
+        quats=normal(count, 4),
+        log_scales=-1.2 + 0.3 * normal(count, 3),
+        logit_opacities=2.0 + normal(count),
+        sh=0.4 * normal(count, (degree + 1) ** 2, 3),
+    )
+
+
+@pytest.fixture
+def scene(tmp_path, monkeypatch):
+    """A scene folder named tiny, with two videos of two 16x12 frames; commands run beside it."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "tiny"
+    rig = make_rig("orbit", 2, 2, width=16, height=12)
+    paths = []
+    for v, name in enumerate(rig.names):
+        (folder / "images" / name).mkdir(parents=True)
+        for t in range(rig.frames):
+            paths.append(f"images/{name}/{t:05d}.png")
+            Image.new("RGB", (16, 12), (50 * v, 50 * t, 90)).save(folder / paths[-1])
+    save_rig(rig, folder / "rig.json")
+    videos = tuple(name for name in rig.names for _ in range(rig.frames))
+    cameras, times = rig.cameras.reshape(-1), np.tile(rig.times, rig.views)
+    write_transforms(Transforms(tuple(paths), cameras, times, videos, "points.ply"), folder / "transforms.json")
+    save_points(PointCloud([[0, 0, 0.6], [1, 2, 0]], [[1, 0, 0], [0, 1, 0]], "by hand"), folder / "points.ply")
+    save_ply(some_splats(1), folder / "splats.ply")
+    done = {"fingerprint": "", "seconds": 1.0, "peak_memory_mb": 1.0, "facts": {}, "outputs": ["splats.ply"]}
+    fit = {"fit": done | {"options": {"hold_out": 3}}}
+    (folder / "scene.json").write_text(json.dumps({"format": "cvd3d scene 1", "stages": fit}))
+    return folder
+
+
+@pytest.fixture
+def export(capsys):
+    """Run the command; gives what it says."""
+
+    def run(*words):
+        main(["export", *map(str, words)])
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def refused(capsys):
+    """Run a command that must be refused; gives the sentence."""
+
+    def run(*words):
+        with pytest.raises(SystemExit) as end:
+            main(["export", *map(str, words)])
+        err = capsys.readouterr().err.strip()
+        assert end.value.code == 2 and err.startswith("cvd3d: error: ") and "\n" not in err
+        return err
+
+    return run
+
+
+LOST = {
+    "ply": "the cameras with their times",
+    "compressed-ply": "the cameras with their times",
+    "spz": "the cameras with their times",
+    "splat": "spherical harmonics above degree 0 (the splats have 1) and the cameras with their times",
+    "gltf": "the cameras with their times",
+    "nerfstudio": "the splats",
+    "dnerf": "the splats, the starting points and seconds (0 to 0.125 s become 0 to 1)",
+    "colmap": "the splats and the times of the frames",
+    "blender": "the splats",
+    "video": "the splats and the cameras with their times",
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_every_format_arrives_and_says_what_it_cannot_hold(name, scene, export):
+    said = export("tiny", "--to", name)
+    out = scene.parent / f"tiny{FORMATS[name].ending}"
+    assert out.exists() and f"{out.name}: {FORMATS[name].words}\n" in said
+    assert said.endswith(f"{name} cannot hold all of this scene: it leaves out {LOST[name]}.\n")
+    assert {path.name for path in scene.parent.iterdir()} == {"tiny", out.name}
+    if out.is_dir():
+        assert {path.name for path in out.iterdir()} <= set(FORMATS[name].contents)
+
+
+def test_html(scene, export):
+    assert "spherical harmonics above degree 0" in export("tiny", "--to", "html")
+    assert (scene.parent / "tiny.html").stat().st_size > 500_000
+
+
+def test_mesh(scene, export):
+    pytest.importorskip("open3d")
+    trimesh = pytest.importorskip("trimesh")
+    said = export("tiny", "--to", "mesh")
+    assert "transparency, colours that change with the view and the background" in said and "y up" in said
+    assert trimesh.load(scene.parent / "tiny-mesh.glb").geometry
+
+
+def test_the_table_is_tested_whole():
+    assert set(LOST) | {"html", "mesh"} == set(FORMATS)
+
+
+def test_the_help_names_formats_and_targets(capsys):
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert all(f"{name}: {known.words}" in said for name, known in FORMATS.items())
+    assert all(f"{name}: {target.words}" in said for name, target in TARGETS.items())
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+def test_targets_turn_the_splats(target, scene, export):
+    said = export("tiny", "--to", "ply", "--target", target)
+    assert f"Its axes: {TARGETS[target].words}." in said
+    expected, back = turn_splats(some_splats(1), TARGETS[target]), load_ply("tiny.ply")
+    torch.testing.assert_close(back.means, expected.means)
+    torch.testing.assert_close(back.sh, expected.sh)
+
+
+def test_without_a_target_splats_keep_our_axes_unless_their_format_has_its_own(scene, export):
+    assert "axes" not in export("tiny", "--to", "ply")
+    assert (scene.parent / "tiny.ply").read_bytes() == (scene / "splats.ply").read_bytes()
+    assert "Its axes: x right, y up, z backward" in export("tiny", "--to", "gltf")
+    assert "axes of opengl by their specification" in export("tiny", "--to", "spz", "--target", "unity")
+
+
+def test_the_lists_of_a_dataset_are_those_of_the_fit(scene, export):
+    assert "--orientation-method none" in export("tiny", "--to", "nerfstudio")
+    transforms = read_transforms(scene.parent / "tiny-nerfstudio")
+    assert {name: len(files) for name, files in transforms.splits.items()} == {
+        "train_filenames": 3,
+        "val_filenames": 1,
+        "test_filenames": 1,
+    }
+    back, capture = load_capture("tiny-nerfstudio"), load_capture(scene)
+    np.testing.assert_array_equal(back.cameras.c2w, capture.cameras.c2w)
+    np.testing.assert_array_equal(back.points.positions, capture.points.positions)
+
+
+def test_a_video_along_another_rig(scene, export, refused):
+    import av
+
+    save_rig(make_rig("circle", 1, 5, width=20, height=10), "flight.json")
+    export("tiny", "--to", "video", "--rig", "flight.json", "--out", "clips/flight.mp4")
+    with av.open("clips/flight.mp4") as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 5 and frames[0].shape == (10, 20, 3) and np.std(frames) > 10
+    save_rig(make_rig("static", 2, 1, width=20, height=10), "still.json")
+    said = refused("tiny", "--to", "video", "--rig", "still.json", "--out", "a.mp4")
+    assert "stand still" in said and not (scene.parent / "a.mp4").exists()
+    assert "--rig is where a video flies" in refused("tiny", "--to", "ply", "--rig", "flight.json")
+
+
+def test_bad_words(scene, refused):
+    said = refused("tiny", "--to", "usd")
+    assert "'usd'" in said and all(name in said for name in FORMATS)
+    said = refused("tiny", "--to", "ply", "--target", "maya")
+    assert "'maya'" in said and all(name in said for name in TARGETS)
+    assert "has its own axes" in refused("tiny", "--to", "colmap", "--target", "unity")
+    assert [path.name for path in scene.parent.iterdir()] == ["tiny"]
+
+
+def test_what_is_there_stays_unless_forced(scene, export, refused):
+    export("tiny", "--to", "colmap")
+    assert "is already there" in refused("tiny", "--to", "colmap")
+    (scene.parent / "tiny-colmap" / "images" / "stale.png").touch()
+    export("tiny", "--to", "colmap", "--force")
+    assert not (scene.parent / "tiny-colmap" / "images" / "stale.png").exists()
+    (scene.parent / "tiny-colmap" / "notes.txt").touch()
+    assert "holds more than an earlier export" in refused("tiny", "--to", "colmap", "--force")
+    assert "holds more than an earlier export" in refused("tiny", "--to", "ply", "--out", "tiny", "--force")
+
+
+@pytest.mark.parametrize("name", ["spz", "nerfstudio"])
+def test_an_export_that_fails_leaves_what_was_there(name, scene, export, refused):
+    export("tiny", "--to", name)
+    out = scene.parent / f"tiny{FORMATS[name].ending}"
+    before = sorted(path.name for path in scene.parent.iterdir())
+    (scene / "splats.ply").write_bytes((scene / "splats.ply").read_bytes()[:-5])
+    (scene / "images" / "cam01" / "00001.png").write_bytes(b"PNG")
+    assert "tiny" in refused("tiny", "--to", name, "--force")
+    assert sorted(path.name for path in scene.parent.iterdir()) == before and out.exists()
+
+
+def test_scenes_without_splats(scene, refused):
+    save_ply(some_splats(1, 0), scene / "splats.ply")
+    assert "holds no splats" in refused("tiny", "--to", "spz")
+    (scene / "splats.ply").unlink()
+    for name in ("ply", "video", "html", "mesh"):
+        assert "has no splats.ply yet" in refused("tiny", "--to", name)
+    assert [path.name for path in scene.parent.iterdir()] == ["tiny"]

@@ -1,0 +1,71 @@
+"""A page of splats and cameras in one file, which a browser opens without a server and without the net."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import viser
+
+from trajectories.files import write_text
+from trajectories.rig import Rig
+from viewer.app import OVERVIEW_FOV
+from viewer.framing import frame_scene
+from viewer.gaussians import flat_gaussians
+from viewer.playback import native_fps
+from viewer.scene_nodes import CameraNodes, Frames, add_splats
+
+if TYPE_CHECKING:
+    from recon.splats import Splats
+
+MOST_SPLATS = 500_000
+"""More splats than these are thinned evenly: the page holds them all at once."""
+
+
+def write_html(splats: Splats, path: Path | str, rig: Rig | None = None, frames: Frames | None = None) -> None:
+    """Write viser's client and a recording of the scene as one HTML file, about 1 MB and 43 bytes a splat.
+
+    The colours of the splats do not change with the view: viser draws no spherical harmonics. Cameras that move play
+    along their paths, with their videos, on the page's own bar.
+
+    Args:
+        splats: N Gaussians.
+        path: the file; one that is there already is replaced when the new one is whole.
+        rig: cameras to show.
+        frames: gives the image (H, W, 3) of view v at frame t, or None where there is none.
+    """
+    gaussians = flat_gaussians(splats, MOST_SPLATS)
+    framing = frame_scene(rig, gaussians.means)
+    with _server() as server:
+        initial = server.initial_camera
+        initial.position, initial.look_at, initial.fov = framing.eye, framing.target, OVERVIEW_FOV
+        initial.near, initial.far = 0.005 * framing.radius, 500.0 * framing.radius
+        add_splats(server, gaussians, visible=True)
+        if rig is None:
+            recording = server.get_scene_serializer()
+        else:
+            cameras = CameraNodes(server, rig, frames or (lambda view, frame: None), framing.frustum_depth)
+            cameras.show_frame(0)
+            recording = server.get_scene_serializer()
+            for frame in range(1, rig.frames):
+                recording.insert_sleep(1.0 / native_fps(rig.times))
+                cameras.show_frame(frame)
+            if rig.frames > 1:
+                recording.insert_sleep(1.0 / native_fps(rig.times))
+        write_text(path, recording.as_html(dark_mode=True))
+
+
+@contextmanager
+def _server() -> Iterator[viser.ViserServer]:
+    """A server that nobody visits: viser records scenes on one only."""
+    with contextlib.redirect_stdout(io.StringIO()):  # viser prints a box of its own
+        server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
+    try:
+        yield server
+    finally:
+        with contextlib.redirect_stdout(io.StringIO()):
+            server.stop()
