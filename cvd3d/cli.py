@@ -21,6 +21,7 @@ from cvd3d.commands.sample import Sample
 from cvd3d.commands.scene import Scene
 from cvd3d.commands.train import Train
 from cvd3d.commands.view import View
+from cvd3d.commands.weights import Weights
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "scene": Scene,
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "export": Export,
     "view": View,
     "train": Train,
+    "weights": Weights,
 }
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -73,7 +75,6 @@ def _parse(args: Sequence[str]) -> Any:
                 prog="cvd3d",
                 description="3D scenes from a sentence.",
                 args=args,
-                config=(tyro.conf.AvoidSubcommands,),
             )
     except SystemExit as end:
         if end.code:

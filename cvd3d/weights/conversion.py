@@ -1,0 +1,228 @@
+"""The released weights, file by file, to one model folder that the sampler loads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffusers import AutoencoderKL, DDIMScheduler
+from diffusers.loaders.single_file_utils import convert_ldm_clip_checkpoint, convert_ldm_vae_checkpoint
+from torch import Tensor, nn
+from transformers import CLIPTextModel
+
+from cvd3d.model.official_names import LDM_UNET
+from cvd3d.model.released import from_released
+from cvd3d.model.tensor_files import read_tensors, weights_file
+from cvd3d.sampling.pipeline import CollaborativePipeline
+from cvd3d.weights.catalogue import ITEMS
+from cvd3d.weights.inspection import stable_diffusion_files
+from cvd3d.weights.parts import load_autoencoder, load_text_encoder, load_tokenizer
+from cvd3d.weights.registry import Entry, fault, stamp
+from recon.progress import progress_bar
+from trajectories import InputError
+
+NEEDED = ("sd", "motion-module", "camera-control", "cross-view")
+NONE, REGISTERED = "none", "registered"
+STEPS, GUIDANCE = 25, 8.5  # those of the official scripts
+LDM_AUTOENCODER, LDM_TEXT = "first_stage_model.", "cond_stage_model.transformer."
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where each part of the model is read from."""
+
+    sd: Path
+    """A diffusers folder of SD 1.5: autoencoder, text encoder, tokenizer, and the UNet unless another is given."""
+    unet: Path
+    motion_module: Path
+    camera_control: Path
+    cross_view: Path
+    motion_lora: Path | None = None
+    image_lora: Path | None = None
+
+
+def choose_sources(given: Mapping[str, str | None], entries: Mapping[str, Entry]) -> Sources:
+    """The files to convert: those given, else those registered.
+
+    The domain adapter belongs to SD 1.5's own UNet and is left out for another one, as in the paper's demonstration;
+    the RealEstate10K LoRA is used only where it is asked for.
+
+    Args:
+        given: paths by name in the catalogue, or "registered", or "none" for a LoRA.
+        entries: the registry.
+
+    Raises:
+        InputError: something needed is neither given nor registered, or registered files are gone or have changed.
+    """
+    paths: dict[str, Path | None] = {}
+    missing = []
+
+    def choose(name: str, default: str) -> None:
+        word = given.get(name) or default
+        paths[name] = None
+        if word == REGISTERED and name in entries:
+            if wrong := fault(entries[name]):
+                raise InputError(wrong)
+            paths[name] = entries[name].path
+        elif word == REGISTERED:
+            missing.append(name)
+        elif word != NONE or name in NEEDED:
+            paths[name] = Path(word)
+
+    for name in NEEDED:
+        choose(name, REGISTERED)
+    choose("unet", REGISTERED if "unet" in entries else NONE)
+    choose("motion-lora", NONE if paths["unet"] else REGISTERED)
+    choose("image-lora", NONE)
+    if missing:
+        names = ", ".join(f"{ITEMS[name].title} (--{name})" for name in missing)
+        without = "; --motion-lora none goes without it" if missing == ["motion-lora"] else ""
+        raise InputError(f"Not registered yet: {names}{without}; 'cvd3d weights' says where to get what is missing.")
+    sd, motion_module, camera_control, cross_view = (paths[name] for name in NEEDED)
+    assert sd and motion_module and camera_control and cross_view
+    return Sources(
+        sd, paths["unet"] or sd / "unet", motion_module, camera_control, cross_view,
+        paths["motion-lora"], paths["image-lora"],
+    )  # fmt: skip
+
+
+def convert(
+    sources: Sources, out: str | Path, *, half: bool = False, force: bool = False, show: bool = False
+) -> CollaborativePipeline:
+    """Write a model folder, whole or not at all.
+
+    Args:
+        sources: the released files.
+        out: the folder to write.
+        half: in float16: half as large on the disk; what is computed with it is float32 all the same.
+        force: replace a model folder that is there.
+        show: show progress.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: a file of the wrong kind or that does not fit the others, a folder in the way, or too small a disk.
+    """
+    out = Path(out)
+    _check_target(out, force)
+    stable_diffusion_files(sources.sd)  # before the long part
+    beside = out.with_name(f".{out.name}.part")
+    with progress_bar(show) as bars:
+        task = bars.add_task("Converting", total=4, status="text and autoencoder")
+        tokenizer = load_tokenizer(sources.sd / "tokenizer")
+        text_encoder, vae = _text_and_autoencoder(sources)
+        bars.update(task, advance=1, status="network")
+        unet = from_released(
+            sources.unet, sources.motion_module, sources.camera_control, sources.cross_view,
+            image_lora=sources.image_lora, motion_lora=sources.motion_lora,
+        ).requires_grad_(False)  # fmt: skip
+        bars.update(task, advance=2, status="writing")
+        if text_encoder.config.hidden_size != unet.config.cross_attention_dim:
+            raise InputError(
+                f"{sources.unet} takes text {unet.config.cross_attention_dim} wide and {sources.sd / 'text_encoder'} "
+                f"gives {text_encoder.config.hidden_size}; they are of different models."
+            )
+        parts = [part.half() if half else part for part in (vae, text_encoder, unet)]
+        pipeline = CollaborativePipeline(
+            parts[0], parts[1], tokenizer, parts[2], released_scheduler(), steps=STEPS, guidance=GUIDANCE
+        )
+        _check_space(out, parts)
+        try:
+            shutil.rmtree(beside, ignore_errors=True)
+            pipeline.save_pretrained(beside)
+            (beside / "sources.json").write_text(json.dumps(_said(sources, half), indent=2) + "\n")
+            _put_in_place(beside, out)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        bars.update(task, advance=1, status="")
+    return pipeline
+
+
+def released_scheduler() -> DDIMScheduler:
+    """The noise that the released weights were trained with (linear betas), and the official sampler's timesteps."""
+    return DDIMScheduler(
+        num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="linear", steps_offset=1,
+        clip_sample=False, set_alpha_to_one=True, timestep_spacing="leading", prediction_type="epsilon",
+    )  # fmt: skip
+
+
+def _text_and_autoencoder(sources: Sources) -> tuple[CLIPTextModel, AutoencoderKL]:
+    """Those of the folder, with the weights of a fine-tune's single file where it has its own."""
+    text_encoder = load_text_encoder(sources.sd / "text_encoder")
+    vae = load_autoencoder(sources.sd / "vae")
+    if sources.unet.is_file():
+        tensors = read_tensors(sources.unet)
+        if any(key.startswith(LDM_UNET) for key in tensors):
+            if any(key.startswith(LDM_TEXT) for key in tensors):
+                _load(text_encoder, convert_ldm_clip_checkpoint(tensors), sources.unet)
+            if any(key.startswith(LDM_AUTOENCODER) for key in tensors):
+                _load(vae, convert_ldm_vae_checkpoint(tensors, vae.config), sources.unet)
+    return text_encoder, vae
+
+
+def _load(part: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Replace all weights of a part; newer libraries leave out the first word of CLIP's names."""
+    own = part.state_dict()
+    found = {name.removeprefix("text_model."): tensor for name, tensor in tensors.items()}
+    for name, before in own.items():
+        tensor = found.get(name.removeprefix("text_model."))
+        if tensor is None or tensor.shape != before.shape:
+            what = "lacks it" if tensor is None else f"has it as {tuple(tensor.shape)}"
+            raise InputError(f"{path} does not fit SD 1.5's {type(part).__name__}: of {name}, the file {what}.")
+        own[name] = tensor
+    part.load_state_dict(own)
+
+
+def _check_target(out: Path, force: bool) -> None:
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise InputError(f"{out} is a file; give --out a folder of its own.")
+    if not any(out.iterdir()):
+        return
+    if not force:
+        raise InputError(f"{out} is already there; give another --out, or --force to replace it.")
+    try:
+        ours = json.loads((out / "model_index.json").read_text())["_class_name"] == CollaborativePipeline.__name__
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = False
+    if not ours:
+        raise InputError(f"{out} holds something other than a model of cvd3d; give another --out.")
+
+
+def _check_space(out: Path, parts: list[nn.Module]) -> None:
+    """Refuse a disk that the model does not fit on, before anything is written."""
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    needed = sum(tensor.numel() * tensor.element_size() for part in parts for tensor in part.state_dict().values())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(
+            f"The model is {needed / 1e9:.1f} GB and the disk of {folder} has {free / 1e9:.1f} GB left; free some "
+            "space or give --half."
+        )
+
+
+def _put_in_place(beside: Path, out: Path) -> None:
+    old = out.with_name(f".{out.name}.old")
+    if out.exists():
+        out.replace(old)
+    beside.replace(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _said(sources: Sources, half: bool) -> dict[str, Any]:
+    """What sources.json says of the model's origin: each file's name and checksum."""
+    files = {
+        f"sd/{file.parent.name}": file for file in stable_diffusion_files(sources.sd) if file.suffix == ".safetensors"
+    }
+    for name in ("unet", "motion_module", "camera_control", "cross_view", "motion_lora", "image_lora"):
+        path = getattr(sources, name)
+        if path is not None and path != sources.sd / "unet":
+            files[name] = weights_file(path)
+    read = {name: {"file": file.name, "sha256": stamp(file).sha256} for name, file in files.items()}
+    return {"format": "cvd3d sources 1", "float16": half, "files": read}

@@ -1,0 +1,283 @@
+"""What a file is: which of the released weights, whether it is whole, and of what network."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from accelerate import init_empty_weights
+from torch import Size, Tensor
+
+from cvd3d.model.official_names import (
+    CAMERA_CONTROL,
+    CROSS_VIEW,
+    DESCRIPTIONS,
+    LDM_UNET,
+    LORA,
+    MOTION_MODULE,
+    UNET,
+    is_table,
+    lora_target,
+    official_name,
+    recognise,
+)
+from cvd3d.model.tensor_files import folder_config, read_tensors, weights_file
+from cvd3d.model.unet import CollaborativeUNet
+from cvd3d.weights.catalogue import ITEMS
+from cvd3d.weights.parts import check_folder, is_stable_diffusion, load_autoencoder, load_text_encoder, load_tokenizer
+from cvd3d.weights.registry import Entry, stamp
+from trajectories import InputError
+
+ITEM = {MOTION_MODULE: "motion-module", CAMERA_CONTROL: "camera-control", CROSS_VIEW: "cross-view", UNET: "unet"}
+GROUPS = 32  # of every group norm; widths are multiples of it
+POSITIONS = 32  # frames that AnimateDiff v3's positions are for; the first edition's are for 24
+NAMED = 4  # keys listed by name in an error
+
+# A tensor of each level's width in its first dimension, and one for each layer of the first level.
+_BLOCK = "down_blocks.{}.motion_modules.{}.temporal_transformer."
+_LEVEL = {
+    UNET: "down_blocks.{}.resnets.{}.conv1.weight",
+    MOTION_MODULE: _BLOCK + "norm.weight",
+    CAMERA_CONTROL: _BLOCK + "transformer_blocks.0.attention_blocks.0.processor.qkv_merge.weight",
+    CROSS_VIEW: "down_blocks.{}.epi_modules.{}.epi_transformer.norm.weight",
+    LORA: "down_blocks.{}.attentions.{}.transformer_blocks.0.attn1.processor.to_q_lora.up.weight",
+}
+_LORA_TEXT = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.processor.to_k_lora.down.weight"
+_UNET_TEXT = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
+
+
+def inspect(path: str | Path, advance: Callable[[int], None] = lambda count: None) -> Entry:
+    """Recognise a file by its keys and check it: whole, finite, every key there and of its shape.
+
+    Args:
+        path: a file of one of the released weights, a diffusers UNet folder, or a diffusers folder of SD 1.5.
+        advance: told of every number of bytes read; twice the files' sizes in all.
+
+    Raises:
+        InputError: none of the released weights, or one that is damaged.
+    """
+    path = Path(os.path.abspath(path))  # not resolved: the hub's own folders are links
+    if path.is_dir() and is_stable_diffusion(path):
+        item, files, sizes = "sd", stable_diffusion_files(path), _stable_diffusion(path)
+    else:
+        files = _part_files(path) if path.is_dir() else [path]
+        item, sizes = _single(path)
+    advance(sum(file.stat().st_size for file in files))
+    stamps = {file.relative_to(path).as_posix(): stamp(file, advance) for file in files}
+    return Entry(item, path, stamps, sizes)
+
+
+def bytes_of(path: str | Path) -> int:
+    """How much `inspect` reads once; 0 for what it will refuse."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            files = stable_diffusion_files(path) if is_stable_diffusion(path) else _part_files(path)
+            return sum(file.stat().st_size for file in files)
+        return path.stat().st_size
+    except (InputError, OSError):
+        return 0
+
+
+def stable_diffusion_files(folder: Path) -> list[Path]:
+    """The files of a diffusers folder of SD 1.5 that are used.
+
+    Raises:
+        InputError: a part or its weights are missing.
+    """
+    check_folder(folder)
+    tokenizer = sorted(file for file in (folder / "tokenizer").iterdir() if file.is_file())
+    return [file for part in ("unet", "vae", "text_encoder") for file in _part_files(folder / part)] + tokenizer
+
+
+def _part_files(folder: Path) -> list[Path]:
+    config = folder / "config.json"
+    return [*([config] if config.is_file() else []), weights_file(folder)]
+
+
+def _stable_diffusion(folder: Path) -> dict[str, Any]:
+    """Check all parts of SD 1.5 and that they belong together."""
+    item, sizes = _single(folder / "unet")
+    if item != "unet":
+        raise InputError(f"{folder / 'unet'} is {ITEMS[item].title}; SD 1.5's UNet belongs there.")
+    heads = folder_config(folder / "unet").get("attention_head_dim", 8)
+    if not isinstance(heads, int):
+        raise InputError(f"{folder / 'unet'} has {heads} heads by level; SD 1.5 has one number, so this is another SD.")
+    vae, text_encoder = load_autoencoder(folder / "vae"), load_text_encoder(folder / "text_encoder")
+    tokenizer = load_tokenizer(folder / "tokenizer")
+    if vae.config.latent_channels != sizes["in_channels"]:
+        raise InputError(
+            f"{folder}: the autoencoder has {vae.config.latent_channels} channels and the UNet takes "
+            f"{sizes['in_channels']}; they are of different models."
+        )
+    if text_encoder.config.hidden_size != sizes["cross_attention_dim"]:
+        raise InputError(
+            f"{folder}: the text encoder is {text_encoder.config.hidden_size} wide and the UNet takes "
+            f"{sizes['cross_attention_dim']}; they are of different models."
+        )
+    if len(tokenizer) > text_encoder.config.vocab_size:
+        raise InputError(
+            f"{folder}: the tokenizer has {len(tokenizer)} words and the text encoder knows "
+            f"{text_encoder.config.vocab_size}; they are of different models."
+        )
+    return sizes
+
+
+def _single(path: Path) -> tuple[str, dict[str, Any]]:
+    """The catalogue's name of one file, and what it tells of the network."""
+    tensors = read_tensors(path)
+    kind = recognise(tensors)
+    if kind is None:
+        keys = ", ".join(list(tensors)[:2])
+        raise InputError(f"{path} is none of the released weights: it holds {keys} ...; see 'cvd3d weights'.")
+    if kind == LORA:
+        return _which_lora(tensors, path), _lora_sizes(tensors, path)
+    if kind == UNET and any(key.startswith(LDM_UNET) for key in tensors):
+        return "unet", _ldm_sizes(tensors, path)
+    sizes = _sizes(tensors, kind, path)
+    _check_complete(tensors, kind, sizes, path)
+    if kind == MOTION_MODULE:
+        _check_edition(tensors, path)
+    return ITEM[kind], sizes
+
+
+def _sizes(tensors: Mapping[str, Tensor], kind: str, path: Path) -> dict[str, Any]:
+    """The options of `CollaborativeUNet` that the tensors tell."""
+    widths, layers = _levels(tensors, kind)
+    if not widths or any(width % GROUPS for width in widths):
+        raise InputError(f"{path} is not {DESCRIPTIONS[kind]} that can be read: it lacks {_LEVEL[kind].format(0, 0)}.")
+    sizes: dict[str, Any] = {"block_out_channels": widths, "layers_per_block": layers}
+    try:
+        if kind == UNET:
+            sizes["attention_levels"] = sum(
+                f"down_blocks.{i}.attentions.0.norm.weight" in tensors for i in range(len(widths))
+            )
+            sizes["in_channels"] = tensors["conv_in.weight"].shape[1]
+            sizes["out_channels"] = tensors["conv_out.weight"].shape[0]
+            sizes["cross_attention_dim"] = tensors[_UNET_TEXT].shape[1]
+        if kind == CAMERA_CONTROL:
+            sizes["pose_unshuffle"] = round((tensors["encoder_conv_in.weight"].shape[1] / 6) ** 0.5)
+            sizes["pose_blocks_per_scale"] = sum(
+                re.fullmatch(r"encoder_down_conv_blocks\.0\.\d+\.block1\.weight", key) is not None for key in tensors
+            )
+    except KeyError as missing:
+        raise InputError(
+            f"{path} is not whole: it has the names of {DESCRIPTIONS[kind]} but lacks {missing.args[0]}."
+        ) from None
+    return sizes
+
+
+def _levels(tensors: Mapping[str, Tensor], kind: str) -> tuple[list[int], int]:
+    """The widths of the levels, and the layers of the first."""
+    name, widths, layers = _LEVEL[kind], [], 0
+    while (key := name.format(len(widths), 0)) in tensors:
+        widths.append(tensors[key].shape[0])
+    while name.format(0, layers) in tensors:
+        layers += 1
+    return widths, layers
+
+
+def _check_complete(tensors: Mapping[str, Tensor], kind: str, sizes: dict[str, Any], path: Path) -> None:
+    """Compare all keys and shapes with those of a network of such sizes."""
+    expected = _expected(kind, sizes)
+    found = {key for key in tensors if not is_table(key)}
+    missing, strange = sorted(expected.keys() - found), sorted(found - expected.keys())
+    if missing or strange:
+        faults = [f"it lacks {_listed(missing)}"] * bool(missing)
+        faults += [f"there is no place for {_listed(strange)}"] * bool(strange)
+        raise InputError(f"{path} has the names of {DESCRIPTIONS[kind]}, but {', and '.join(faults)}.")
+    for key, shape in expected.items():
+        if tensors[key].shape != shape:
+            raise InputError(
+                f"{path}: {key} has the shape {tuple(tensors[key].shape)}, and beside the file's other tensors it must "
+                f"be {tuple(shape)}; fetch the file again."
+            )
+
+
+def _expected(kind: str, sizes: dict[str, Any]) -> dict[str, Size]:
+    """The keys and shapes of the kind's file in a network of such sizes."""
+    with init_empty_weights():
+        network = CollaborativeUNet(**sizes)
+    named = ((official_name(name), parameter.shape) for name, parameter in network.named_parameters())
+    return {key: shape for (of, key), shape in named if of == kind}
+
+
+def _check_edition(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Warn of motion modules of another edition, whose names are the same."""
+    lengths = {tensor.shape[1] for key, tensor in tensors.items() if key.endswith(".pos_encoder.pe")}
+    if lengths - {POSITIONS}:
+        warnings.warn(
+            f"{path} has positions for {min(lengths)} frames; AnimateDiff v3 has {POSITIONS}, so this may be an older "
+            "edition that CVD was not trained with.",
+            stacklevel=2,
+        )
+
+
+def _which_lora(tensors: Mapping[str, Tensor], path: Path) -> str:
+    """The RealEstate10K LoRA's rank is half of each width; the domain adapter has one rank everywhere."""
+    if any(".motion_modules." in key for key in tensors):
+        raise InputError(
+            f"{path} is a LoRA of motion modules, not of SD's UNet; give it to 'cvd3d weights convert' as "
+            "--motion-lora."
+        )
+    ups = {key: tensor.shape for key, tensor in tensors.items() if key.endswith("to_q_lora.up.weight")}
+    if ups and all(rank * 2 == width for width, rank in ups.values()):
+        return "image-lora"
+    ranks = sorted({rank for _, rank in ups.values()})
+    if len(ranks) == 1:
+        return "motion-lora"
+    raise InputError(
+        f"{path} is a LoRA of ranks {', '.join(map(str, ranks))}: neither AnimateDiff's domain adapter (one rank) nor "
+        "the RealEstate10K LoRA (half of each width); give it to 'cvd3d weights convert' as --image-lora."
+    )
+
+
+def _lora_sizes(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
+    """As `_sizes`, of the levels that have attentions; every key has its other half."""
+    halves: dict[str, set[str]] = {}
+    strange = []
+    for key in tensors:
+        target = lora_target(key)
+        if target is None:
+            strange.append(key)
+        else:
+            halves.setdefault(target[0], set()).add(target[1])
+    strange += [weight for weight, sides in halves.items() if sides != {"up", "down"}]
+    if strange:
+        raise InputError(f"{path} is not a whole LoRA: there is no place or no other half for {_listed(strange)}.")
+    widths, layers = _levels(tensors, LORA)
+    sizes: dict[str, Any] = {"block_out_channels": widths, "layers_per_block": layers, "attention_levels": len(widths)}
+    if _LORA_TEXT in tensors:
+        sizes["cross_attention_dim"] = tensors[_LORA_TEXT].shape[1]
+    return sizes
+
+
+def _ldm_sizes(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
+    """As `_sizes`, from SD's own names; their keys are checked when the file is converted."""
+    ops = {}
+    text = None
+    for key, tensor in tensors.items():
+        if match := re.fullmatch(re.escape(LDM_UNET) + r"input_blocks\.(\d+)\.0\.op\.weight", key):
+            ops[int(match.group(1))] = tensor.shape[0]
+        if text is None and key.endswith("attn2.to_k.weight"):
+            text = tensor.shape[1]
+    try:
+        last = tensors[LDM_UNET + "middle_block.0.in_layers.2.weight"].shape[0]
+        channels = tensors[LDM_UNET + "input_blocks.0.0.weight"].shape[1]
+    except KeyError as missing:
+        raise InputError(f"{path} has the names of SD's own file but lacks {missing.args[0]}.") from None
+    if not ops or text is None:
+        raise InputError(f"{path} has the names of SD's own file but no downsampling layer or no text; fetch it again.")
+    return {
+        "block_out_channels": [*(ops[i] for i in sorted(ops)), last], "layers_per_block": min(ops) - 1,
+        "cross_attention_dim": text, "in_channels": channels,
+    }  # fmt: skip
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
