@@ -20,6 +20,7 @@ from cvd3d.commands.plan import Plan
 from cvd3d.commands.sample import Sample
 from cvd3d.commands.scene import Scene
 from cvd3d.commands.train import Train
+from cvd3d.commands.train_pairs import TrainPairs
 from cvd3d.commands.view import View
 from cvd3d.commands.weights import Weights
 
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "export": Export,
     "view": View,
     "train": Train,
+    "train-pairs": TrainPairs,
     "weights": Weights,
 }
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -46,8 +48,12 @@ def main(args: Sequence[str] | None = None) -> None:
         SystemExit: status 2 after bad input, 130 after Ctrl-C.
     """
     command = _parse(sys.argv[1:] if args is None else args)
+    from cvd3d.sampling import crew
     from trajectories.errors import InputError
 
+    if crew.helps() and not isinstance(command, Train | TrainPairs):
+        crew.help_until_dismissed()
+        return
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
@@ -61,8 +67,11 @@ def main(args: Sequence[str] | None = None) -> None:
             _fail(f"{fault.filename}: permission denied; choose a place that you may write to.")
         raise
     except KeyboardInterrupt:
-        print("\ncvd3d: stopped; the same command goes on from the last finished stage.", file=sys.stderr)
+        print("\ncvd3d: stopped; the same command goes on where it stopped.", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    finally:
+        if not isinstance(command, Train | TrainPairs):
+            crew.dismiss()
 
 
 def _parse(args: Sequence[str]) -> Any:
