@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from recon.moving import MovingSplats
     from recon.splats import Splats
 
-Watch = Callable[[Path], Callable[[int, "Splats"], None]]
+Watch = Callable[[Path], Callable[[int, "Splats | MovingSplats"], None]]
 """Called with the scene folder when a fit starts; gives what the fit calls after each step."""
 
 
@@ -23,13 +24,14 @@ def live_page(port: int) -> Iterator[Watch]:
     viewer = SceneViewer(port=port)
     print(f"The fit will show at {viewer.url}", flush=True)
 
-    def watch(folder: Path) -> Callable[[int, Splats], None]:
+    def watch(folder: Path) -> Callable[[int, Splats | MovingSplats], None]:
         scene = read_scene_folder(folder)
         if scene.rig is not None:
             viewer.show_rig(scene.rig, scene.frames)
         if scene.points is not None:
             viewer.show_points(scene.points)
-        return lambda step, splats: viewer.show_splats(splats)
+        middle = 0.0 if scene.rig is None else float(scene.rig.times[[0, -1]].mean())
+        return lambda step, splats: viewer.show_splats(splats.at(middle))
 
     try:
         yield watch

@@ -22,7 +22,8 @@ from trajectories.rig_file import load_rig, save_rig
 if TYPE_CHECKING:
     from recon.capture import Capture
 
-RIG_FILE, TRANSFORMS_FILE, SPLATS_FILE = "rig.json", "transforms.json", "splats.ply"
+RIG_FILE, TRANSFORMS_FILE = "rig.json", "transforms.json"
+SPLATS_FILE, MOTION_FILE = "splats.ply", "motion.safetensors"
 POINTS_FILE, CAPTURED_POINTS_FILE = "points.ply", "captured_points.ply"
 
 
@@ -185,8 +186,13 @@ def import_stage(path: Path, poses: Path | None, longest_side: int) -> Stage:
     return Stage("import", options, make)
 
 
-def points_stage(seed: int, one_instant: bool) -> Stage:
-    """Take the capture's points or find some, write points.ply, and name it in transforms.json."""
+def points_stage(seed: int, moves: bool) -> Stage:
+    """Take the capture's points or find some, write points.ply, and name it in transforms.json.
+
+    Args:
+        seed: of every random draw.
+        moves: find those of the middle instant, too, where what moves has one place.
+    """
 
     def make(place: Place) -> Mapping[str, Any]:
         import torch
@@ -199,22 +205,27 @@ def points_stage(seed: int, one_instant: bool) -> Stage:
         if captured.exists():
             points = load_ply(captured)
         else:
-            capture = _frames_to_fit(place.scene, one_instant)
-            points = initial_points(capture, generator=torch.Generator().manual_seed(seed), show_progress=True)
+            capture = _frames(place.scene)
+            generator = torch.Generator().manual_seed(seed)
+            points = initial_points(capture, generator=generator, show_progress=True)
+            if moves:
+                instants = np.unique(capture.times)
+                middle = capture.at_instant(float(instants[len(instants) // 2]))
+                points = points + initial_points(middle, generator=generator, show_progress=True)
         save_ply(points, place.out / POINTS_FILE)
         transforms = read_transforms(place.scene / TRANSFORMS_FILE)
         write_transforms(replace(transforms, ply_file_path=POINTS_FILE), place.out / TRANSFORMS_FILE)
         return {"points": len(points.positions), "source": points.source}
 
-    return Stage("points", {"seed": seed, "one_instant": one_instant}, make)
+    return Stage("points", {"seed": seed, "moves": moves}, make)
 
 
-def fit_stage(seed: int, one_instant: bool, given: Mapping[str, Any], watch: Watch | None) -> Stage:
-    """Fit splats and write splats.ply and metrics.json.
+def fit_stage(seed: int, moves: bool, given: Mapping[str, Any], watch: Watch | None) -> Stage:
+    """Fit splats and write splats.ply, for those that move motion.safetensors, and metrics.json.
 
     Args:
         seed: of every random draw.
-        one_instant: fit the frames of the middle instant instead of all.
+        moves: whether the splats may move.
         given: fields of `FitSettings`; the others are chosen for the capture.
         watch: sees the fit while it runs.
 
@@ -228,49 +239,55 @@ def fit_stage(seed: int, one_instant: bool, given: Mapping[str, Any], watch: Wat
     def make(place: Place) -> Mapping[str, Any]:
         import torch
 
+        from recon.export.motion import save_motion
         from recon.export.ply import save_ply
         from recon.fit import METRICS_FILE, fit, settings_for
+        from recon.moving import MovingSplats
         from recon.points import load_ply
 
-        capture = _frames_to_fit(place.scene, one_instant)
+        capture = _frames(place.scene)
         result = fit(
             capture,
             load_ply(place.scene / POINTS_FILE),
-            replace(settings_for(capture), **given),
+            replace(settings_for(capture, moves), **given),
             generator=torch.Generator().manual_seed(seed),
             folder=place.checkpoints,
             on_step=None if watch is None else watch(place.scene),
             show_progress=True,
             device="cuda" if torch.cuda.is_available() else "cpu",
         )
-        save_ply(result.splats, place.out / SPLATS_FILE)
+        splats = result.splats
+        if isinstance(splats, MovingSplats):
+            save_motion(splats, place.out / MOTION_FILE)
+            splats = splats.rest
+        save_ply(splats, place.out / SPLATS_FILE)
         shutil.copyfile(place.checkpoints / METRICS_FILE, place.out / METRICS_FILE)
-        return {name: result.metrics[name] for name in ("steps", "splats")} | {
+        return {name: result.metrics[name] for name in ("steps", "splats", "moving")} | {
             name: {key: value for key, value in result.metrics[name].items() if key != "per_frame"}
             | {"frames": len(result.metrics[name]["per_frame"])}
             for name in ("held_out", "training")
         }
 
-    return Stage("fit", {"seed": seed, "one_instant": one_instant, **given}, make)
+    return Stage("fit", {"seed": seed, "moves": moves, **given}, make)
 
 
-def splat_stages(seed: int, one_instant: bool, given: Mapping[str, Any], watch: Watch | None) -> list[Stage]:
+def splat_stages(seed: int, moves: bool, given: Mapping[str, Any], watch: Watch | None) -> list[Stage]:
     """From the frames of a scene to its splats; arguments as for `fit_stage`."""
-    return [points_stage(seed, one_instant), fit_stage(seed, one_instant, given, watch)]
+    return [points_stage(seed, moves), fit_stage(seed, moves, given, watch)]
 
 
-def check_parallax(rig: Rig, one_instant: bool) -> None:
+def check_parallax(rig: Rig, moves: bool) -> None:
     """Refuse a rig from which no depth can be seen, before anything is made.
 
     Raises:
-        InputError: fewer than two places among the cameras that the fit will use.
+        InputError: fewer than two places among the cameras that look at the same thing at the same time.
     """
-    cameras = rig.cameras[:, rig.frames // 2] if one_instant else rig.cameras.reshape(-1)
+    cameras = rig.cameras[:, rig.frames // 2] if moves else rig.cameras.reshape(-1)
     if len(np.unique(cameras.centers.round(9), axis=0)) < 2:
-        when = "at one instant, because something in the prompt moves, " if one_instant else ""
+        when = "Something in the prompt moves, and at one instant " if moves else ""
         raise InputError(
-            f"The splats are fitted {when}to {cameras.size} cameras that stand in one place, so nothing shows depth; "
-            "give more --views or another --rig, or make only the videos with 'cvd3d sample'."
+            f"{when}{cameras.size} cameras stand in one place, so nothing shows depth; give more --views or another "
+            "--rig, or make only the videos with 'cvd3d sample'."
         )
 
 
@@ -279,17 +296,15 @@ def frames_per_second(rig: Rig) -> float:
     return (rig.frames - 1) / float(rig.times[-1] - rig.times[0]) if rig.frames > 1 else 1.0
 
 
-def _frames_to_fit(scene: Path, one_instant: bool) -> Capture:
-    """All frames, or those of the middle instant when the scene moves."""
+def _frames(scene: Path) -> Capture:
+    """All frames of a scene folder."""
     from recon.capture import Capture, Still
     from trajectories.formats.nerfstudio import read_transforms
 
     dataset = read_transforms(scene / TRANSFORMS_FILE)
     assert dataset.times is not None and dataset.videos is not None
     sources = tuple(Still(scene / file_path) for file_path in dataset.file_paths)
-    capture = Capture(dataset.cameras, dataset.times, dataset.videos, sources)
-    instants = np.unique(capture.times)
-    return capture.at_instant(float(instants[len(instants) // 2])) if one_instant else capture
+    return Capture(dataset.cameras, dataset.times, dataset.videos, sources)
 
 
 def _shrink(capture: Capture, longest_side: int) -> Capture:

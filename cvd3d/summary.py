@@ -24,9 +24,9 @@ def print_summary(folder: Path, done: Sequence[Done]) -> None:
         print(f"  {stage.name:<8} {stage.seconds:8.1f} s   peak memory {stage.peak_memory_mb:7.0f} MB{note}")
     facts = {stage.name: stage.facts for stage in done}
     if "fit" in facts:
-        print(
-            f"\n  {facts['fit']['splats']} splats from {facts['points']['points']} points ({facts['points']['source']})"
-        )
+        moving = f", {facts['fit']['moving']} of which move," if facts["fit"].get("moving") else ""
+        points = facts["points"]
+        print(f"\n  {facts['fit']['splats']} splats{moving} from {points['points']} points ({points['source']})")
         for name, words in (("held_out", "frames held out of the fit"), ("training", "frames of the fit")):
             quality = facts["fit"][name]
             if quality["frames"]:

@@ -17,15 +17,15 @@ class MovingSplats:
     """N Gaussians, of which M move along cubic B-splines over time; the others stand still."""
 
     rest: Splats
-    """The N splats, before any motion is added."""
+    """The N splats at the middle of the time, where all motion is zero."""
     moving: Tensor
     """(M,) long: which splats move."""
     shifts: Tensor
-    """(M, K, 3) metres, added to the centres: the spline's K control points."""
+    """(M, K, 3) metres, added to the centres: the spline's K control points; only their differences count."""
     turns: Tensor
-    """(M, K, 3) rotation vectors in radians about the world's axes, before the rotations at rest."""
+    """(M, K, 3) likewise, rotation vectors in radians about the world's axes, after the rotations at rest."""
     fades: Tensor
-    """(M, K) added to the logits of the opacities."""
+    """(M, K) likewise, added to the logits of the opacities."""
     start: float
     """Seconds of the first control point."""
     end: float
@@ -41,7 +41,7 @@ class MovingSplats:
 
     def at(self, time: float) -> Splats:
         """The scene at an instant in seconds."""
-        weights = self.shifts.new_tensor(spline_weights(self.shifts.shape[1], self._share(time)))
+        weights = self._weights((time - self.start) / (self.end - self.start) if self.end > self.start else 0.5)
         shift, turn = (torch.einsum("k,mkd->md", weights, path) for path in (self.shifts, self.turns))
         means, quats, logits = (
             tensor.clone() for tensor in (self.rest.means, self.rest.quats, self.rest.logit_opacities)
@@ -56,8 +56,10 @@ class MovingSplats:
         paths = {name: getattr(self, name).to(device) for name in ("moving", "shifts", "turns", "fades")}
         return replace(self, rest=self.rest.to(device), **paths)
 
-    def _share(self, time: float) -> float:
-        return (time - self.start) / (self.end - self.start) if self.end > self.start else 0.0
+    def _weights(self, share: float) -> Tensor:
+        """(K,) of the control points; they sum to zero, and all are zero in the middle."""
+        K = self.shifts.shape[1]
+        return self.shifts.new_tensor(spline_weights(K, share) - spline_weights(K, 0.5))
 
 
 def spline_weights(knots: int, share: float) -> np.ndarray:
@@ -89,10 +91,8 @@ def settle(splats: MovingSplats, least: float) -> MovingSplats:
         splats: all of them with paths.
         least: metres; a splat whose centre never leaves its mean place by so much stands still.
     """
-    instants = torch.linspace(0, 1, 4 * splats.shifts.shape[1])
-    weights = torch.stack(
-        [splats.shifts.new_tensor(spline_weights(splats.shifts.shape[1], float(share))) for share in instants]
-    )
+    shares = np.linspace(0, 1, 4 * splats.shifts.shape[1])
+    weights = torch.stack([splats._weights(share) for share in shares])
     paths = torch.einsum("tk,mkd->mtd", weights, splats.shifts)
     middle = paths.mean(dim=1)
     leaves = (paths - middle[:, None]).norm(dim=-1).amax(dim=1) > least
@@ -100,7 +100,7 @@ def settle(splats: MovingSplats, least: float) -> MovingSplats:
     still = splats.moving[~leaves]
     rest.means[still] += middle[~leaves]
     rest.quats[still] = turned(
-        rest.quats[still], torch.einsum("tk,mkd->md", weights, splats.turns[~leaves]) / len(instants)
+        rest.quats[still], torch.einsum("tk,mkd->md", weights, splats.turns[~leaves]) / len(shares)
     )
     rest.logit_opacities[still] += (splats.fades[~leaves] @ weights.T).mean(dim=1)
     kept = {name: getattr(splats, name)[leaves] for name in ("moving", "shifts", "turns", "fades")}

@@ -39,10 +39,10 @@ class Fit:
         scene = read_scene(self.folder)
         asked = scene["asked"]
         generated = "prompt" in asked
-        one_instant = generated and something_moves(asked["prompt"])
+        moves = generated and something_moves(asked["prompt"])
         seed = asked["seed"] if self.seed is None else self.seed
         with live_page(self.port) if self.view else nullcontext() as watch:
-            stages = splat_stages(seed, one_instant, self.fit.given(), watch)
+            stages = splat_stages(seed, moves, self.fit.given(), watch)
             after = "dataset" if generated else "import"
             done = run_stages(self.folder, stages, asked=asked, after=after, force=self.force)
         print_summary(self.folder, done)

@@ -187,6 +187,10 @@ class FitOptions:
     """How splats are added: default (clone, split, prune), mcmc, or none."""
     cap: Annotated[int | None, _default("100000", "INT")] = None
     """No more splats once there are so many."""
+    knots: Annotated[int | None, _default("up to 8 where something moves, else 0", "INT")] = None
+    """Control points of each splat's path over time; 0 for a scene that stands still."""
+    still_below: Annotated[float | None, _default("0.005", "FLOAT")] = None
+    """Splats that never leave their place by so much, in radii of the cameras, stand still."""
     hold_out: Annotated[int | None, _default("8", "INT")] = None
     """Every so many frames, one is kept out of the fit and measured; 0 keeps none out."""
 

@@ -53,9 +53,9 @@ class Scene:
         from cvd3d.summary import print_summary
 
         check_folder(self.out)
-        stages, asked, one_instant = self._generated() if self.prompt is not None else self._captured()
+        stages, asked, moves = self._generated() if self.prompt is not None else self._captured()
         with live_page(self.port) if self.view else nullcontext() as watch:
-            stages += splat_stages(self.seed, one_instant, self.fit.given(), watch)
+            stages += splat_stages(self.seed, moves, self.fit.given(), watch)
             done = run_stages(self.out, stages, asked=asked, force=self.force)
         print_summary(self.out, done)
         if self.view:
@@ -88,9 +88,9 @@ class Scene:
 
         assert self.prompt is not None
         given = (self.prompt, self.seed, self.cameras, self.sampling)
-        one_instant = something_moves(self.prompt)
-        check_parallax(self.cameras.build(), one_instant)
-        return prompt_stages(self.out, *given), asked_for_prompt(*given), one_instant
+        moves = something_moves(self.prompt)
+        check_parallax(self.cameras.build(), moves)
+        return prompt_stages(self.out, *given), asked_for_prompt(*given), moves
 
     def _captured(self) -> tuple[list[Stage], dict[str, Any], bool]:
         from cvd3d.stages import import_stage

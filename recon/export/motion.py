@@ -39,4 +39,4 @@ def load_motion(path: Path, rest: Splats) -> MovingSplats:
         raise InputError(f"{path} does not hold the paths of splats; make the scene's fit again.") from None
     if count != len(rest):
         raise InputError(f"{path} holds the paths of {count} splats and there are {len(rest)}; they belong to others.")
-    return MovingSplats(rest, *(tensors[name] for name in TENSORS), start, end)
+    return MovingSplats(rest, **tensors, start=start, end=end)

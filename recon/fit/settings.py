@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from recon.capture import Capture
 from trajectories.errors import InputError
+
+MOST_KNOTS = 8
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,17 @@ class FitSettings:
         }
 
 
-def settings_for(capture: Capture) -> FitSettings:
-    """Settings for a capture: more steps for more pixels, within a few minutes on two CPU cores."""
+def settings_for(capture: Capture, moves: bool = False) -> FitSettings:
+    """Settings for a capture: more steps for more pixels, within a few minutes on two CPU cores.
+
+    Args:
+        capture: the frames.
+        moves: whether something in them moves.
+    """
     pixels = capture.cameras.width * capture.cameras.height
+    instants = len(np.unique(capture.times))
+    knots = min(MOST_KNOTS, max(2, instants // 2)) if moves and instants > 1 else 0
     if pixels <= 192 * 192:
-        return FitSettings(steps=1500)
+        return FitSettings(steps=1500, knots=knots)
     # A large frame starts at half size, where a step costs a quarter and shapes are found all the same.
-    return FitSettings(steps=2000, coarse_until=0.5 if pixels > 200_000 else 0.0)
+    return FitSettings(steps=2000, coarse_until=0.5 if pixels > 200_000 else 0.0, knots=knots)

@@ -158,23 +158,20 @@ def test_unknown_words_are_named_and_known_ones_are_not(drawing, tmp_path, capsy
     assert "does not know" not in capsys.readouterr().err
 
 
-def test_a_moving_scene_is_fitted_at_its_middle_instant(drawing, tmp_path, monkeypatch):
-    import recon.fit
+def test_a_scene_that_moves_has_splats_that_move(drawing, tmp_path, capsys):
+    from viewer.scene_folder import read_scene_folder
 
-    fitted = []
-    real = recon.fit.fit
-
-    def watched(capture, *args, **options):
-        fitted.append(capture)
-        return real(capture, *args, **options)
-
-    monkeypatch.setattr(recon.fit, "fit", watched)
-    words = ["--views", "3", "--frames", "3", "--size", "32", "32", "--fit.steps", "2", "--out", str(tmp_path / "a")]
-    main(["scene", "a blue ball bouncing on grass", *words])
-    (capture,) = fitted
+    words = ["--views", "3", "--frames", "4", "--size", "32", "32", "--fit.steps", "6", "--out", str(tmp_path / "a")]
+    main(["scene", "a blue ball bouncing on grass", *words, "--fit.still-below", "0"])
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted([*WHOLE, "motion.safetensors"])
+    facts = read_scene(tmp_path / "a")["stages"]["fit"]["facts"]
+    assert facts["moving"] > 0 and f"{facts['moving']} of which move" in capsys.readouterr().out
+    splats = read_scene_folder(tmp_path / "a").splats
     rig = load_rig(tmp_path / "a" / "rig.json")
-    assert capture.times.tolist() == [rig.times[1]] * 3 and capture.videos == rig.names
-    np.testing.assert_array_equal(capture.cameras.c2w, rig.cameras.c2w[:, 1])
+    first, last = (splats.at(float(rig.times[t])).means for t in (0, -1))
+    assert (first - last).abs().max() > 0
+    main(["fit", str(tmp_path / "a"), "--steps", "3", "--knots", "0"])
+    assert not (tmp_path / "a" / "motion.safetensors").exists()
 
 
 def test_a_fit_that_is_stopped_goes_on_where_it_was(scene, small_scene, drawing, monkeypatch):
@@ -186,7 +183,7 @@ def test_a_fit_that_is_stopped_goes_on_where_it_was(scene, small_scene, drawing,
     often = dataclasses.make_dataclass(
         "Often", [("checkpoint_every", int, 5)], bases=(recon.fit.FitSettings,), frozen=True
     )
-    monkeypatch.setattr(recon.fit, "settings_for", lambda capture: often())
+    monkeypatch.setattr(recon.fit, "settings_for", lambda capture, moves: often())
     real, steps = recon.fit.fit, []
 
     def interrupted(*args, on_step, **options):
