@@ -46,17 +46,19 @@ class Exported:
         """The splats, in our axes.
 
         Raises:
-            InputError: the scene has none yet, an empty set, or a file of something else.
+            InputError: the scene has none yet, an empty set, values that are not finite, or a file of something else.
         """
         from recon.export.ply import load_ply
         from trajectories.errors import InputError
 
         self._need("splats.ply")
-        splats = load_ply(self.folder / "splats.ply")
+        path = self.folder / "splats.ply"
+        splats = load_ply(path)
         if not len(splats):
-            raise InputError(
-                f"{self.folder / 'splats.ply'} holds no splats, so there is nothing to export; fit it anew."
-            )
+            raise InputError(f"{path} holds no splats, so there is nothing to export; fit it anew.")
+        for name, values in vars(splats).items():
+            if not values.isfinite().all():
+                raise InputError(f"{path} has {name} that are not finite numbers; fit it anew.")
         return splats
 
     @cached_property

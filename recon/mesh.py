@@ -18,6 +18,8 @@ TRUNCATION = 4.0
 FARTHEST = 4.0
 """What lies farther than so many times the median depth is background, and left out."""
 MOST_CAMERAS_TO_AGREE = 3
+SAMPLED = 8
+"""How many cameras tell how far away the scene is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,29 +55,26 @@ def fuse(splats: Splats, cameras: Cameras, *, voxel: float | None = None, show_p
     import open3d as o3d
 
     core = o3d.core
-    views = [_look(splats, cameras[n : n + 1]) for n in track(range(cameras.size), "Rendering depth", show_progress)]
-    seen = np.concatenate([depth[depth > 0] for _, depth in views])
-    if not len(seen):
-        raise InputError("The scene's cameras see no surface, so there is no mesh of it; fit the splats for longer.")
-    median = float(np.median(seen))
+    median = _median_depth(splats, cameras)
     voxel = voxel or median / float(np.median(cameras.K[:, 0, 0]))
     device = core.Device("CPU:0")
     grid = o3d.t.geometry.VoxelBlockGrid(
         attr_names=("tsdf", "weight", "color"),
         attr_dtypes=(core.float32, core.float32, core.float32),
-        attr_channels=((1), (1), (3)),
+        attr_channels=[core.SizeVector([channels]) for channels in (1, 1, 3)],
         voxel_size=voxel,
         block_resolution=BLOCK,
         block_count=10_000,
         device=device,
     )
-    for n, (color, depth) in track(list(enumerate(views)), "Fusing", show_progress):
-        K, w2c = core.Tensor(np.array(cameras.K[n])), core.Tensor(cameras.viewmats[n])
-        depth_image = o3d.t.geometry.Image(core.Tensor(depth[..., None]))
-        color_image = o3d.t.geometry.Image(core.Tensor(color))
-        reach = {"depth_scale": 1.0, "depth_max": FARTHEST * median, "trunc_voxel_multiplier": TRUNCATION}
+    reach = {"depth_scale": 1.0, "depth_max": FARTHEST * median, "trunc_voxel_multiplier": TRUNCATION}
+    for n in track(range(cameras.size), "Fusing depths", show_progress):
+        color, depth = _look(splats, cameras[n : n + 1])
         if not ((depth > 0) & (depth < FARTHEST * median)).any():
             continue
+        K, w2c = (core.Tensor.from_numpy(np.array(matrix[n])) for matrix in (cameras.K, cameras.viewmats))
+        depth_image = o3d.t.geometry.Image(core.Tensor.from_numpy(depth[..., None]))
+        color_image = o3d.t.geometry.Image(core.Tensor.from_numpy(color))
         blocks = grid.compute_unique_block_coordinates(depth_image, K, w2c, **reach)
         grid.integrate(blocks, depth_image, color_image, K, K, w2c, **reach)
     mesh = grid.extract_triangle_mesh(weight_threshold=min(MOST_CAMERAS_TO_AGREE, cameras.size) - 0.5)
@@ -84,6 +83,16 @@ def fuse(splats: Splats, cameras: Cameras, *, voxel: float | None = None, show_p
     return _in_order(
         mesh.vertex.positions.numpy(), mesh.triangle.indices.numpy(), np.clip(mesh.vertex.colors.numpy(), 0, 1)
     )
+
+
+def _median_depth(splats: Splats, cameras: Cameras) -> float:
+    """The median depth of what a few of the cameras see."""
+    chosen = np.unique(np.linspace(0, cameras.size - 1, SAMPLED).astype(int))
+    depths = [_look(splats, cameras[n : n + 1])[1] for n in chosen]
+    seen = np.concatenate([depth[depth > 0] for depth in depths])
+    if not len(seen):
+        raise InputError("The scene's cameras see no surface, so there is no mesh of it; fit the splats for longer.")
+    return float(np.median(seen))
 
 
 @torch.no_grad()

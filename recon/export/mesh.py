@@ -23,6 +23,7 @@ def write_mesh(mesh: Mesh, path: Path | str, target: Target) -> None:
             outside stays outside.
     """
     import trimesh
+    from trimesh.exchange.gltf import export_glb
 
     mirrored = np.linalg.det(np.array(target.rows)) < 0
     rgb = np.round(linear_from_srgb(mesh.colors) * 255).astype(np.uint8)
@@ -32,4 +33,4 @@ def write_mesh(mesh: Mesh, path: Path | str, target: Target) -> None:
         vertex_colors=np.concatenate([rgb, np.full((len(rgb), 1), 255, np.uint8)], axis=1),
         process=False,
     )
-    write_bytes(path, written.export(file_type="glb"))
+    write_bytes(path, export_glb(trimesh.Scene(written)))

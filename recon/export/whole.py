@@ -23,8 +23,8 @@ def whole(path: Path | str) -> Iterator[Path]:
     _remove(beside)
     try:
         yield beside
-        if path.is_dir():
-            shutil.rmtree(path)
+        if path.is_dir() or beside.is_dir():  # only a file takes the place of a file in one step
+            _remove(path)
         os.replace(beside, path)
     except BaseException:
         _remove(beside)
@@ -47,7 +47,7 @@ def new_folder(folder: Path | str) -> Iterator[Path]:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

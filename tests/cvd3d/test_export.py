@@ -211,7 +211,11 @@ def test_an_export_that_fails_leaves_what_was_there(name, scene, export, refused
     assert sorted(path.name for path in scene.parent.iterdir()) == before and out.exists()
 
 
-def test_scenes_without_splats(scene, refused):
+def test_scenes_without_sound_splats(scene, refused):
+    broken = some_splats(1)
+    broken.quats[3, 2] = float("nan")
+    save_ply(broken, scene / "splats.ply")
+    assert "has quats that are not finite numbers" in refused("tiny", "--to", "gltf")
     save_ply(some_splats(1, 0), scene / "splats.ply")
     assert "holds no splats" in refused("tiny", "--to", "spz")
     (scene / "splats.ply").unlink()

@@ -1,14 +1,17 @@
 """The page in one file: its size, and what headless Chromium shows of it without the net."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from recon.splats import Splats
 from trajectories import InputError
 from trajectories.rigs import make_rig
-from viewer import screenshot
 from viewer.html import write_html
+from viewer.screenshot import DRAWING, FLAGS, chromium_path
 
 N = 300
 
@@ -40,24 +43,29 @@ def test_one_file_that_names_no_other(page):
 
 
 @pytest.mark.timeout(600)  # software drawing on a busy machine
-def test_it_opens_offline(page):
+def test_it_opens_from_the_file_without_the_net(page):
+    playwright = pytest.importorskip("playwright.sync_api")
     try:
-        screenshot.chromium_path()
+        chromium = chromium_path()
     except InputError:
         pytest.skip("Chromium is not installed.")
-    pytest.importorskip("playwright")
-    with screenshot.open_page(page.as_uri(), size=(640, 400)) as shown:
-        requests = []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        shown = browser.new_context(offline=True, viewport={"width": 480, "height": 320}).new_page()
+        requests: list[str] = []
         shown.on("request", lambda request: requests.append(request.url))
-        picture = np.asarray(screenshot_of(shown)).astype(int)
-        red = (picture[..., 0] > 140) & (picture[..., 1] < 80) & (picture[..., 2] < 80)
-        assert red.sum() > 300
-        assert not [url for url in requests if url.startswith("http")]
+        shown.goto(page.as_uri())
+        shown.wait_for_function(DRAWING, timeout=120_000)
+        for _ in range(120):
+            if red_pixels(shown.screenshot(timeout=120_000)) > 300:
+                break
+            shown.wait_for_timeout(500)
+        else:
+            raise AssertionError("The red ball does not show.")
+        browser.close()
+    assert not [url for url in requests if url.startswith("http")]
 
 
-def screenshot_of(shown):
-    import io
-
-    from PIL import Image
-
-    return Image.open(io.BytesIO(shown.screenshot(timeout=60_000))).convert("RGB")
+def red_pixels(png: bytes) -> int:
+    image = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    return int(((image[..., 0] > 140) & (image[..., 1] < 80) & (image[..., 2] < 80)).sum())

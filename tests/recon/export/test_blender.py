@@ -49,13 +49,14 @@ def test_photos_become_a_camera_each(tmp_path, small_capture):
 
 
 CHECK = """
-import bpy, json, sys
+import bpy, json, os
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 scene, seen, images = bpy.context.scene, [], []
 for name in "ab":
     background = bpy.data.objects[name].data.background_images[0]
-    images.append([*background.image.size, background.image.source, background.image_user.frame_duration])
+    files = sorted(os.listdir(os.path.dirname(background.image.filepath)))
+    images.append([files, background.image.source, background.image_user.frame_duration])
     for frame in (1, 2):
         scene.frame_set(frame)
         seen.append(list(world_to_camera_view(scene, bpy.data.objects[name], Vector((0.1, -0.2, 0.3)))))
@@ -78,7 +79,7 @@ def test_blender_runs_it_and_sees_the_points_where_our_cameras_do(tmp_path, smal
     words = ["blender", "--background", "--factory-startup", "--python", str(script), "--python"]
     subprocess.run([*words, str(tmp_path / "check.py")], check=True, timeout=300)
     found = json.loads((tmp_path / "found.json").read_text())
-    assert found["clock"] == [2, 2] and found["images"] == [[16, 12, "SEQUENCE", 2]] * 2
+    assert found["clock"] == [2, 2] and found["images"] == [[["00001.jpg", "00002.jpg"], "SEQUENCE", 2]] * 2
     np.testing.assert_allclose(found["points"], small_capture.points.positions)
     np.testing.assert_allclose(found["colors"], [[1, 0, 0, 1], [0, 0.2140411, 0, 1]], atol=1e-6)
     pixels, depths = cameras.project(np.array([[0.1, -0.2, 0.3]]))

@@ -21,6 +21,9 @@ def test_a_file_or_folder_arrives_when_it_is_done_and_replaces_what_was_there(tm
             beside.mkdir()
             (beside / content).touch()
         assert names(tmp_path / "folder") == [content]
+    with whole(tmp_path / "deep" / "a") as beside:
+        beside.mkdir()
+    assert (tmp_path / "deep" / "a").is_dir()
 
 
 def test_what_fails_leaves_the_old_and_nothing_beside_it(tmp_path):
