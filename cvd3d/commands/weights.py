@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -38,17 +39,18 @@ class Add:
 
         if not self.files:
             raise InputError("No file was given to add; 'cvd3d weights' lists what is needed.")
+        from rich.progress import Progress
+
         from cvd3d.weights.catalogue import ITEMS
         from cvd3d.weights.inspection import bytes_of, inspect
         from cvd3d.weights.listing import human_size
         from cvd3d.weights.registry import register
-        from recon.progress import progress_bar
 
         found = []
-        with progress_bar(True) as bars:
+        with Progress() as bars:
             for path in self.files:
-                task = bars.add_task(f"Checking {path.name}", total=2 * bytes_of(path), status="bytes")
-                found.append(inspect(path, lambda count, task=task: bars.advance(task, count)))
+                task = bars.add_task(f"Checking {path.name}", total=2 * bytes_of(path))
+                found.append(inspect(path, partial(bars.advance, task)))
         register(found)
         for entry in found:
             print(f"{entry.path}: {ITEMS[entry.item].title}, {human_size(entry.size)}, sha256 {entry.sha256}")

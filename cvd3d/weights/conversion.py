@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from cvd3d.model.tensor_files import read_tensors, weights_file
 from cvd3d.sampling.pipeline import CollaborativePipeline
 from cvd3d.weights.catalogue import ITEMS
 from cvd3d.weights.inspection import stable_diffusion_files
-from cvd3d.weights.parts import load_autoencoder, load_text_encoder, load_tokenizer
+from cvd3d.weights.parts import check_together, load_autoencoder, load_text_encoder, load_tokenizer
 from cvd3d.weights.registry import Entry, fault, stamp
 from recon.progress import progress_bar
 from trajectories import InputError
@@ -122,15 +122,16 @@ def convert(
             image_lora=sources.image_lora, motion_lora=sources.motion_lora,
         ).requires_grad_(False)  # fmt: skip
         bars.update(task, advance=2, status="writing")
-        if text_encoder.config.hidden_size != unet.config.cross_attention_dim:
-            raise InputError(
-                f"{sources.unet} takes text {unet.config.cross_attention_dim} wide and {sources.sd / 'text_encoder'} "
-                f"gives {text_encoder.config.hidden_size}; they are of different models."
-            )
-        parts = [part.half() if half else part for part in (vae, text_encoder, unet)]
-        pipeline = CollaborativePipeline(
-            parts[0], parts[1], tokenizer, parts[2], released_scheduler(), steps=STEPS, guidance=GUIDANCE
+        check_together(
+            sources.unet, unet.config.in_channels, unet.config.cross_attention_dim, vae, text_encoder, tokenizer
         )
+        pipeline = CollaborativePipeline(
+            vae, text_encoder, tokenizer, unet, released_scheduler(), steps=STEPS, guidance=GUIDANCE
+        )
+        parts = (vae, text_encoder, unet)
+        if half:
+            for part in parts:
+                part.half()
         _check_space(out, parts)
         try:
             shutil.rmtree(beside, ignore_errors=True)
@@ -195,7 +196,7 @@ def _check_target(out: Path, force: bool) -> None:
         raise InputError(f"{out} holds something other than a model of cvd3d; give another --out.")
 
 
-def _check_space(out: Path, parts: list[nn.Module]) -> None:
+def _check_space(out: Path, parts: Sequence[nn.Module]) -> None:
     """Refuse a disk that the model does not fit on, before anything is written."""
     folder = next(parent for parent in out.absolute().parents if parent.exists())
     needed = sum(tensor.numel() * tensor.element_size() for part in parts for tensor in part.state_dict().values())

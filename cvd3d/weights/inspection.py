@@ -28,7 +28,14 @@ from cvd3d.model.official_names import (
 from cvd3d.model.tensor_files import folder_config, read_tensors, weights_file
 from cvd3d.model.unet import CollaborativeUNet
 from cvd3d.weights.catalogue import ITEMS
-from cvd3d.weights.parts import check_folder, is_stable_diffusion, load_autoencoder, load_text_encoder, load_tokenizer
+from cvd3d.weights.parts import (
+    check_folder,
+    check_together,
+    is_stable_diffusion,
+    load_autoencoder,
+    load_text_encoder,
+    load_tokenizer,
+)
 from cvd3d.weights.registry import Entry, stamp
 from trajectories import InputError
 
@@ -107,23 +114,10 @@ def _stable_diffusion(folder: Path) -> dict[str, Any]:
     heads = folder_config(folder / "unet").get("attention_head_dim", 8)
     if not isinstance(heads, int):
         raise InputError(f"{folder / 'unet'} has {heads} heads by level; SD 1.5 has one number, so this is another SD.")
-    vae, text_encoder = load_autoencoder(folder / "vae"), load_text_encoder(folder / "text_encoder")
-    tokenizer = load_tokenizer(folder / "tokenizer")
-    if vae.config.latent_channels != sizes["in_channels"]:
-        raise InputError(
-            f"{folder}: the autoencoder has {vae.config.latent_channels} channels and the UNet takes "
-            f"{sizes['in_channels']}; they are of different models."
-        )
-    if text_encoder.config.hidden_size != sizes["cross_attention_dim"]:
-        raise InputError(
-            f"{folder}: the text encoder is {text_encoder.config.hidden_size} wide and the UNet takes "
-            f"{sizes['cross_attention_dim']}; they are of different models."
-        )
-    if len(tokenizer) > text_encoder.config.vocab_size:
-        raise InputError(
-            f"{folder}: the tokenizer has {len(tokenizer)} words and the text encoder knows "
-            f"{text_encoder.config.vocab_size}; they are of different models."
-        )
+    check_together(
+        folder / "unet", sizes["in_channels"], sizes["cross_attention_dim"], load_autoencoder(folder / "vae"),
+        load_text_encoder(folder / "text_encoder"), load_tokenizer(folder / "tokenizer"),
+    )  # fmt: skip
     return sizes
 
 
@@ -173,7 +167,8 @@ def _sizes(tensors: Mapping[str, Tensor], kind: str, path: Path) -> dict[str, An
 
 def _levels(tensors: Mapping[str, Tensor], kind: str) -> tuple[list[int], int]:
     """The widths of the levels, and the layers of the first."""
-    name, widths, layers = _LEVEL[kind], [], 0
+    name, layers = _LEVEL[kind], 0
+    widths: list[int] = []
     while (key := name.format(len(widths), 0)) in tensors:
         widths.append(tensors[key].shape[0])
     while name.format(0, layers) in tensors:

@@ -80,6 +80,33 @@ def _checked(kind: Any, folder: Path, **options: Any) -> Any:
     return part.eval().requires_grad_(False)
 
 
+def check_together(
+    unet: Path,
+    in_channels: int,
+    text_width: int,
+    vae: AutoencoderKL,
+    text_encoder: CLIPTextModel,
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    """Refuse parts of different models.
+
+    Raises:
+        InputError: names the UNet's file and what it takes, or the sizes of tokenizer and text encoder.
+    """
+    for what, taken, given in (
+        ("latents of {} channels and the autoencoder", in_channels, vae.config.latent_channels),
+        ("text {} wide and the text encoder", text_width, text_encoder.config.hidden_size),
+    ):
+        if taken != given:
+            raise InputError(f"{unet} takes {what.format(taken)} gives {given}; they are of different models.")
+    words, known = len(tokenizer), text_encoder.config.vocab_size
+    if words > known:
+        raise InputError(
+            f"The tokenizer beside {unet} has {words} words and the text encoder knows {known}; they are of different "
+            "models."
+        )
+
+
 def check_finite(part: nn.Module, path: Path) -> None:
     """Refuse weights with numbers that are not finite.
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from cvd3d.model import CollaborativeUNet
 from cvd3d.model.official_names import CAMERA_CONTROL, MOTION_MODULE, UNET
 from cvd3d.weights.inspection import bytes_of, inspect
 from trajectories import InputError
@@ -107,6 +108,15 @@ def test_an_older_motion_module_is_warned_of(small_network, official, tmp_path):
         assert inspect(tmp_path / "mm_sd_v15.safetensors").item == "motion-module"
 
 
+def test_full_size_files_are_recognised_by_their_shapes(official, tmp_path):
+    with torch.device("meta"):
+        files = official(CollaborativeUNet())
+    for kind, name in ((MOTION_MODULE, "motion-module"), (CAMERA_CONTROL, "camera-control"), (UNET, "unet")):
+        torch.save(files[kind], tmp_path / f"{name}.ckpt")
+        entry = inspect(tmp_path / f"{name}.ckpt")
+        assert entry.item == name and entry.sizes["block_out_channels"] == [320, 640, 1280, 1280]
+
+
 def test_other_loras_are_refused(tmp_path):
     spatial = "down_blocks.{}.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.{}.weight"
     temporal = spatial.replace("attentions.0", "motion_modules.0.temporal_transformer")
@@ -160,7 +170,7 @@ def test_parts_of_different_models_are_refused(own, small_network, official):
     (unet / "config.json").write_text("{}")
     weights = unet / "diffusion_pytorch_model.safetensors"
     save_file(official(small_network(cross_attention_dim=32))[UNET], weights)
-    with pytest.raises(InputError, match="the text encoder is 24 wide and the UNet takes 32"):
+    with pytest.raises(InputError, match="unet takes text 32 wide and the text encoder gives 24"):
         inspect(own["sd"])
     shutil.copyfile(own["motion-module"], unet / "v3.ckpt")
     weights.unlink()
