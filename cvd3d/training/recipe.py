@@ -96,6 +96,7 @@ class Recipe:
             "cross_attention_dim": 128,
             "num_attention_heads": 4,
             "motion_num_attention_heads": 4,
+            "motion_max_seq_length": 16,
             "cross_view_num_attention_heads": 4,
             "pose_unshuffle": 2,
             "pose_blocks_per_scale": 1,

@@ -20,7 +20,7 @@ def test_every_command_parses(line):
 
 
 def test_every_command_is_in_the_table():
-    assert set(re.findall(r"\| `cvd3d (\w+)", README)) == set(COMMANDS)
+    assert set(re.findall(r"\| `cvd3d ([\w-]+)", README)) == set(COMMANDS)
 
 
 def test_the_python_block_plans_a_rig(tmp_path, monkeypatch):
