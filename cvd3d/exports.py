@@ -284,9 +284,13 @@ def _dnerf_loses(scene: Exported) -> list[str]:
 FORMATS = {
     "ply": Format("splats for any viewer of 3D Gaussian Splatting", ".ply", _ply, 3, axes="blender"),
     "compressed-ply": Format(
-        "splats a sixth as large, for SuperSplat and PlayCanvas", ".compressed.ply", _compressed_ply, 3, axes="blender"
+        "splats a quarter as large, for SuperSplat and PlayCanvas",
+        ".compressed.ply",
+        _compressed_ply,
+        3,
+        axes="blender",
     ),
-    "spz": Format("splats a tenth as large, for Niantic's tools and Spark", ".spz", _spz, 3, axes="opengl"),
+    "spz": Format("splats a sixth as large, for Niantic's tools and Spark", ".spz", _spz, 3, axes="opengl"),
     "splat": Format("splats of one colour each, for antimatter15's viewer", ".splat", _splat, 0, axes="blender"),
     "gltf": Format(
         "splats as glTF (KHR_gaussian_splatting), for Cesium and Babylon.js", ".glb", _gltf, 3, axes="opengl"

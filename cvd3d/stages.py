@@ -284,10 +284,10 @@ def check_parallax(rig: Rig, moves: bool) -> None:
     """
     cameras = rig.cameras[:, rig.frames // 2] if moves else rig.cameras.reshape(-1)
     if len(np.unique(cameras.centers.round(9), axis=0)) < 2:
-        when = "Something in the prompt moves, and at one instant " if moves else ""
+        where = "something in the prompt moves, and at one instant all cameras" if moves else "all cameras"
         raise InputError(
-            f"{when}{cameras.size} cameras stand in one place, so nothing shows depth; give more --views or another "
-            "--rig, or make only the videos with 'cvd3d sample'."
+            f"Nothing shows depth: {where} stand in one place; give more --views or another --rig, or make only the "
+            "videos with 'cvd3d sample'."
         )
 
 

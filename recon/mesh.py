@@ -8,16 +8,22 @@ import numpy as np
 import torch
 
 from recon.progress import track
+from recon.rasterize.reference import spherical_harmonics
 from recon.splats import Splats
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
 
 BLOCK = 8
-TRUNCATION = 4.0
-"""How far from a surface voxels know of it, in voxels."""
-FARTHEST = 4.0
+PIXELS = 2.5
+"""The side of a voxel unless given, in pixels at the median depth: finer ones leave more holes and less memory."""
+TRUNCATION = 6.0
+"""How far from a surface voxels know of it, in voxels: the depths of two cameras may differ by about as much."""
+COVERED, STEADY = 0.5, 0.05
+"""A pixel's depth is trusted where splats cover it by more than `COVERED`, and lie within `STEADY` of it, as a standard
+deviation and a part of the depth: at the rim of things, near and far ones mix."""
+FARTHEST = 3.0
 """What lies farther than so many times the median depth is background, and left out."""
-MOST_CAMERAS_TO_AGREE = 3
+CAMERAS_TO_AGREE = 2
 SAMPLED = 8
 """How many cameras tell how far away the scene is."""
 
@@ -37,13 +43,13 @@ class Mesh:
 def fuse(splats: Splats, cameras: Cameras, *, voxel: float | None = None, show_progress: bool = False) -> Mesh:
     """Fuse what cameras see of splats into a truncated signed distance field (Curless and Levoy 1996), and mesh it.
 
-    A pixel counts where the splats cover it by more than half; its depth is the expected one. Triangles stand where at
-    least three cameras agree, or all where there are fewer.
+    A pixel's depth is the mean of its splats', and counts where they cover the pixel and agree. Triangles stand where at
+    least two cameras saw a surface.
 
     Args:
         splats: N Gaussians.
         cameras: (C,) cameras that saw the scene.
-        voxel: its side in metres; the size of a pixel at the median depth unless given.
+        voxel: its side in metres; two and a half pixels at the median depth unless given.
         show_progress: show a bar.
 
     Returns:
@@ -56,7 +62,7 @@ def fuse(splats: Splats, cameras: Cameras, *, voxel: float | None = None, show_p
 
     core = o3d.core
     median = _median_depth(splats, cameras)
-    voxel = voxel or median / float(np.median(cameras.K[:, 0, 0]))
+    voxel = voxel or PIXELS * median / float(np.median(cameras.K[:, 0, 0]))
     device = core.Device("CPU:0")
     grid = o3d.t.geometry.VoxelBlockGrid(
         attr_names=("tsdf", "weight", "color"),
@@ -77,7 +83,7 @@ def fuse(splats: Splats, cameras: Cameras, *, voxel: float | None = None, show_p
         color_image = o3d.t.geometry.Image(core.Tensor.from_numpy(color))
         blocks = grid.compute_unique_block_coordinates(depth_image, K, w2c, **reach)
         grid.integrate(blocks, depth_image, color_image, K, K, w2c, **reach)
-    mesh = grid.extract_triangle_mesh(weight_threshold=min(MOST_CAMERAS_TO_AGREE, cameras.size) - 0.5)
+    mesh = grid.extract_triangle_mesh(weight_threshold=min(CAMERAS_TO_AGREE, cameras.size) - 0.5)
     if "indices" not in mesh.triangle or not len(mesh.triangle.indices):
         raise InputError("The depths of the scene's cameras do not meet in a surface, so there is no mesh of it.")
     return _in_order(
@@ -97,27 +103,31 @@ def _median_depth(splats: Splats, cameras: Cameras) -> float:
 
 @torch.no_grad()
 def _look(splats: Splats, camera: Cameras) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W, 3) colours and (H, W) z-depths of one camera, 0 where the splats do not cover the pixel."""
+    """(H, W, 3) colours and (H, W) z-depths of one camera, 0 where no depth can be trusted."""
     from recon.rasterize import rasterization
 
     device = splats.means.device
+    w2c = torch.as_tensor(camera.viewmats[0], dtype=torch.float32, device=device)
+    eye = torch.as_tensor(camera.centers[0], dtype=torch.float32, device=device)
+    rgb = (spherical_harmonics(splats.sh_degree, splats.means - eye, splats.sh) + 0.5).clamp_min(0)
+    z = (splats.means @ w2c[2, :3] + w2c[2, 3])[:, None]
     image, alpha, _ = rasterization(
         splats.means,
         splats.quats,
         splats.log_scales.exp(),
         splats.logit_opacities.sigmoid(),
-        splats.sh,
-        torch.as_tensor(camera.viewmats, dtype=torch.float32, device=device),
+        torch.cat([rgb, z, z * z], dim=1),
+        w2c[None],
         torch.tensor(camera.K, dtype=torch.float32, device=device),
         camera.width,
         camera.height,
-        sh_degree=splats.sh_degree,
         packed=False,
-        render_mode="RGB+ED",
     )
-    color = (image[0, ..., :3] / alpha[0].clamp_min(1e-6)).clamp(0, 1)
-    depth = torch.where(alpha[0, ..., 0] > 0.5, image[0, ..., 3], 0.0)
-    return np.ascontiguousarray(color.cpu().numpy()), np.ascontiguousarray(depth.cpu().numpy())
+    color, depth, square = (image[0] / alpha[0].clamp_min(1e-6)).split([3, 1, 1], dim=-1)
+    spread = (square - depth * depth).clamp_min(0).sqrt()
+    trusted = (alpha[0] > COVERED) & (spread < STEADY * depth)
+    depth = torch.where(trusted, depth, 0.0)[..., 0]
+    return np.ascontiguousarray(color.clamp(0, 1).cpu().numpy()), np.ascontiguousarray(depth.cpu().numpy())
 
 
 def _in_order(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray) -> Mesh:

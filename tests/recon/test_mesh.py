@@ -28,7 +28,7 @@ def ball(N=600):
     )
 
 
-def around(count=6, width=48, height=36):
+def around(count=12, width=48, height=36):
     angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
     eyes = np.stack([2 * np.cos(angles), 2 * np.sin(angles), np.where(np.arange(count) % 2, 1.2, -1.2)], axis=1)
     return Cameras(look_at(eyes, target=(0, 0, 0)), intrinsics_from_fov(np.radians(45), width, height), width, height)
@@ -37,7 +37,7 @@ def around(count=6, width=48, height=36):
 @pytest.fixture(scope="module")
 def mesh():
     pytest.importorskip("open3d")
-    return fuse(ball(), around())
+    return fuse(ball(), around(), voxel=0.025)
 
 
 def test_the_mesh_of_a_ball_is_a_ball(mesh):
@@ -50,8 +50,14 @@ def test_the_mesh_of_a_ball_is_a_ball(mesh):
     assert outward.mean() > 0.98
 
 
+def test_its_voxels_follow_the_pixels_unless_told(mesh):
+    coarse = fuse(ball(), around(6, 96, 72))  # 0.05 m
+    assert 500 < len(coarse.faces) < 0.5 * len(mesh.faces)
+    assert abs(np.linalg.norm(coarse.vertices, axis=1).mean() - RADIUS) < 0.08
+
+
 def test_the_same_mesh_every_time(mesh):
-    again = fuse(ball(), around())
+    again = fuse(ball(), around(), voxel=0.025)
     for name in ("vertices", "faces", "colors"):
         np.testing.assert_array_equal(getattr(again, name), getattr(mesh, name))
 
