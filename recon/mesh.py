@@ -15,10 +15,10 @@ from trajectories.errors import InputError
 
 BLOCK = 8
 PIXELS = 2.5
-"""The side of a voxel unless given, in pixels at the median depth: finer ones leave more holes and less memory."""
+"""The side of a voxel unless given, in pixels at the median depth: finer ones leave more holes and less memory free."""
 TRUNCATION = 6.0
 """How far from a surface voxels know of it, in voxels: the depths of two cameras may differ by about as much."""
-COVERED, STEADY = 0.5, 0.05
+COVERED, STEADY = 0.5, 0.2
 """A pixel's depth is trusted where splats cover it by more than `COVERED`, and lie within `STEADY` of it, as a standard
 deviation and a part of the depth: at the rim of things, near and far ones mix."""
 FARTHEST = 3.0
@@ -43,8 +43,8 @@ class Mesh:
 def fuse(splats: Splats, cameras: Cameras, *, voxel: float | None = None, show_progress: bool = False) -> Mesh:
     """Fuse what cameras see of splats into a truncated signed distance field (Curless and Levoy 1996), and mesh it.
 
-    A pixel's depth is the mean of its splats', and counts where they cover the pixel and agree. Triangles stand where at
-    least two cameras saw a surface.
+    A pixel's depth is the mean of its splats', and counts where they cover the pixel and agree. Triangles stand where
+    at least two cameras saw a surface.
 
     Args:
         splats: N Gaussians.
@@ -107,8 +107,8 @@ def _look(splats: Splats, camera: Cameras) -> tuple[np.ndarray, np.ndarray]:
     from recon.rasterize import rasterization
 
     device = splats.means.device
-    w2c = torch.as_tensor(camera.viewmats[0], dtype=torch.float32, device=device)
-    eye = torch.as_tensor(camera.centers[0], dtype=torch.float32, device=device)
+    w2c = torch.tensor(camera.viewmats[0], dtype=torch.float32, device=device)
+    eye = torch.tensor(camera.centers[0], dtype=torch.float32, device=device)
     rgb = (spherical_harmonics(splats.sh_degree, splats.means - eye, splats.sh) + 0.5).clamp_min(0)
     z = (splats.means @ w2c[2, :3] + w2c[2, 3])[:, None]
     image, alpha, _ = rasterization(
