@@ -80,7 +80,7 @@ def test_shares_are_as_documented():
 def test_the_layout_is_canonical():
     for world in draw(500):
         places = [thing.position for thing in world.objects]
-        expected = [(0.0, 0.0)] if len(places) == 1 else [(-0.85, 0.0), (0.85, 0.0)]
+        expected = [(0.0, 0.0)] if len(places) == 1 else [(-0.95, 0.0), (0.95, 0.0)]
         assert np.abs(np.array(places) - expected).max() <= 0.12
         assert sum(thing.action != STILL for thing in world.objects) <= 1
         assert math.radians(45.0) <= world.sun_elevation <= math.radians(60.0)
