@@ -1,4 +1,4 @@
-"""State of a fit on disk."""
+"""The state of long work on disk: of a fit, or of a generation."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
-    """Read what `save_checkpoint` wrote, or None if there is none for this `fingerprint`."""
+    """Read what `save_checkpoint` wrote, or None if there is none for this `fingerprint`, or only a damaged one."""
     if not path.is_file():
         return None
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch has many words for damage
+        return None
     return state if state.get("fingerprint") == fingerprint else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from cvd3d import processes
 from cvd3d.sampling.matchings import Matcher
+from recon.checkpoints import load_checkpoint, save_checkpoint
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,18 @@ class Resume:
     """A hash of all that determines the videos."""
 
     def save(self, passes: int, z: Tensor, matcher: Matcher, generator: torch.Generator) -> None:
-        """Keep the state after so many passes; written beside the target and renamed."""
+        """Keep the state after so many passes."""
         if self.path is None or processes.rank() > 0:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(".part")
         state = {
-            "request": self.request,
+            "fingerprint": self.request,
             "passes": passes,
             "z": z.cpu(),
             "turn": matcher.turn,
             "meetings": torch.from_numpy(matcher.meetings),
             "generator": generator.get_state(),
         }
-        torch.save(state, part)
-        os.replace(part, self.path)
+        save_checkpoint(state, self.path)
 
     def load(self, z: Tensor, matcher: Matcher, generator: torch.Generator) -> tuple[int, Tensor]:
         """The number of passes that are done and the latents after them; sets the matcher and generator to that point.
@@ -48,21 +45,12 @@ class Resume:
         Args:
             z: the latents to start from where there is no state.
         """
-        state = self._read()
+        state = None if self.path is None else load_checkpoint(self.path, self.request)
         if state is None:
             return 0, z
         matcher.turn, matcher.meetings = state["turn"], state["meetings"].numpy()
         generator.set_state(state["generator"])
         return state["passes"], state["z"].to(z.device)
-
-    def _read(self) -> dict[str, Any] | None:
-        if self.path is None or not self.path.is_file():
-            return None
-        try:
-            state = torch.load(self.path, weights_only=True)
-        except Exception:  # a damaged state is worth no more than none, and torch has many words for damage
-            return None
-        return state if state.get("request") == self.request else None
 
 
 def request_hash(*parts: Any) -> str:
