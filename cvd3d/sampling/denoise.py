@@ -97,14 +97,16 @@ class Denoiser:
         """The network calls of one pass."""
         return chunks(list(jobs_of(matchings, len(self.cover), len(self.text))), self.videos_per_call)
 
-    def __call__(self, z: Tensor, t: Tensor, matchings: Sequence[Tensor], after_call: Callable[[], None]) -> Tensor:
+    def __call__(
+        self, z: Tensor, t: Tensor, matchings: Sequence[Tensor], after_call: Callable[[float], None]
+    ) -> Tensor:
         """The guided prediction, averaged over the matchings (paper, Theorem A.3), over windows by their weights.
 
         Args:
             z: (V, C, T, h, w) noisy latents.
             t: the timestep.
             matchings: the partners (V,) of each matching.
-            after_call: called after each network call.
+            after_call: called after each network call with the share of the pass that it was.
 
         Returns:
             (V, C, T, h, w) float32.
@@ -114,13 +116,14 @@ class Denoiser:
         length = self.cover[0].stop - self.cover[0].start
         answers = z.new_zeros((len(jobs), 2, z.shape[1], length, *z.shape[-2:]), dtype=torch.float32)
         place = {job: i for i, job in enumerate(jobs)}
-        for number, call in enumerate(chunks(jobs, self.videos_per_call)):
+        calls = chunks(jobs, self.videos_per_call)
+        for number, call in enumerate(calls):
             if number % processes.count() == processes.rank():
                 out = self._call(z, t, call)
                 for job in call:
                     answers[place[job], : len(job.videos)] = out[: len(job.videos)]
                     out = out[len(job.videos) :]
-            after_call()
+            after_call(1 / len(calls))
         processes.add_up(answers)
         predictions = torch.zeros((len(self.text), *z.shape), dtype=torch.float32, device=z.device)
         shares = z.new_zeros(z.shape[0], dtype=torch.float32)

@@ -189,16 +189,15 @@ class CollaborativePipeline(DiffusionPipeline):
         with Progress(disable=not progress) as bars:
             bar = bars.add_task("Sampling videos", total=len(passes), completed=done)
             clock = _Clock(calls * (len(passes) - done) // len(passes), tell)
+
+            def after_call(share_of_pass: float) -> None:
+                bars.advance(bar, share_of_pass)
+                clock.tick()
+
             for number, (t, again) in enumerate(passes[done:], start=done + 1):
                 drawn = matcher.draw(Q, generator)
-                pieces = len(denoiser.calls(drawn))
                 for v, (x, noise) in anchors.items():
                     z[v] = self._noised(x, noise, t)
-
-                def after_call(pieces: int = pieces) -> None:
-                    bars.advance(bar, 1 / pieces)
-                    clock.tick()
-
                 prediction = denoiser(z, t, drawn, after_call)
                 previous = self.scheduler.step(prediction, t, z, eta=0.0).prev_sample
                 z = self._renoise(previous, int(t), steps, generator) if again else previous
