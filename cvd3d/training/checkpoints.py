@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,8 @@ import torch
 from torch import nn
 
 from cvd3d import processes
+from trajectories import InputError
+from trajectories.files import write_text
 
 
 class Average:
@@ -47,6 +50,24 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 def load_state(path: Path) -> dict[str, Any] | None:
     """The state saved at `path`, or None."""
     return torch.load(path, weights_only=True) if path.exists() else None
+
+
+def claim(path: Path, content: dict[str, Any], otherwise: str) -> None:
+    """Write what determines a run into its folder, or make sure that the folder is of no other run.
+
+    Args:
+        path: a JSON file of the run.
+        content: what it says; values that JSON does not know are written as text.
+        otherwise: the sentence about a file that says something else, after its path.
+
+    Raises:
+        InputError: the file says something else.
+    """
+    text = json.dumps(content, indent=2, default=str) + "\n"
+    if not path.exists():
+        write_text(path, text)
+    elif path.read_text() != text:
+        raise InputError(f"{path} {otherwise}")
 
 
 def trainable(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cvd3d import processes
 from cvd3d.model.lora import SwitchedLora
 from cvd3d.training.batches import Mixture, Source
+from cvd3d.training.checkpoints import claim
 from cvd3d.training.curves import draw_curve, draw_preview
 from cvd3d.training.diffusion import Networks, train_stage
 from cvd3d.training.filmed import FoldedClips, Framing, WarpedClips
 from cvd3d.training.homography import Warp
 from cvd3d.training.recipe import CROSS_VIEW, Stage
 from trajectories import InputError
-from trajectories.files import write_text
 
 SHOW_EVERY = 1000  # steps between two previews
 
@@ -64,7 +63,11 @@ def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
 
     _check(training)
     run.mkdir(parents=True, exist_ok=True)
-    _claim(run / "training.json", training, model)
+    claim(
+        run / "training.json",
+        {**asdict(training), "model": model},
+        "is of a training with other options; give --out a folder of its own.",
+    )
     pipeline = load_pipeline(model)
     device = processes.device()
     pipeline.to(device)
@@ -109,12 +112,3 @@ def _check(training: PairTraining) -> None:
             f"{training.pairs} pairs a step do not fall into {training.accumulate} batches on {processes.count()} "
             "processes; give a multiple."
         )
-
-
-def _claim(path: Path, training: PairTraining, model: Path | None) -> None:
-    """Write the options into the run folder, or make sure that the folder is not another training's."""
-    text = json.dumps({**asdict(training), "model": None if model is None else model}, indent=2, default=str) + "\n"
-    if not path.exists():
-        write_text(path, text)
-    elif path.read_text() != text:
-        raise InputError(f"{path} is of a training with other options; give --out a folder of its own.")

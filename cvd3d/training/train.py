@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from cvd3d.model.autoencoder import SmallAutoencoder
 from cvd3d.model.text import small_text_encoder, word_tokenizer
 from cvd3d.model.unet import CollaborativeUNet
 from cvd3d.training.autoencoder import train_autoencoder
-from cvd3d.training.checkpoints import save_state
+from cvd3d.training.checkpoints import claim, save_state
 from cvd3d.training.curves import draw_curve
 from cvd3d.training.diffusion import Networks, train_stage
 from cvd3d.training.pooled import PooledVideos
@@ -26,7 +25,6 @@ from cvd3d.training.recipe import Recipe
 from cvd3d.training.words import train_words
 from cvd3d.training.world.captions import VOCABULARY
 from trajectories import InputError
-from trajectories.files import write_text
 
 WORDS = "words"  # the text encoder's own stage, between the autoencoder's and the network's
 SAMPLING_STEPS, GUIDANCE = 16, 3.0  # what suits weights of this size
@@ -79,7 +77,11 @@ def train(run: Path, recipe: Recipe | None = None, until: str | None = None, sta
         raise InputError(f"There is no stage {until!r}; known: {', '.join(names)}.")
     wanted = names[: names.index(until) + 1] if until else names
     run.mkdir(parents=True, exist_ok=True)
-    _claim(run / "recipe.json", recipe, start)
+    claim(
+        run / "recipe.json",
+        {**asdict(recipe), "start": start},
+        "is another recipe's; give --out a folder of its own, or delete this one.",
+    )
     pools = {pool.name: pool for pool in recipe.pools}
     autoencoder, networks = build_networks(recipe)
     if start is not None:
@@ -139,15 +141,6 @@ def _load_weights(start: Path, autoencoder: SmallAutoencoder, networks: Networks
             ours.load_state_dict(theirs.state_dict())
         except RuntimeError:
             raise InputError(f"The model in {start} has another {type(ours).__name__} than the recipe.") from None
-
-
-def _claim(path: Path, recipe: Recipe, start: Path | None) -> None:
-    """Write the recipe into its run folder, or make sure that the folder is not another recipe's."""
-    text = json.dumps({**asdict(recipe), "start": None if start is None else str(start)}, indent=2) + "\n"
-    if not path.exists():
-        write_text(path, text)
-    elif path.read_text() != text:
-        raise InputError(f"{path} is another recipe's; give --out a folder of its own, or delete this one.")
 
 
 def write_latents(pool: Pool, run: Path, autoencoder: SmallAutoencoder) -> None:
