@@ -7,6 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from recon.export.whole import whole
 from recon.moving import MovingSplats
 from recon.splats import Splats
 from trajectories.errors import InputError
@@ -19,9 +20,8 @@ def save_motion(splats: MovingSplats, path: Path) -> None:
     """Write the paths, without the splats at rest."""
     tensors = {name: getattr(splats, name).cpu().contiguous() for name in TENSORS}
     about = {"format": FORMAT, "start": repr(splats.start), "end": repr(splats.end), "splats": str(len(splats))}
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(save(tensors, metadata=about))
-    beside.replace(path)
+    with whole(path) as beside:
+        beside.write_bytes(save(tensors, metadata=about))
 
 
 def load_motion(path: Path, rest: Splats) -> MovingSplats:
