@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvd3d.model.official_names import DESCRIPTIONS, LORA, lora_target, recognise
+from cvd3d.model.official_names import DESCRIPTIONS, LORA, lora_halves, recognise
 from cvd3d.model.tensor_files import read_tensors
 from trajectories import InputError
 
@@ -27,19 +27,18 @@ class SwitchedLora(nn.Module):
         if recognise(tensors) != LORA:
             raise InputError(f"{path} is not {DESCRIPTIONS[LORA]}.")
         self.active = True
-        halves: dict[str, dict[str, Tensor]] = {}
-        for key, tensor in tensors.items():
-            weight, side = lora_target(key) or (key, "")
-            halves.setdefault(weight, {})[side] = tensor.float()
+        halves, strange = lora_halves(tensors)
+        if strange:
+            raise InputError(f"{path}: the network has no place for {strange[0]}.")
         layers = dict(network.named_modules())
         for index, (weight, half) in enumerate(halves.items()):
             layer = layers.get(weight.removesuffix(".weight"))
-            if not isinstance(layer, nn.Linear) or half.keys() != {"up", "down"}:
+            if not isinstance(layer, nn.Linear):
                 raise InputError(f"{path}: the network has no place for {weight}.")
             if (half["up"].shape[0], half["down"].shape[1]) != layer.weight.shape:
                 raise InputError(f"{path}: the halves for {weight} are of a network of another size.")
-            self.register_buffer(f"up_{index}", half["up"], persistent=False)
-            self.register_buffer(f"down_{index}", half["down"], persistent=False)
+            self.register_buffer(f"up_{index}", half["up"].float(), persistent=False)
+            self.register_buffer(f"down_{index}", half["down"].float(), persistent=False)
             layer.register_forward_hook(self._add(index))
 
     def _add(self, index: int) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+
+from torch import Size, Tensor, nn
 
 UNET, MOTION_MODULE, CAMERA_CONTROL, CROSS_VIEW, LORA = (
     "unet", "motion module", "camera control", "cross-view", "LoRA",
@@ -39,6 +41,15 @@ def official_name(name: str) -> tuple[str, str]:
     return MOTION_MODULE, prefix + _transformer(rest)
 
 
+def official_shapes(network: nn.Module) -> dict[str, dict[str, tuple[str, Size]]]:
+    """For each kind of file, the key, our name and the shape of every parameter of a `CollaborativeUNet`."""
+    files: dict[str, dict[str, tuple[str, Size]]] = {}
+    for name, parameter in network.named_parameters():
+        kind, key = official_name(name)
+        files.setdefault(kind, {})[key] = name, parameter.shape
+    return files
+
+
 def lora_target(key: str) -> tuple[str, str] | None:
     """The official name of the weight that a LoRA's key belongs to, and "down" or "up"; None for another key."""
     match = re.fullmatch(r"(.*)\.processor\.to_(q|k|v|out)_lora\.(down|up)\.weight", key)
@@ -46,6 +57,24 @@ def lora_target(key: str) -> tuple[str, str] | None:
         return None
     attention, layer, side = match.groups()
     return f"{attention}.to_{layer}{'.0' if layer == 'out' else ''}.weight", side
+
+
+def lora_halves(tensors: Mapping[str, Tensor]) -> tuple[dict[str, dict[str, Tensor]], list[str]]:
+    """The "up" and "down" of each weight that a LoRA changes, by the weight's official name.
+
+    Returns:
+        The whole ones, and the names that are no LoRA's or whose other half is missing.
+    """
+    halves: dict[str, dict[str, Tensor]] = {}
+    strange = []
+    for key, tensor in tensors.items():
+        target = lora_target(key)
+        if target is None:
+            strange.append(key)
+        else:
+            halves.setdefault(target[0], {})[target[1]] = tensor
+    broken = [weight for weight, half in halves.items() if half.keys() != {"up", "down"}]
+    return {weight: half for weight, half in halves.items() if weight not in broken}, strange + broken
 
 
 def is_table(key: str) -> bool:
@@ -90,3 +119,9 @@ def _pose_encoder(rest: str) -> str:
             layer = official + layer.removeprefix(ours)
     layer = re.sub(r"to_out\.(weight|bias)", r"to_out.0.\1", layer)
     return f"encoder_down_attention_blocks.{scale}.{index}.{layer}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first few names, and how many more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

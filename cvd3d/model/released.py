@@ -23,8 +23,9 @@ from cvd3d.model.official_names import (
     MOTION_MODULE,
     UNET,
     is_table,
-    lora_target,
-    official_name,
+    listed,
+    lora_halves,
+    official_shapes,
     recognise,
 )
 from cvd3d.model.tensor_files import folder_config, read_tensors
@@ -68,21 +69,17 @@ def from_released(
             _merge_lora(files, lora)
     with init_empty_weights():
         network = CollaborativeUNet(**_sizes(files, paths))
-    expected: dict[str, dict[str, str]] = {kind: {} for kind in paths}
-    for name, _ in network.named_parameters():
-        kind, key = official_name(name)
-        expected[kind][key] = name
-    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    expected = official_shapes(network)
     state: dict[str, Tensor] = {}
     for kind, path in paths.items():
         tables = {key for key in files[kind] if is_table(key)}
         _check_tables(files[kind], tables, path)
         _check_keys(expected[kind].keys(), files[kind].keys() - tables, kind, path)
-        for key, name in expected[kind].items():
+        for key, (name, shape) in expected[kind].items():
             tensor = files[kind][key]
-            if tensor.shape != shapes[name]:
+            if tensor.shape != shape:
                 raise InputError(
-                    f"{path}: {key} has the shape {tuple(tensor.shape)}, and the network's is {tuple(shapes[name])}; "
+                    f"{path}: {key} has the shape {tuple(tensor.shape)}, and the network's is {tuple(shape)}; "
                     "the files are of networks of different sizes."
                 )
             state[name] = tensor.float()
@@ -117,17 +114,10 @@ def _from_ldm(tensors: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]
 
 def _merge_lora(files: dict[str, dict[str, Tensor]], path: str | Path) -> None:
     """Add up @ down to the weights that a LoRA names (rank and all; the official files carry no alpha)."""
-    halves: dict[str, dict[str, Tensor]] = {}
-    strange = []
-    for key, tensor in _read(path, LORA).items():
-        target = lora_target(key)
-        if target is None:
-            strange.append(key)
-        else:
-            halves.setdefault(target[0], {})[target[1]] = tensor
+    halves, strange = lora_halves(_read(path, LORA))
     for weight, half in halves.items():
         holder = next((tensors for tensors in files.values() if weight in tensors), None)
-        if holder is None or half.keys() != {"up", "down"}:
+        if holder is None:
             strange.append(weight)
             continue
         up, down = half["up"].float(), half["down"].float()
@@ -138,7 +128,7 @@ def _merge_lora(files: dict[str, dict[str, Tensor]], path: str | Path) -> None:
             )
         holder[weight] = holder[weight].float() + up @ down
     if strange:
-        raise InputError(f"{path}: the network has no place for {_listed(strange)}.")
+        raise InputError(f"{path}: the network has no place for {listed(strange, NAMED)}.")
 
 
 def _sizes(files: dict[str, dict[str, Tensor]], paths: dict[str, str | Path]) -> dict[str, Any]:
@@ -192,8 +182,8 @@ def _count(tensors: dict[str, Tensor], pattern: str) -> int:
 def _check_keys(expected: Iterable[str], found: Iterable[str], kind: str, path: str | Path) -> None:
     missing, unexpected = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or unexpected:
-        faults = [f"it lacks {_listed(missing)}"] * bool(missing)
-        faults += [f"the network has no place for {_listed(unexpected)}"] * bool(unexpected)
+        faults = [f"it lacks {listed(missing, NAMED)}"] * bool(missing)
+        faults += [f"the network has no place for {listed(unexpected, NAMED)}"] * bool(unexpected)
         raise InputError(f"{path} is not {DESCRIPTIONS[kind]} that fit the other files: {', and '.join(faults)}.")
 
 
@@ -206,9 +196,3 @@ def _check_tables(tensors: dict[str, Tensor], tables: Iterable[str], path: str |
         if table.ndim != 3 or not torch.allclose(table.float(), sinusoidal_positions(*table.shape[1:]), atol=1e-3):
             warnings.warn(f"{path}: {key} is not the usual table of sines and is not used.", stacklevel=4)
             return
-
-
-def _listed(names: list[str]) -> str:
-    """The first few names, and how many more."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

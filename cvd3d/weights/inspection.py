@@ -21,8 +21,9 @@ from cvd3d.model.official_names import (
     MOTION_MODULE,
     UNET,
     is_table,
-    lora_target,
-    official_name,
+    listed,
+    lora_halves,
+    official_shapes,
     recognise,
 )
 from cvd3d.model.tensor_files import folder_config, read_tensors, weights_file
@@ -182,8 +183,8 @@ def _check_complete(tensors: Mapping[str, Tensor], kind: str, sizes: dict[str, A
     found = {key for key in tensors if not is_table(key)}
     missing, strange = sorted(expected.keys() - found), sorted(found - expected.keys())
     if missing or strange:
-        faults = [f"it lacks {_listed(missing)}"] * bool(missing)
-        faults += [f"there is no place for {_listed(strange)}"] * bool(strange)
+        faults = [f"it lacks {listed(missing, NAMED)}"] * bool(missing)
+        faults += [f"there is no place for {listed(strange, NAMED)}"] * bool(strange)
         raise InputError(f"{path} has the names of {DESCRIPTIONS[kind]}, but {', and '.join(faults)}.")
     for key, shape in expected.items():
         if tensors[key].shape != shape:
@@ -197,8 +198,7 @@ def _expected(kind: str, sizes: dict[str, Any]) -> dict[str, Size]:
     """The keys and shapes of the kind's file in a network of such sizes."""
     with init_empty_weights():
         network = CollaborativeUNet(**sizes)
-    named = ((official_name(name), parameter.shape) for name, parameter in network.named_parameters())
-    return {key: shape for (of, key), shape in named if of == kind}
+    return {key: shape for key, (_, shape) in official_shapes(network)[kind].items()}
 
 
 def _check_edition(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -233,17 +233,11 @@ def _which_lora(tensors: Mapping[str, Tensor], path: Path) -> str:
 
 def _lora_sizes(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
     """As `_sizes`, of the levels that have attentions; every key has its other half."""
-    halves: dict[str, set[str]] = {}
-    strange = []
-    for key in tensors:
-        target = lora_target(key)
-        if target is None:
-            strange.append(key)
-        else:
-            halves.setdefault(target[0], set()).add(target[1])
-    strange += [weight for weight, sides in halves.items() if sides != {"up", "down"}]
+    _, strange = lora_halves(tensors)
     if strange:
-        raise InputError(f"{path} is not a whole LoRA: there is no place or no other half for {_listed(strange)}.")
+        raise InputError(
+            f"{path} is not a whole LoRA: there is no place or no other half for {listed(strange, NAMED)}."
+        )
     widths, layers = _levels(tensors, LORA)
     sizes: dict[str, Any] = {"block_out_channels": widths, "layers_per_block": layers, "attention_levels": len(widths)}
     if _LORA_TEXT in tensors:
@@ -271,8 +265,3 @@ def _ldm_sizes(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
         "block_out_channels": [*(ops[i] for i in sorted(ops)), last], "layers_per_block": min(ops) - 1,
         "cross_attention_dim": text, "in_channels": channels,
     }  # fmt: skip
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
