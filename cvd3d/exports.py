@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from recon.export.targets import TARGETS, Target
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from recon.capture import Capture
+    from recon.moving import MovingSplats
     from recon.splats import Splats
     from trajectories.rig import Rig
 
@@ -43,7 +47,7 @@ class Exported:
 
     @cached_property
     def splats(self) -> Splats:
-        """The splats, in our axes.
+        """The splats, in our axes; where they move, at the middle instant.
 
         Raises:
             InputError: the scene has none yet, an empty set, values that are not finite, or a file of something else.
@@ -60,6 +64,37 @@ class Exported:
             if not values.isfinite().all():
                 raise InputError(f"{path} has {name} that are not finite numbers; fit it anew.")
         return splats
+
+    @cached_property
+    def moving(self) -> MovingSplats | None:
+        """The splats with their paths over time, in our axes; None where all stand still.
+
+        Raises:
+            InputError: as `splats`, and a file of paths that are not theirs or not finite.
+        """
+        from recon.export.motion import load_motion
+        from trajectories.errors import InputError
+
+        path = self.folder / "motion.safetensors"
+        if not path.is_file():
+            return None
+        moving = load_motion(path, self.splats)
+        for name in ("shifts", "turns", "fades"):
+            if not getattr(moving, name).isfinite().all():
+                raise InputError(f"{path} has {name} that are not finite numbers; fit the scene anew.")
+        return moving if len(moving.moving) else None
+
+    @property
+    def over_time(self) -> Splats | MovingSplats:
+        """The splats, with their paths where they have some."""
+        return self.splats if self.moving is None else self.moving
+
+    @cached_property
+    def instants(self) -> np.ndarray:
+        """(T,) seconds, increasing: when its frames were taken."""
+        import numpy as np
+
+        return np.unique(self.capture.times)
 
     @cached_property
     def turned(self) -> Splats:
@@ -127,10 +162,16 @@ class Format:
     """Whether it says when a frame was taken."""
     loses: Callable[[Exported], list[str]] = lambda scene: []
     """What else it cannot hold."""
+    one_instant: bool = False
+    """Whether it shows the splats at one instant alone."""
     axes: str | None = None
     """The target that it is written for unless told; "blender", which is our own, where the format prefers none."""
     contents: tuple[str, ...] = ()
-    """What lies in it, where it is a folder."""
+    """What lies in it, where it is a folder; * and ? stand for any letters."""
+
+    def may_hold(self, name: str) -> bool:
+        """Whether a file or folder of that name may lie in it."""
+        return any(fnmatchcase(name, pattern) for pattern in self.contents)
 
     def cannot_hold(self, scene: Exported) -> list[str]:
         """What of a scene is not in the export, in words."""
@@ -139,6 +180,9 @@ class Format:
             lost += ["the splats"] if scene.has("splats.ply") else []
         elif scene.splats.sh_degree > self.sh_degree:
             lost.append(f"spherical harmonics above degree {self.sh_degree} (the splats have {scene.splats.sh_degree})")
+        if self.one_instant and scene.moving is not None:
+            middle = (scene.moving.start + scene.moving.end) / 2
+            lost.append(f"the motion (this is the middle instant, {middle:g} s)")
         if not self.cameras and scene.has("transforms.json"):
             lost.append("the cameras with their times" if scene.has_times else "the cameras")
         elif not self.time and scene.has_times:
@@ -186,6 +230,15 @@ def _ply(scene: Exported, out: Path) -> None:
     from recon.export.ply import save_ply
 
     save_ply(scene.turned, out)
+
+
+def _ply_sequence(scene: Exported, out: Path) -> None:
+    from recon.export.ply_sequence import write_ply_sequence
+    from trajectories.errors import InputError
+
+    if scene.moving is None:
+        raise InputError(f"The splats of {scene.folder} stand still, so one file holds them; export --to ply.")
+    write_ply_sequence(scene.moving, scene.instants, out, scene.target, show_progress=True)
 
 
 def _compressed_ply(scene: Exported, out: Path) -> None:
@@ -244,6 +297,8 @@ def _blender(scene: Exported, out: Path) -> None:
 
 
 def _video(scene: Exported, out: Path) -> None:
+    import numpy as np
+
     from recon.export.video import write_flight
     from trajectories.errors import InputError
     from viewer.playback import native_fps
@@ -254,7 +309,8 @@ def _video(scene: Exported, out: Path) -> None:
             f"The cameras of {scene.rig_file or scene.folder} stand still, so there is no path to film along; give one "
             "with --rig (cvd3d plan makes some)."
         )
-    write_flight(scene.splats, rig.cameras.reshape(-1), out, fps=native_fps(rig.times), show_progress=True)
+    cameras, times = rig.cameras.reshape(-1), np.tile(rig.times, rig.views)
+    write_flight(scene.over_time, cameras, times, out, fps=native_fps(rig.times), show_progress=True)
 
 
 def _html(scene: Exported, out: Path) -> None:
@@ -282,21 +338,44 @@ def _dnerf_loses(scene: Exported) -> list[str]:
 
 
 FORMATS = {
-    "ply": Format("splats for any viewer of 3D Gaussian Splatting", ".ply", _ply, 3, axes="blender"),
+    "ply": Format("splats for any viewer of 3D Gaussian Splatting", ".ply", _ply, 3, one_instant=True, axes="blender"),
+    "ply-sequence": Format(
+        "splats that move, a ply for each instant and a manifest of their times",
+        "-ply-sequence",
+        _ply_sequence,
+        3,
+        axes="blender",
+        contents=("manifest.json", "?????.ply"),
+    ),
     "compressed-ply": Format(
         "splats a quarter as large, for SuperSplat and PlayCanvas",
         ".compressed.ply",
         _compressed_ply,
         3,
+        one_instant=True,
         axes="blender",
     ),
-    "spz": Format("splats a sixth as large, for Niantic's tools and Spark", ".spz", _spz, 3, axes="opengl"),
-    "splat": Format("splats of one colour each, for antimatter15's viewer", ".splat", _splat, 0, axes="blender"),
+    "spz": Format(
+        "splats a sixth as large, for Niantic's tools and Spark", ".spz", _spz, 3, one_instant=True, axes="opengl"
+    ),
+    "splat": Format(
+        "splats of one colour each, for antimatter15's viewer", ".splat", _splat, 0, one_instant=True, axes="blender"
+    ),
     "gltf": Format(
-        "splats as glTF (KHR_gaussian_splatting), for Cesium and Babylon.js", ".glb", _gltf, 3, axes="opengl"
+        "splats as glTF (KHR_gaussian_splatting), for Cesium and Babylon.js",
+        ".glb",
+        _gltf,
+        3,
+        one_instant=True,
+        axes="opengl",
     ),
     "mesh": Format(
-        "coloured triangles as glTF, for any 3D program", "-mesh.glb", _mesh, loses=_mesh_loses, axes="opengl"
+        "coloured triangles as glTF, for any 3D program",
+        "-mesh.glb",
+        _mesh,
+        loses=_mesh_loses,
+        one_instant=True,
+        axes="opengl",
     ),
     "nerfstudio": Format(
         "a dataset for nerfstudio, with starting points",

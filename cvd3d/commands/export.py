@@ -56,7 +56,7 @@ class Export:
         out = self.out or Path(f"{scene.title}{chosen.ending}")
         if out.exists() and not self.force:
             raise InputError(f"{out} is already there; give another --out, or --force to replace it.")
-        if out.is_dir() and not {entry.name for entry in out.iterdir()} <= set(chosen.contents):
+        if out.is_dir() and not all(chosen.may_hold(entry.name) for entry in out.iterdir()):
             raise InputError(f"{out} holds more than an earlier export; give another --out.")
         lost = chosen.cannot_hold(scene)
         with whole(out) as beside:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from recon.export.whole import whole
 from recon.moving import MovingSplats
@@ -39,4 +41,19 @@ def load_motion(path: Path, rest: Splats) -> MovingSplats:
         raise InputError(f"{path} does not hold the paths of splats; make the scene's fit again.") from None
     if count != len(rest):
         raise InputError(f"{path} holds the paths of {count} splats and there are {len(rest)}; they belong to others.")
+    if not _sound(tensors, count):
+        raise InputError(f"{path} holds paths that do not fit one another; make the scene's fit again.")
     return MovingSplats(rest, **tensors, start=start, end=end)
+
+
+def _sound(tensors: dict[str, Tensor], count: int) -> bool:
+    """Whether the tensors have the shapes of `MovingSplats` and name splats that there are."""
+    moving, fades = tensors["moving"], tensors["fades"]
+    M, K = len(moving), fades.shape[-1] if fades.ndim else 0
+    return (
+        moving.dtype == torch.long
+        and all(tensors[name].shape == (M, K, 3) for name in ("shifts", "turns"))
+        and (moving.shape, fades.shape) == ((M,), (M, K))
+        and K >= 2
+        and bool(((moving >= 0) & (moving < count)).all())
+    )

@@ -13,6 +13,7 @@ from recon.export.whole import whole
 from trajectories.cameras import Cameras
 
 if TYPE_CHECKING:
+    from recon.moving import MovingSplats
     from recon.splats import Splats
 
 # For the same bytes every time: one thread, and no macroblock tree, which on small frames reads memory it never wrote.
@@ -39,13 +40,20 @@ def write_video(frames: Iterable[np.ndarray], path: Path | str, fps: float) -> N
 
 
 def write_flight(
-    splats: Splats, cameras: Cameras, path: Path | str, *, fps: float, show_progress: bool = False
+    splats: Splats | MovingSplats,
+    cameras: Cameras,
+    times: np.ndarray,
+    path: Path | str,
+    *,
+    fps: float,
+    show_progress: bool = False,
 ) -> None:
-    """Write what cameras (N,) see of splats, one after the other, on black.
+    """Write what cameras (F,) see of splats, one after the other, on black.
 
     Args:
-        splats: N Gaussians.
+        splats: N Gaussians, which may move.
         cameras: one a frame, in order.
+        times: (F,) seconds, when each looks.
         path: an mp4 file; one that is there already is replaced when the new one is whole.
         fps: frames a second.
         show_progress: show a bar.
@@ -54,7 +62,8 @@ def write_flight(
     from recon.render import render
 
     order = track(range(cameras.size), "Filming", show=show_progress)
-    write_video((render(splats, cameras[n : n + 1])[0].cpu().numpy() for n in order), path, fps)
+    seen = (render(splats.at(float(times[n])), cameras[n : n + 1])[0].cpu().numpy() for n in order)
+    write_video(seen, path, fps)
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:

@@ -10,13 +10,16 @@ from PIL import Image
 from cvd3d.cli import main
 from cvd3d.exports import FORMATS
 from recon.capture import load_capture
+from recon.export.motion import save_motion
 from recon.export.ply import load_ply, save_ply
 from recon.export.targets import TARGETS
 from recon.export.turn import turn_splats
+from recon.moving import MovingSplats
 from recon.points import PointCloud
 from recon.points import save_ply as save_points
 from recon.splats import Splats
 from trajectories.formats.nerfstudio import Transforms, read_transforms, write_transforms
+from trajectories.rig import Rig
 from trajectories.rig_file import save_rig
 from trajectories.rigs import make_rig
 
@@ -60,6 +63,18 @@ def scene(tmp_path, monkeypatch):
     fit = {"fit": done | {"options": {"hold_out": 3}}}
     (folder / "scene.json").write_text(json.dumps({"format": "cvd3d scene 1", "stages": fit}))
     return folder
+
+
+@pytest.fixture
+def moving_scene(scene):
+    """The same, in which every third splat flies 3 m along x from 0 to 0.125 s."""
+    rest = some_splats(1)
+    moving = torch.arange(0, N, 3)
+    shifts = torch.linspace(-1.5, 1.5, 4)[None, :, None] * torch.tensor([1.0, 0.0, 0.0])
+    M = len(moving)
+    moves = MovingSplats(rest, moving, shifts.repeat(M, 1, 1), torch.zeros(M, 4, 3), torch.zeros(M, 4), 0.0, 0.125)
+    save_motion(moves, scene / "motion.safetensors")
+    return moves
 
 
 @pytest.fixture
@@ -126,7 +141,68 @@ def test_mesh(scene, export):
 
 
 def test_the_table_is_tested_whole():
-    assert set(LOST) | {"html", "mesh"} == set(FORMATS)
+    assert set(LOST) | {"html", "mesh", "ply-sequence"} == set(FORMATS)
+
+
+@pytest.mark.parametrize("name", ["ply", "compressed-ply", "spz", "splat", "gltf"])
+def test_formats_of_one_instant_say_which_they_hold(name, scene, moving_scene, export):
+    said = export("tiny", "--to", name)
+    assert "the motion (this is the middle instant, 0.0625 s)" in said.splitlines()[-1]
+    if name == "ply":
+        torch.testing.assert_close(load_ply("tiny.ply").means, moving_scene.at(0.0625).means)
+
+
+def test_the_mesh_of_what_moves_is_that_of_the_middle(scene, moving_scene, export):
+    pytest.importorskip("open3d")
+    pytest.importorskip("trimesh")
+    assert "the motion (this is the middle instant, 0.0625 s)" in export("tiny", "--to", "mesh")
+
+
+def test_what_moves_as_a_sequence(scene, moving_scene, export, refused):
+    said = export("tiny", "--to", "ply-sequence", "--target", "unity")
+    assert said.endswith("ply-sequence cannot hold all of this scene: it leaves out the cameras with their times.\n")
+    assert f"Its axes: {TARGETS['unity'].words}." in said
+    out = scene.parent / "tiny-ply-sequence"
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert [frame["time"] for frame in manifest["frames"]] == [0.0, 0.125] and manifest["fps"] == 8
+    for frame in manifest["frames"]:
+        wanted = turn_splats(moving_scene.at(frame["time"]), TARGETS["unity"])
+        torch.testing.assert_close(load_ply(out / frame["file"]).means, wanted.means)
+    export("tiny", "--to", "ply-sequence", "--force")
+    torch.testing.assert_close(load_ply(out / "00001.ply").means, moving_scene.at(0.125).means)
+    (out / "notes.txt").touch()
+    assert "holds more than an earlier export" in refused("tiny", "--to", "ply-sequence", "--force")
+
+
+def test_what_stands_still_is_no_sequence(scene, moving_scene, refused):
+    none = torch.arange(0)
+    still = MovingSplats(moving_scene.rest, none, *(torch.zeros(0, 4, *end) for end in ((3,), (3,), ())), 0.0, 1.0)
+    for save in (lambda: save_motion(still, scene / "motion.safetensors"), (scene / "motion.safetensors").unlink):
+        save()
+        assert "stand still, so one file holds them; export --to ply" in refused("tiny", "--to", "ply-sequence")
+        assert [path.name for path in scene.parent.iterdir()] == ["tiny"]
+
+
+def test_a_video_of_what_moves_shows_each_instant(scene, moving_scene, export):
+    """Two flights from the same standing camera: one of the rig's clock, and one of the middle instant alone."""
+    import av
+
+    def film(name, times):
+        cameras = make_rig("orbit", 1, 1, width=32, height=24).cameras
+        save_rig(Rig(cameras[:, [0] * len(times)], times, ("eye",)), "eye.json")
+        export("tiny", "--to", "video", "--rig", "eye.json", "--out", name)
+        with av.open(name) as container:
+            return [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
+
+    first, last = film("moves.mp4", [0.0, 0.125])
+    middle, _ = film("middle.mp4", [0.0625, 0.06251])
+    assert np.abs(first - last).mean() > 8 and np.abs(first - middle).mean() > 8
+
+
+def test_paths_that_are_not_finite_are_refused(scene, moving_scene, refused):
+    moving_scene.turns[1, 2, 0] = torch.inf
+    save_motion(moving_scene, scene / "motion.safetensors")
+    assert "has turns that are not finite numbers" in refused("tiny", "--to", "ply")
 
 
 def test_the_help_names_formats_and_targets(capsys):
@@ -219,6 +295,6 @@ def test_scenes_without_sound_splats(scene, refused):
     save_ply(some_splats(1, 0), scene / "splats.ply")
     assert "holds no splats" in refused("tiny", "--to", "spz")
     (scene / "splats.ply").unlink()
-    for name in ("ply", "video", "html", "mesh"):
+    for name in ("ply", "ply-sequence", "video", "html", "mesh"):
         assert "has no splats.ply yet" in refused("tiny", "--to", name)
     assert [path.name for path in scene.parent.iterdir()] == ["tiny"]

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from recon.capture import Capture, Still
+from recon.moving import MovingSplats
 from recon.points import PointCloud
 from recon.splats import Splats
 from trajectories.cameras import Cameras, intrinsics_from_fov
@@ -31,6 +32,15 @@ def some_splats():
         )
 
     return make
+
+
+@pytest.fixture
+def moving_splats(some_splats):
+    """Seven splats, of which the second and the last move, turn and fade from 0 to 2 seconds."""
+    generator = torch.Generator().manual_seed(9)
+    shifts, turns = (torch.randn(2, 5, 3, generator=generator) for _ in range(2))
+    fades = torch.randn(2, 5, generator=generator)
+    return MovingSplats(some_splats(2), torch.tensor([1, 6]), shifts, turns, fades, 0.0, 2.0)
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -37,3 +39,19 @@ def test_what_is_no_motion_of_these_splats_is_refused(splats, tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match="does not hold the paths of splats"):
         load_motion(path, splats.rest)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"moving": torch.tensor([0, 4])},
+        {"moving": torch.tensor([0.0, 3.0])},
+        {"shifts": torch.zeros(2, 4, 3)},
+        {"turns": torch.zeros(3, 5, 3)},
+        {"fades": torch.zeros(2)},
+    ],
+)
+def test_paths_that_do_not_fit_one_another_are_refused(changes, splats, tmp_path):
+    save_motion(replace(splats, **changes), tmp_path / "motion.safetensors")
+    with pytest.raises(InputError, match="paths that do not fit one another"):
+        load_motion(tmp_path / "motion.safetensors", splats.rest)
