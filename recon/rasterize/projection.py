@@ -18,6 +18,7 @@ from recon.rasterize.reference import ALPHA_MIN, EXTENT_SIGMAS, FIELD_MARGIN
 from recon.rasterize.threads import even_parts, run
 
 BLOCK = 512  # Gaussians whose camera gradients are summed together; fixed, so that the order of sums is
+COEFFICIENTS = 25  # of spherical harmonics up to degree 4
 RAW_COLORS = -1  # in place of a degree: colours are given, not spherical harmonics
 
 
@@ -309,6 +310,17 @@ def _basis(degree, x, y, z, basis):
         basis[13] = -0.4570457994644658 * x * (5 * z * z - 1)
         basis[14] = 1.445305721320277 * z * (x * x - y * y)
         basis[15] = -0.5900435899266435 * x * (x * x - 3 * y * y)
+    if degree >= 4:
+        xx, yy, zz = x * x, y * y, z * z
+        basis[16] = 2.5033429417967046 * x * y * (xx - yy)
+        basis[17] = -1.7701307697799304 * y * z * (3 * xx - yy)
+        basis[18] = 0.9461746957575601 * x * y * (7 * zz - 1)
+        basis[19] = -0.6690465435572892 * y * z * (7 * zz - 3)
+        basis[20] = 0.10578554691520431 * (35 * zz * zz - 30 * zz + 3)
+        basis[21] = -0.6690465435572892 * x * z * (7 * zz - 3)
+        basis[22] = 0.47308734787878004 * (xx - yy) * (7 * zz - 1)
+        basis[23] = -1.7701307697799304 * x * z * (xx - 3 * yy)
+        basis[24] = 0.6258357354491761 * (xx * (xx - 3 * yy) - yy * (3 * xx - yy))
 
 
 @njit(error_model="numpy")
@@ -332,6 +344,18 @@ def _basis_slope(degree, x, y, z, w):
         gy += 3.540261539559861 * x * y * w[15]
         gz += 2.890611442640554 * x * y * w[10] - 4.570457994644658 * (y * z * w[11] + x * z * w[13])
         gz += 0.3731763325901154 * (15 * z * z - 3) * w[12] + 1.445305721320277 * (x * x - y * y) * w[14]
+    if degree >= 4:
+        xx, yy, zz, xyz = x * x, y * y, z * z, x * y * z
+        gx += 2.5033429417967046 * (y * (3 * xx - yy) * w[16] + x * (xx - 3 * yy) * w[24])
+        gx += 0.9461746957575601 * (7 * zz - 1) * (y * w[18] + x * w[22]) - 10.620784618679583 * xyz * w[17]
+        gx += -0.6690465435572892 * z * (7 * zz - 3) * w[21] - 5.310392309339791 * z * (xx - yy) * w[23]
+        gy += 2.5033429417967046 * (x * (xx - 3 * yy) * w[16] - y * (3 * xx - yy) * w[24])
+        gy += 0.9461746957575601 * (7 * zz - 1) * (x * w[18] - y * w[22]) + 10.620784618679583 * xyz * w[23]
+        gy += -0.6690465435572892 * z * (7 * zz - 3) * w[19] - 5.310392309339791 * z * (xx - yy) * w[17]
+        gz += -1.7701307697799304 * (y * (3 * xx - yy) * w[17] + x * (xx - 3 * yy) * w[23])
+        gz += 13.246445740605842 * xyz * w[18] + 6.623222870302921 * z * (xx - yy) * w[22]
+        gz += -0.6690465435572892 * (21 * zz - 3) * (y * w[19] + x * w[21])
+        gz += 2.1157109383040862 * z * (7 * zz - 3) * w[20]
     return gx, gy, gz
 
 
@@ -347,7 +371,7 @@ def _direction(n, c, means, eyes):
 def _color(first, last, seen, places, table, per_camera, degree, means, eyes, splat_colors):
     """Colours of the seen splats first..last."""
     count = len(means)
-    basis = np.empty(16, np.float32)
+    basis = np.empty(COEFFICIENTS, np.float32)
     terms = (degree + 1) * (degree + 1)
     for i in range(first, last):
         c, n, m = seen[i] // count, seen[i] % count, places[seen[i]]
@@ -400,7 +424,7 @@ def _unproject(
 ):
     """Gradients of the Gaussians of blocks first..last."""
     count, cameras = len(means), len(matrices)
-    basis, weights = np.empty(16, np.float32), np.empty(16, np.float32)
+    basis, weights = np.empty(COEFFICIENTS, np.float32), np.empty(COEFFICIENTS, np.float32)
     terms = (degree + 1) * (degree + 1)
     for n in range(first * BLOCK, min(last * BLOCK, count)):
         mean_x, mean_y, mean_z = 0.0, 0.0, 0.0

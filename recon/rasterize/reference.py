@@ -30,10 +30,10 @@ def rotation_matrices(quats: Tensor) -> Tensor:
 
 
 def spherical_harmonics(degree: int, directions: Tensor, coefficients: Tensor) -> Tensor:
-    """Real spherical harmonics up to degree 3 (Sloan, "Efficient Spherical Harmonic Evaluation", JCGT 2013).
+    """Real spherical harmonics up to degree 4 (Sloan, "Efficient Spherical Harmonic Evaluation", JCGT 2013).
 
     Args:
-        degree: 0 to 3; the first (degree + 1)**2 coefficients count.
+        degree: 0 to 4; the first (degree + 1)**2 coefficients count.
         directions: (..., 3), of any length.
         coefficients: (..., K, 3).
 
@@ -61,6 +61,18 @@ def spherical_harmonics(degree: int, directions: Tensor, coefficients: Tensor) -
             -0.4570457994644658 * x * (5 * z * z - 1),
             1.445305721320277 * z * (x * x - y * y),
             -0.5900435899266435 * x * (x * x - 3 * y * y),
+        ]
+    if degree >= 4:
+        basis += [
+            2.5033429417967046 * x * y * (x * x - y * y),
+            -1.7701307697799304 * y * z * (3 * x * x - y * y),
+            0.9461746957575601 * x * y * (7 * z * z - 1),
+            -0.6690465435572892 * y * z * (7 * z * z - 3),
+            0.10578554691520431 * (35 * z**4 - 30 * z * z + 3),
+            -0.6690465435572892 * x * z * (7 * z * z - 3),
+            0.47308734787878004 * (x * x - y * y) * (7 * z * z - 1),
+            -1.7701307697799304 * x * z * (x * x - 3 * y * y),
+            0.6258357354491761 * (x * x * (x * x - 3 * y * y) - y * y * (3 * x * x - y * y)),
         ]
     return (torch.stack(basis, -1)[..., None] * coefficients[..., : len(basis), :]).sum(-2)
 

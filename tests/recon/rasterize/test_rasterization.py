@@ -258,7 +258,7 @@ def test_numbers_that_are_not_finite_are_not_drawn(make_scene):
         ({"rasterize_mode": "sharp"}, "sharp"),
         ({"render_mode": "depth"}, "depth"),
         ({"near_plane": 0.0}, "near_plane"),
-        ({"sh_degree": 4}, "sh_degree is 4"),
+        ({"sh_degree": 5}, "sh_degree is 5"),
         ({"sh_degree": None}, "colors has shape"),
         ({"sh_degree": 3, "colors": torch.zeros(200, 9, 3)}, "needs 16"),
         ({"means": torch.zeros(200, 3, dtype=torch.float64)}, "float64"),
