@@ -11,7 +11,7 @@ import torch
 from recon.capture import Capture
 from recon.far_shell import far_shell
 from recon.plane_sweep import strongest_channel, sweep
-from recon.points import PointCloud
+from recon.points import PointCloud, thinned
 from recon.tracks import find_tracks
 from recon.triangulation import track_quality, triangulate
 from recon.views import extent, focus_point, inverse_depth_range, neighbors, spread_views
@@ -55,8 +55,8 @@ def initial_points(
         references = spread_views(chosen.cameras, 8)
         references_shown = track(references, "depth by plane sweep", show_progress)
         swept = swept_points(chosen.cameras, images, references_shown, guide=points)
-        points = points + _at_most(swept, max(limit - len(points), 0), generator)
-    points = _at_most(points, limit, generator)
+        points = points + thinned(swept, max(limit - len(points), 0), generator)
+    points = thinned(points, limit, generator)
     if len(points) < 50:
         points = points + _random_points(chosen.cameras, images, 2000, generator)
         warnings.warn(
@@ -199,13 +199,6 @@ def _bilinear(images: np.ndarray, views: np.ndarray, pixels: np.ndarray) -> np.n
     top = images[views, y0, x0] * (1 - fx) + images[views, y0, x0 + 1] * fx
     bottom = images[views, y0 + 1, x0] * (1 - fx) + images[views, y0 + 1, x0 + 1] * fx
     return np.asarray(top * (1 - fy) + bottom * fy)
-
-
-def _at_most(points: PointCloud, limit: int, generator: torch.Generator) -> PointCloud:
-    if len(points) <= limit:
-        return points
-    keep = torch.randperm(len(points), generator=generator)[:limit].sort().values.numpy()
-    return PointCloud(points.positions[keep], points.colors[keep], f"{points.source} ({limit} of {len(points)})")
 
 
 def _random_points(cameras: Cameras, images: np.ndarray, count: int, generator: torch.Generator) -> PointCloud:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trajectories.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 SOURCE_COMMENT = "source: "
 
@@ -51,6 +55,16 @@ class PointCloud:
             np.concatenate([self.colors, other.colors]),
             "; ".join(source for source in (self.source, other.source) if source),
         )
+
+
+def thinned(points: PointCloud, limit: int, generator: torch.Generator) -> PointCloud:
+    """At most `limit` of the points, in their order; the generator draws which stay."""
+    import torch
+
+    if len(points) <= limit:
+        return points
+    keep = torch.randperm(len(points), generator=generator)[:limit].sort().values.numpy()
+    return PointCloud(points.positions[keep], points.colors[keep], f"{points.source} ({limit} of {len(points)})")
 
 
 def save_ply(points: PointCloud, path: Path | str) -> None:

@@ -6,26 +6,29 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from torch import Tensor
 
 from recon.capture import Capture
 from recon.checkpoints import load_checkpoint, save_checkpoint
+from recon.fit.frames import Frames
 from recon.fit.optimization import Optimization
 from recon.fit.quality import evaluate, held_out_frames
 from recon.fit.settings import FitSettings
 from recon.moving import MovingSplats, settle
-from recon.points import PointCloud
+from recon.points import PointCloud, thinned
 from recon.progress import progress_bar
 from recon.splats import Splats, from_points
 from recon.views import extent
 from trajectories.cameras import Cameras
+from trajectories.errors import InputError
 
 CHECKPOINT_FILE = "fit.pt"
 METRICS_FILE = "metrics.json"
@@ -41,7 +44,8 @@ class FitResult:
     splats: Splats | MovingSplats
     """On the CPU, detached."""
     metrics: dict[str, Any]
-    """As in metrics.json: `splats`, `steps`, and for `held_out` and `training` frames `psnr`, `ssim`, `per_frame`."""
+    """As in metrics.json: `splats`, `steps`, for `held_out` and `training` frames `psnr`, `ssim`, `per_frame`, and
+    `confidence`: how much each fitted frame counted in the end."""
 
 
 def fit(
@@ -54,6 +58,7 @@ def fit(
     on_step: Callable[[int, Splats | MovingSplats], None] | None = None,
     show_progress: bool = False,
     device: torch.device | str = "cpu",
+    confidence: Sequence[float] | None = None,
 ) -> FitResult:
     """Fit splats to the frames of a capture.
 
@@ -68,21 +73,23 @@ def fit(
         on_step: called after each step with its number (from 1) and the splats, which share memory with the fit.
         show_progress: draw a progress bar.
         device: where to fit.
+        confidence: (N,) how much each frame counts; all alike unless given.
 
     Raises:
-        InputError: one frame, cameras in one place, an image that does not open, or fewer than two points.
+        InputError: one frame, cameras in one place, an image that does not open, fewer than two points, or more splats
+            than there is memory for.
         FloatingPointError: values that are not finite come back at ever smaller steps.
     """
     capture.check_parallax()
-    cameras = capture.cameras
+    _check_memory(settings)
     held_out = held_out_frames(len(capture), settings.hold_out)
     training = [index for index in range(len(capture)) if index not in held_out]
-    frames = torch.from_numpy(np.stack([_to_uint8(capture.image(index)) for index in range(len(capture))]))
-    viewmats = torch.as_tensor(cameras.viewmats, dtype=torch.float32, device=device)
-    Ks = torch.tensor(cameras.K, dtype=torch.float32, device=device)
-    start = from_points(points, settings.sh_degree, generator)
-    run = Optimization.start(start, settings, scene_scale(cameras), capture.times, generator, device)
-    fingerprint = _fingerprint(capture, points, settings)
+    given = torch.ones(len(capture)) if confidence is None else torch.as_tensor(confidence, dtype=torch.float32)
+    frames = Frames(capture, settings.frame_memory, device, points if settings.depth_weight else None)
+    start = from_points(thinned(points, settings.cap, generator), settings.sh_degree, generator)
+    scale = scene_scale(capture.cameras)
+    run = Optimization(start, settings, scale, capture.times, training, given, generator, device)
+    fingerprint = _fingerprint(capture, points, settings, given)
     checkpoint = folder / CHECKPOINT_FILE if folder else None
     if checkpoint and (state := load_checkpoint(checkpoint, fingerprint)):
         run.restore(state)
@@ -91,12 +98,12 @@ def fit(
         task = bar.add_task("fitting splats", total=settings.steps, completed=run.step, status="")
         while run.step < settings.steps:
             if not run.order:
-                run.order = torch.randperm(len(training), generator=generator).tolist()
-            index = training[run.order.pop()]
-            target, K = frames[index].to(device).float() / 255.0, Ks[index]
+                order = torch.randperm(len(training), generator=generator)
+                run.order = [training[place] for place in order.tolist()]
+            target = frames[run.order.pop()]
             if run.step < settings.coarse_until * settings.steps:
-                target, K = _half(target, K)
-            loss, fault = run.advance(viewmats[index], K, target, float(capture.times[index]))
+                target = target.halved()
+            loss, fault = run.advance(target)
             if fault:
                 setbacks += 1
                 if setbacks > MAX_SETBACKS:
@@ -127,6 +134,7 @@ def fit(
         "moving": len(splats.moving) if isinstance(splats, MovingSplats) else 0,
         "held_out": evaluate(splats, capture, held_out, settings.background),
         "training": evaluate(splats, capture, training[:: -(-len(training) // 32)], settings.background),
+        "confidence": {str(frame): round(run.confidence.weight(frame), 4) for frame in training},
     }
     if folder:
         _write_json(metrics, folder / METRICS_FILE)
@@ -138,19 +146,22 @@ def scene_scale(cameras: Cameras) -> float:
     return 1.1 * extent(cameras)
 
 
-def _half(image: Tensor, K: Tensor) -> tuple[Tensor, Tensor]:
-    """An image (H, W, 3) at half size and its intrinsics; an odd last row or column is left out."""
-    pooled = torch.nn.functional.avg_pool2d(image.permute(2, 0, 1), 2).permute(1, 2, 0).contiguous()
-    return pooled, K * K.new_tensor([[0.5], [0.5], [1.0]])
+def _check_memory(settings: FitSettings) -> None:
+    """Refuse a cap that this machine's memory cannot hold."""
+    floats = 11 + 3 * (settings.sh_degree + 1) ** 2 + 7 * settings.knots
+    # Parameters, gradients, two moments, the copy to fall back to, and while splats are added a second set.
+    most = int(psutil.virtual_memory().total // (4 * floats * 10))
+    if settings.cap > most:
+        raise InputError(
+            f"The cap of {settings.cap} splats needs more than this machine's memory; give at most {most}, and fewer "
+            "where other programs run."
+        )
 
 
-def _to_uint8(image: np.ndarray) -> np.ndarray:
-    return np.round(image * 255.0).astype(np.uint8)
-
-
-def _fingerprint(capture: Capture, points: PointCloud, settings: FitSettings) -> str:
+def _fingerprint(capture: Capture, points: PointCloud, settings: FitSettings, confidence: Tensor) -> str:
     digest = hashlib.sha256(json.dumps(asdict(settings), sort_keys=True).encode())
-    for array in (capture.cameras.c2w, capture.cameras.K, capture.times, points.positions, points.colors):
+    cameras = capture.cameras
+    for array in (cameras.c2w, cameras.K, capture.times, points.positions, points.colors, confidence.numpy()):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

@@ -2,85 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from recon.fit.confidence import Confidence
+from recon.fit.depth import depth_loss
+from recon.fit.exposure import Exposures
+from recon.fit.frames import Target
 from recon.fit.settings import FitSettings
 from recon.metrics import photometric_loss
 from recon.moving import MovingSplats
 from recon.splats import Splats
 
+if TYPE_CHECKING:
+    from recon.rasterize.strategies import Densification
 
-@dataclass
+
 class Optimization:
-    """A fit at one of its steps."""
+    """A fit at one of its steps.
 
-    settings: FitSettings
-    parameters: dict[str, torch.nn.Parameter]
-    optimizers: dict[str, torch.optim.Optimizer]
-    base_rates: dict[str, float]
-    densification: Any
-    generator: torch.Generator
-    scale: float
-    """Scene scale in metres."""
-    start_time: float
-    end_time: float
-    """Seconds between which splats move."""
-    step: int = 0
-    rate: float = 1.0
-    order: list[int] = field(default_factory=list)
+    Args:
+        splats: where it starts.
+        settings: see `FitSettings`.
+        scale: scene scale in metres.
+        times: (N,) seconds of all frames of the capture, between which splats move.
+        fitted: the frames that are fitted.
+        confidence: (N,) how much each frame counts from the start.
+        generator: every random draw comes from it; a CPU generator.
+        device: where to fit.
+    """
 
-    @classmethod
-    def start(
-        cls,
+    def __init__(
+        self,
         splats: Splats,
         settings: FitSettings,
         scale: float,
         times: np.ndarray,
+        fitted: Sequence[int],
+        confidence: Tensor,
         generator: torch.Generator,
         device: torch.device | str,
-    ) -> Optimization:
-        """The first step of a fit that starts from splats, of a scene of that scale, to frames at times in seconds."""
-        from recon.rasterize.strategies import Densification, default_strategy, mcmc_strategy
-
-        tensors = {
-            "means": splats.means,
-            "scales": splats.log_scales,
-            "quats": splats.quats,
-            "opacities": splats.logit_opacities,
-            "sh0": splats.sh[:, :1],
-            "shN": splats.sh[:, 1:],
+    ) -> None:
+        self.settings, self.scale, self.generator = settings, scale, generator
+        self.start_time, self.end_time = float(times.min()), float(times.max())
+        self.parameters = _parameters(splats, settings.knots, device)
+        self.base_rates = settings.rates(scale)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            name: torch.optim.Adam([parameter], lr=self.base_rates[name], eps=1e-15, fused=True)
+            for name, parameter in self.parameters.items()
         }
-        if settings.knots:
-            N, K = len(splats), settings.knots
-            tensors |= {"shifts": torch.zeros(N, K, 3), "turns": torch.zeros(N, K, 3), "fades": torch.zeros(N, K)}
-        parameters = {name: torch.nn.Parameter(tensor.clone().to(device)) for name, tensor in tensors.items()}
-        rates = settings.rates(scale)
-        optimizers: dict[str, torch.optim.Optimizer] = {
-            name: torch.optim.Adam([parameters[name]], lr=rates[name], eps=1e-15, fused=True) for name in parameters
-        }
-        schedule = {
-            "refine_start_iter": settings.steps // 10,
-            "refine_stop_iter": settings.steps * 6 // 10,
-            "refine_every": settings.refine_every,
-        }
-        densification = None
-        if settings.densify == "mcmc":
-            strategy = mcmc_strategy(cap_max=settings.cap, **schedule)
-            densification = Densification(strategy, parameters, optimizers, generator, packed=False)
-        elif settings.densify == "default":
-            # Opacity resets need thousands of steps to heal, more than these fits have.
-            options = {"grow_grad2d": settings.grow_grad2d, "reset_every": 2 * settings.steps}
-            densification = Densification(
-                default_strategy(**schedule, **options), parameters, optimizers, generator, scale, packed=False
-            )
-        first, last = float(times.min()), float(times.max())
-        return cls(settings, parameters, optimizers, rates, densification, generator, scale, first, last)
+        self.densification = self._densification()
+        self.confidence = Confidence(confidence, settings.confidence == "learnt")
+        self.exposures = Exposures(fitted, settings.exposure_rate, device) if settings.exposure else None
+        self.step, self.rate = 0, 1.0
+        self.order: list[int] = []
+        """Fitted frames that are still to come in this round."""
 
     def splats(self) -> Splats | MovingSplats:
         """The splats as they are; they share memory with the parameters."""
@@ -89,50 +69,20 @@ class Optimization:
         rest = Splats(p["means"], p["quats"], p["scales"], p["opacities"], sh)
         return self._moving(rest, p) if self.settings.knots else rest
 
-    def _moving(self, rest: Splats, p: Mapping[str, Tensor]) -> MovingSplats:
-        every = torch.arange(len(rest), device=rest.means.device)
-        return MovingSplats(rest, every, p["shifts"], p["turns"], p["fades"], self.start_time, self.end_time)
-
-    def advance(self, viewmat: Tensor, K: Tensor, target: Tensor, time: float) -> tuple[float, str | None]:
-        """One step, towards an image (H, W, 3) seen at a time in seconds.
+    def advance(self, target: Target) -> tuple[float, str | None]:
+        """One step, towards a frame.
 
         Returns:
             the loss, and the name of what was not finite; then nothing has changed but the random generator.
         """
-        from recon.rasterize import rasterization
-
-        p, settings = self.parameters, self.settings
-        height, width = target.shape[:2]
-        background = settings.background
-        if background is None:
-            backgrounds = torch.rand(1, 3, generator=self.generator).to(target.device)
-        else:
-            backgrounds = torch.tensor([background], device=target.device)
-        # All degrees are in by half of the steps.
-        degree = min(settings.sh_degree, 2 * (settings.sh_degree + 1) * self.step // settings.steps)
-        sh = torch.cat([p["sh0"], p["shN"][:, : (degree + 1) ** 2 - 1]], dim=1)
-        splats: Splats = Splats(p["means"], p["quats"], p["scales"], p["opacities"], sh)
-        if settings.knots:
-            splats = self._moving(splats, p).at(time)
-        images, _, meta = rasterization(
-            splats.means,
-            splats.quats,
-            splats.log_scales.exp(),
-            splats.logit_opacities.sigmoid(),
-            splats.sh,
-            viewmat[None],
-            K[None],
-            width,
-            height,
-            sh_degree=degree,
-            packed=False,
-            backgrounds=backgrounds,
-        )
-        loss = photometric_loss(images[0], target, settings.ssim_weight)
-        if settings.densify == "mcmc":
-            loss = loss + 0.01 * p["opacities"].sigmoid().mean() + 0.01 * p["scales"].exp().mean()
-        if settings.knots:
-            loss = loss + settings.stillness * p["shifts"].abs().mean() / self.scale
+        settings = self.settings
+        image, depth, meta = self._render(target)
+        if self.exposures:
+            image = self.exposures.apply(image, target.frame)
+        error = photometric_loss(image, target.image, settings.ssim_weight)
+        loss = self.confidence.weight(target.frame) * error + self._regularisation()
+        if depth is not None and target.seen is not None:
+            loss = loss + settings.depth_weight * depth_loss(depth, target.seen, self.scale)
         if self.densification:
             self.densification.before_backward(self.step, meta)
         loss.backward()
@@ -141,15 +91,16 @@ class Optimization:
         if fault:
             self._clear_gradients()
             return value, fault
+        fall = 0.01 ** (self.step / settings.steps)
         for name, optimizer in self.optimizers.items():
-            decay = 0.01 ** (self.step / settings.steps) if name in ("means", "shifts", "turns") else 1.0
+            decay = fall if name in ("means", "shifts", "turns") else 1.0
             optimizer.param_groups[0]["lr"] = self.base_rates[name] * self.rate * decay
             optimizer.step()
+        if self.exposures:
+            self.exposures.advance(self.rate * fall**0.5)
         self._clear_gradients()
+        self.confidence.saw(target.frame, float(error.detach()))
         if self.densification:
-            if settings.densify == "default" and len(p["means"]) >= settings.cap:
-                # gsplat's DefaultStrategy knows no cap, but it can be told that its time is over.
-                self.densification.strategy.refine_stop_iter = 0
             self.densification.after_backward(self.step, meta)
         self.step += 1
         return value, None
@@ -168,6 +119,8 @@ class Optimization:
             "densification": {key: _copy(value) for key, value in self.densification.state.items()}
             if self.densification
             else {},
+            "exposures": self.exposures.state() if self.exposures else {},
+            "losses": self.confidence.losses.clone(),
             "generator": self.generator.get_state(),
         }
 
@@ -190,7 +143,80 @@ class Optimization:
             for key, value in state["densification"].items():
                 value = _copy(value)
                 self.densification.state[key] = value.to(device) if isinstance(value, Tensor) else value
+        if self.exposures:
+            self.exposures.restore(state["exposures"])
+        self.confidence.losses = state["losses"].clone()
         self.generator.set_state(state["generator"])
+
+    def _densification(self) -> Densification | None:
+        from recon.rasterize.strategies import Densification, default_strategy, mcmc_strategy
+
+        settings = self.settings
+        if settings.densify == "none":
+            return None
+        schedule = {
+            "refine_start_iter": settings.steps // 10,
+            "refine_stop_iter": settings.steps * 6 // 10,
+            "refine_every": settings.refine_every,
+            "cap_max": settings.cap,
+        }
+        if settings.densify == "mcmc":
+            strategy = mcmc_strategy(**schedule)
+        else:
+            # Opacity resets need thousands of steps to heal, more than these fits have.
+            options = {"grow_grad2d": settings.grow_grad2d, "absgrad": settings.absgrad}
+            strategy = default_strategy(**schedule, **options, reset_every=2 * settings.steps)
+        return Densification(strategy, self.parameters, self.optimizers, self.generator, self.scale, packed=False)
+
+    def _moving(self, rest: Splats, p: Mapping[str, Tensor]) -> MovingSplats:
+        every = torch.arange(len(rest), device=rest.means.device)
+        return MovingSplats(rest, every, p["shifts"], p["turns"], p["fades"], self.start_time, self.end_time)
+
+    def _render(self, target: Target) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
+        """The image (H, W, 3) and, where its loss is wanted, the depth (H, W) that a frame sees, and gsplat's meta."""
+        from recon.rasterize import rasterization
+
+        p, settings = self.parameters, self.settings
+        height, width = target.image.shape[:2]
+        if settings.background is None:
+            backgrounds = torch.rand(1, 3, generator=self.generator).to(target.image.device)
+        else:
+            backgrounds = torch.tensor([settings.background], device=target.image.device)
+        # All degrees are in by half of the steps.
+        degree = min(settings.sh_degree, 2 * (settings.sh_degree + 1) * self.step // settings.steps)
+        sh = torch.cat([p["sh0"], p["shN"][:, : (degree + 1) ** 2 - 1]], dim=1)
+        splats: Splats = Splats(p["means"], p["quats"], p["scales"], p["opacities"], sh)
+        if settings.knots:
+            splats = self._moving(splats, p).at(target.time)
+        with_depth = settings.depth_weight > 0
+        images, _, meta = rasterization(
+            splats.means,
+            splats.quats,
+            splats.log_scales.exp(),
+            splats.logit_opacities.sigmoid(),
+            splats.sh,
+            target.viewmat[None],
+            target.K[None],
+            width,
+            height,
+            sh_degree=degree,
+            packed=False,
+            backgrounds=backgrounds,
+            render_mode="RGB+ED" if with_depth else "RGB",
+            absgrad=bool(self.densification and self.densification.absgrad),
+        )
+        return images[0, ..., :3], images[0, ..., 3] if with_depth else None, meta
+
+    def _regularisation(self) -> Tensor | float:
+        p, settings = self.parameters, self.settings
+        loss: Tensor | float = 0.0
+        if settings.opacity_reg:
+            loss = loss + settings.opacity_reg * p["opacities"].sigmoid().mean()
+        if settings.scale_reg:
+            loss = loss + settings.scale_reg * p["scales"].exp().mean()
+        if settings.knots:
+            loss = loss + settings.stillness * p["shifts"].abs().mean() / self.scale
+        return loss
 
     def _fault(self, loss: float) -> str | None:
         for name, parameter in self.parameters.items():
@@ -204,6 +230,28 @@ class Optimization:
     def _clear_gradients(self) -> None:
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
+        if self.exposures:
+            self.exposures.clear()
+
+
+def _parameters(splats: Splats, knots: int, device: torch.device | str) -> dict[str, torch.nn.Parameter]:
+    """What is optimised, by the names that gsplat's strategies know."""
+    tensors = {
+        "means": splats.means,
+        "scales": splats.log_scales,
+        "quats": splats.quats,
+        "opacities": splats.logit_opacities,
+        "sh0": splats.sh[:, :1],
+        "shN": splats.sh[:, 1:],
+    }
+    if knots:
+        N = len(splats)
+        tensors |= {
+            "shifts": torch.zeros(N, knots, 3),
+            "turns": torch.zeros(N, knots, 3),
+            "fades": torch.zeros(N, knots),
+        }
+    return {name: torch.nn.Parameter(tensor.clone().to(device)) for name, tensor in tensors.items()}
 
 
 def _copy(value: Any) -> Any:

@@ -11,6 +11,7 @@ from recon.capture import Capture
 from trajectories.errors import InputError
 
 MOST_KNOTS = 8
+QUALITIES = ("draft", "normal", "high")
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,26 @@ class FitSettings:
     """Steps between densifications; they run from a tenth to six tenths of the fit."""
     grow_grad2d: float = 2e-4
     """A splat whose mean image-plane gradient is larger grows ('default' only)."""
+    absgrad: bool = False
+    """Let gradients of opposite pixels not cancel in that mean (Ye et al. 2024, AbsGS); it wants a larger limit."""
     cap: int = 100_000
-    """No more splats once there are so many."""
+    """Never more splats than this, from the first step on."""
     ssim_weight: float = 0.2
     """Weight w of the loss (1 - w) L1 + w (1 - SSIM)."""
+    opacity_reg: float = 0.0
+    """Weight of the mean opacity; MCMC needs 0.01 or so, to free splats that it can move."""
+    scale_reg: float = 0.0
+    """Weight of the mean standard deviation in metres, likewise."""
+    depth_weight: float = 0.0
+    """Weight of the difference of inverse depths, in scene scales, at the starting points that a frame sees."""
+    exposure: bool = False
+    """Learn an affine change of color for each frame; on average they change nothing."""
+    exposure_rate: float = 5e-3
+    """Learning rate of those; it falls to a tenth over the fit."""
+    confidence: Literal["even", "learnt"] = "even"
+    """Whether all frames count alike, or those less that the splats explain worse than the others."""
+    frame_memory: float = 4e9
+    """Bytes of frames kept in memory; the others are read again each time."""
     hold_out: int = 8
     """Every so many frames, one is kept out of the fit and measured; 0 keeps none out."""
     coarse_until: float = 0.0
@@ -71,6 +88,10 @@ class FitSettings:
             raise InputError(f"The degree of the spherical harmonics is {self.sh_degree}; give 0, 1, 2 or 3.")
         if self.densify not in ("default", "mcmc", "none"):
             raise InputError(f"The densification {self.densify!r} is unknown; give 'default', 'mcmc' or 'none'.")
+        if self.confidence not in ("even", "learnt"):
+            raise InputError(f"The confidence {self.confidence!r} is unknown; give 'even' or 'learnt'.")
+        if self.cap < 2:
+            raise InputError(f"The cap is {self.cap} splats; give at least 2.")
         if not 0.0 <= self.coarse_until <= 1.0:
             raise InputError(f"coarse_until is {self.coarse_until:g}; give a fraction of the steps, 0 to 1.")
         if self.knots < 0 or self.knots == 1:
@@ -93,17 +114,26 @@ class FitSettings:
         }
 
 
-def settings_for(capture: Capture, moves: bool = False) -> FitSettings:
-    """Settings for a capture: more steps for more pixels, within a few minutes on two CPU cores.
+def settings_for(capture: Capture, moves: bool = False, quality: str = "normal") -> FitSettings:
+    """Settings for a capture.
 
     Args:
         capture: the frames.
         moves: whether something in them moves.
+        quality: "draft" to see whether it works at all, "normal", or "high" for a last version that takes its time.
+
+    Raises:
+        InputError: another quality.
     """
+    if quality not in QUALITIES:
+        raise InputError(f"The quality {quality!r} is unknown; give one of {', '.join(QUALITIES)}.")
     pixels = capture.cameras.width * capture.cameras.height
     instants = len(np.unique(capture.times))
     knots = min(MOST_KNOTS, max(2, instants // 2)) if moves and instants > 1 else 0
-    if pixels <= 192 * 192:
-        return FitSettings(steps=1500, knots=knots)
     # A large frame starts at half size, where a step costs a quarter and shapes are found all the same.
-    return FitSettings(steps=2000, coarse_until=0.5 if pixels > 200_000 else 0.0, knots=knots)
+    coarse_until = 0.5 if pixels > 200_000 else 0.0
+    if quality == "draft":
+        return FitSettings(steps=600, refine_every=50, coarse_until=coarse_until, knots=knots)
+    if quality == "high":
+        return FitSettings(steps=7000, sh_degree=3, cap=300_000, coarse_until=coarse_until / 2, knots=knots)
+    return FitSettings(steps=1500 if pixels <= 192 * 192 else 2000, coarse_until=coarse_until, knots=knots)

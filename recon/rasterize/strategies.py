@@ -30,10 +30,37 @@ from torch import Tensor
 from recon.rasterize.reference import rotation_matrices
 
 
-def default_strategy(**options: Any) -> DefaultStrategy:
-    """gsplat's DefaultStrategy, ready for tensors on a CPU; options are its fields."""
+@dataclass
+class CappedDefaultStrategy(DefaultStrategy):
+    """gsplat's DefaultStrategy with the cap that its MCMCStrategy has: of too many, those of largest gradient grow."""
+
+    cap_max: int = 1_000_000
+    """Never more Gaussians than this."""
+
+    def _grow_gs(
+        self,
+        params: dict[str, torch.nn.Parameter] | torch.nn.ParameterDict,
+        optimizers: dict[str, torch.optim.Optimizer],
+        state: dict[str, Any],
+        step: int,
+    ) -> tuple[int, int]:
+        gradients = state["grad2d"] / state["count"].clamp_min(1)
+        room = max(0, self.cap_max - len(gradients))
+        limit = self.grow_grad2d
+        if int((gradients > limit).sum()) > room:
+            # Each one that grows becomes two, and only what is larger than the limit grows.
+            self.grow_grad2d = float(gradients.sort(descending=True).values[room])
+        try:
+            grown: tuple[int, int] = super()._grow_gs(params, optimizers, state, step)
+        finally:
+            self.grow_grad2d = limit
+        return grown
+
+
+def default_strategy(**options: Any) -> CappedDefaultStrategy:
+    """gsplat's DefaultStrategy, ready for tensors on a CPU; options are its fields and `cap_max`."""
     serve_cpu_tensors()
-    return DefaultStrategy(**options)
+    return CappedDefaultStrategy(**options)
 
 
 def mcmc_strategy(**options: Any) -> MCMCStrategy:

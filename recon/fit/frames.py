@@ -1,0 +1,86 @@
+"""The frames that a fit learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recon.capture import Capture
+from recon.fit.depth import seen_points
+from recon.points import PointCloud
+
+
+@dataclass(frozen=True)
+class Target:
+    """One frame to fit."""
+
+    frame: int
+    """Its index in the capture."""
+    image: Tensor
+    """(H, W, 3) RGB in [0, 1]."""
+    viewmat: Tensor
+    """(4, 4) world to camera."""
+    K: Tensor
+    """(3, 3) pixels."""
+    time: float
+    """Seconds."""
+    seen: Tensor | None = None
+    """(P, 3) pixel positions and z-depths in metres of points that the frame sees."""
+
+    def halved(self) -> Target:
+        """The frame at half its width and height; an odd last row or column is left out."""
+        image = torch.nn.functional.avg_pool2d(self.image.permute(2, 0, 1), 2).permute(1, 2, 0).contiguous()
+        K = self.K * self.K.new_tensor([[0.5], [0.5], [1.0]])
+        seen = None if self.seen is None else self.seen * self.seen.new_tensor([0.5, 0.5, 1.0])
+        return replace(self, image=image, K=K, seen=seen)
+
+
+class Frames:
+    """The frames of a capture, as 8-bit images in memory while there is room, the others read each time.
+
+    Args:
+        capture: N posed frames.
+        memory: bytes that the images may take.
+        device: where targets are wanted.
+        points: those whose depths targets tell; None tells none.
+    """
+
+    def __init__(
+        self, capture: Capture, memory: float, device: torch.device | str, points: PointCloud | None = None
+    ) -> None:
+        self.capture, self.device, self.points = capture, device, points
+        self.viewmats = torch.as_tensor(capture.cameras.viewmats, dtype=torch.float32, device=device)
+        self.Ks = torch.tensor(capture.cameras.K, dtype=torch.float32, device=device)
+        self._room = int(memory // (3 * capture.cameras.width * capture.cameras.height))
+        self._images: dict[int, Tensor] = {}
+        self._seen: dict[int, Tensor] = {}
+
+    def __getitem__(self, frame: int) -> Target:
+        """A frame to fit.
+
+        Raises:
+            InputError: an image that does not open.
+        """
+        image = self._image(frame).to(self.device).float() / 255.0
+        time = float(self.capture.times[frame])
+        return Target(frame, image, self.viewmats[frame], self.Ks[frame], time, self._points_of(frame))
+
+    def _image(self, frame: int) -> Tensor:
+        if frame in self._images:
+            return self._images[frame]
+        image = torch.from_numpy(np.round(self.capture.image(frame) * 255.0).astype(np.uint8))
+        # Frames come in random order, so that keeping the first ones is as good as keeping the last.
+        if len(self._images) < self._room:
+            self._images[frame] = image
+        return image
+
+    def _points_of(self, frame: int) -> Tensor | None:
+        if self.points is None:
+            return None
+        if frame not in self._seen:
+            seen = seen_points(self.capture.cameras[frame], self.points.positions)
+            self._seen[frame] = torch.from_numpy(seen).to(self.device)
+        return self._seen[frame]
