@@ -93,3 +93,21 @@ def inverse_depth_range(cameras: Cameras, index: int, partners: np.ndarray) -> t
         return 0.0, 0.0
     near, far = depths[good][0], depths[good][-1]
     return 1.0 / near, 0.0 if good[-1] else 1.0 / far
+
+
+def any_overlap(cameras: Cameras) -> bool:
+    """Whether any point at all is seen from two places.
+
+    Args:
+        cameras: (N,) cameras.
+    """
+    for index in range(cameras.size - 1):
+        later = np.arange(index + 1, cameras.size)
+        baselines = np.linalg.norm(cameras.centers[later] - cameras.centers[index], axis=1)
+        later = later[baselines > 1e-9 * max(1.0, extent(cameras))]
+        # Views in similar directions first: in a capture that is sound, the first few decide.
+        later = later[np.argsort(-(cameras.forward[later] @ cameras.forward[index]), kind="stable")]
+        for start in range(0, len(later), 8):
+            if inverse_depth_range(cameras, index, later[start : start + 8])[0] > 0:
+                return True
+    return False

@@ -2,7 +2,7 @@
 
 COLMAP's poses are world-to-camera in OpenCV axes, quaternions w x y z, and its pixel centres lie at +0.5 as ours do.
 Its world has no fixed up axis and no fixed unit; nothing is changed here. Image features and the tracks of points are
-not kept.
+not kept. Distorted lenses are read, not written: what is written are the pinhole cameras of undistorted pictures.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from scipy.spatial.transform import Rotation
 
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
-from trajectories.files import cameras_from, parse_floats, read_bytes, read_text, write_bytes
+from trajectories.files import parse_floats, read_bytes, read_text, write_bytes
 from trajectories.formats import pinhole
+from trajectories.lens import Lens, pinhole_cameras
 from trajectories.rotations import inverse, rigid
 
-# By the number that a binary file uses; only the first two are pinhole cameras.
+# By the number that a binary file uses.
 MODELS = (
     "SIMPLE_PINHOLE",
     "PINHOLE",
@@ -35,11 +36,31 @@ MODELS = (
     "SIMPLE_RADIAL_FISHEYE",
     "RADIAL_FISHEYE",
     "THIN_PRISM_FISHEYE",
+    "RAD_TAN_THIN_PRISM_FISHEYE",
+    "SIMPLE_DIVISION",
+    "DIVISION",
+    "SIMPLE_FISHEYE",
+    "FISHEYE",
+    "EUCM",
+    "EQUIRECTANGULAR",
 )
-PARAMETERS = {"SIMPLE_PINHOLE": 3, "PINHOLE": 4}
+PARAMETERS = {
+    "SIMPLE_PINHOLE": "f cx cy",
+    "PINHOLE": "fx fy cx cy",
+    "SIMPLE_RADIAL": "f cx cy k1",
+    "RADIAL": "f cx cy k1 k2",
+    "OPENCV": "fx fy cx cy k1 k2 p1 p2",
+    "OPENCV_FISHEYE": "fx fy cx cy k1 k2 k3 k4",
+    "FULL_OPENCV": "fx fy cx cy k1 k2 p1 p2 k3 k4 k5 k6",
+    "SIMPLE_RADIAL_FISHEYE": "f cx cy k1",
+    "RADIAL_FISHEYE": "f cx cy k1 k2",
+    "SIMPLE_FISHEYE": "f cx cy",
+    "FISHEYE": "fx fy cx cy",
+}
+"""The models that are read, and the order of their parameters, named as `trajectories.lens` names them."""
 PLACES = (".", "sparse/0", "sparse", "colmap/sparse/0")
 
-Lens = tuple[int, int, np.ndarray]
+Pinhole = tuple[int, int, np.ndarray]
 """Width, height, and (4,) fx, fy, cx, cy."""
 Image = tuple[str, int, np.ndarray]
 """Name, camera id, and (7,) quaternion w x y z and translation, world to camera."""
@@ -52,17 +73,21 @@ class ColmapModel:
     names: tuple[str, ...]
     """N image names, relative to the folder of images; sorted where the model was read."""
     cameras: Cameras
-    """(N,) cameras in COLMAP's world."""
+    """(N,) pinhole cameras in COLMAP's world, for pictures that are undistorted and of one size."""
     camera_ids: np.ndarray | None = None
     """(N,) which physical camera took each photo; None groups the photos by equal intrinsics."""
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     """(P, 3) points in COLMAP's world."""
     colors: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), dtype=np.uint8))
     """(P, 3) uint8 RGB."""
+    lenses: tuple[Lens, ...] | None = None
+    """N lenses that took the image files; None if the files are what `cameras` see."""
 
     def __post_init__(self) -> None:
         if self.cameras.shape != (len(self.names),):
             raise InputError(f"Cameras of shape {self.cameras.shape} for {len(self.names)} images; give one for each.")
+        if self.lenses is not None and len(self.lenses) != len(self.names):
+            raise InputError(f"{len(self.lenses)} lenses for {len(self.names)} images; give one for each.")
         if self.points.shape != (len(self.points), 3) or self.colors.shape != self.points.shape:
             raise InputError(
                 f"Points of shape {self.points.shape} and colors {self.colors.shape}; both must be (P, 3)."
@@ -73,7 +98,7 @@ def read_model(folder: str | Path) -> ColmapModel:
     """Read the model in a folder, or in `sparse/0`, `sparse` or `colmap/sparse/0` below it; binary files come first.
 
     Raises:
-        InputError: no model, a damaged file, a camera with lens distortion, or images of different sizes.
+        InputError: no model, a damaged file, or a lens that cannot be undistorted.
     """
     folder = Path(folder)
     for place in PLACES:
@@ -84,7 +109,7 @@ def read_model(folder: str | Path) -> ColmapModel:
 
 
 def write_model(model: ColmapModel, folder: str | Path, *, binary: bool = True) -> None:
-    """Write cameras, images and points3D files into a folder, without features and tracks.
+    """Write cameras, images and points3D files into a folder, as pinholes, without features and tracks.
 
     Raises:
         InputError: photos of one `camera_ids` entry with different intrinsics, or a name with a line break.
@@ -123,31 +148,28 @@ def _assemble(
         if not (np.isfinite(pose).all() and np.linalg.norm(pose[:4]) > 0):
             raise InputError(f"{path}: image {name!r} has no pose ({pose.tolist()}); the quaternion must not be zero.")
     names, ids = tuple(image[0] for image in images), np.array([image[1] for image in images])
-    width, height, _ = lenses[int(ids[0])]
-    for name, id in zip(names, ids):
-        if lenses[int(id)][:2] != (width, height):
-            size = "{}x{}".format(*lenses[int(id)])
-            raise InputError(
-                f"{path}: image {name!r} is {size} but {names[0]!r} is {width}x{height}; all images need one size, "
-                "which `colmap image_undistorter --max_image_size` can give."
-            )
+    used = tuple(lenses[int(id)] for id in ids)
     poses = np.stack([image[2] for image in images])
     R = Rotation.from_quat(poses[:, [1, 2, 3, 0]]).as_matrix()
-    K = pinhole.matrix(np.stack([lenses[int(id)][2] for id in ids]))
-    cameras = cameras_from(inverse(rigid(R, poses[:, 4:])), K, width, height, lambda n: f"{path}: image {names[n]!r}")
-    return ColmapModel(names, cameras, ids, points, colors)
+    cameras = pinhole_cameras(inverse(rigid(R, poses[:, 4:])), used, lambda n: f"{path}: image {names[n]!r}")
+    return ColmapModel(names, cameras, ids, points, colors, used)
 
 
-def _lens(model: str, width: int, height: int, parameters: np.ndarray) -> Lens:
-    return width, height, parameters[[0, 0, 1, 2]] if model == "SIMPLE_PINHOLE" else parameters
+def _lens(model: str, width: int, height: int, parameters: np.ndarray, where: str) -> Lens:
+    terms = dict(zip(PARAMETERS[model].split(), parameters.tolist(), strict=True))
+    try:
+        return Lens.named(width, height, terms, fisheye=model.endswith("FISHEYE"))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
-def _check_model(path: Path, id: int, model: str) -> None:
+def _count_parameters(path: Path, id: int, model: str) -> int:
     if model not in PARAMETERS:
         raise InputError(
-            f"{path}: camera {id} has the distorted model {model}; undistort with `colmap image_undistorter` and use "
-            "its output."
+            f"{path}: camera {id} has the model {model}, which is not read; undistort with `colmap image_undistorter` "
+            "and use its output."
         )
+    return len(PARAMETERS[model].split())
 
 
 def _read_text(folder: Path) -> tuple[dict[int, Lens], list[Image], np.ndarray, np.ndarray]:
@@ -157,11 +179,11 @@ def _read_text(folder: Path) -> tuple[dict[int, Lens], list[Image], np.ndarray, 
         if len(tokens) < 4:
             raise InputError(f"{where}: has {len(tokens)} columns; a camera has an id, a model, a size and parameters.")
         id = _integer(tokens[0], where)
-        _check_model(path, id, tokens[1])
-        if len(tokens) != 4 + PARAMETERS[tokens[1]]:
-            raise InputError(f"{where}: {tokens[1]} has {PARAMETERS[tokens[1]]} parameters, not {len(tokens) - 4}.")
-        size = _integer(tokens[2], where), _integer(tokens[3], where)
-        lenses[id] = _lens(tokens[1], *size, parse_floats(tokens[4:], where))
+        count = _count_parameters(path, id, tokens[1])
+        if len(tokens) != 4 + count:
+            raise InputError(f"{where}: {tokens[1]} has {count} parameters, not {len(tokens) - 4}.")
+        width, height = _integer(tokens[2], where), _integer(tokens[3], where)
+        lenses[id] = _lens(tokens[1], width, height, parse_floats(tokens[4:], where), where)
     return lenses, _text_images(folder / "images.txt"), *_text_points(folder / "points3D.txt")
 
 
@@ -239,9 +261,8 @@ def _read_binary(folder: Path) -> tuple[dict[int, Lens], list[Image], np.ndarray
     for _ in range(file.take("Q")[0]):
         id, number, width, height = file.take("IiQQ")
         model = MODELS[number] if 0 <= number < len(MODELS) else f"number {number}"
-        _check_model(file.path, id, model)
-        parameters = np.array(file.take(f"{PARAMETERS[model]}d"))
-        lenses[id] = _lens(model, width, height, parameters)
+        parameters = np.array(file.take(f"{_count_parameters(file.path, id, model)}d"))
+        lenses[id] = _lens(model, width, height, parameters, f"{file.path}: camera {id}")
     images: list[Image] = []
     file = _Bytes(folder / "images.bin")
     for _ in range(file.take("Q")[0]):
@@ -260,7 +281,7 @@ def _read_binary(folder: Path) -> tuple[dict[int, Lens], list[Image], np.ndarray
 
 
 def _text_files(
-    cameras: list[tuple[int, Lens]], images: list[Image], points: np.ndarray, colors: np.ndarray
+    cameras: list[tuple[int, Pinhole]], images: list[Image], points: np.ndarray, colors: np.ndarray
 ) -> dict[str, bytes]:
     def words(values: np.ndarray) -> str:
         return " ".join(map(repr, values.tolist()))
@@ -279,7 +300,7 @@ def _text_files(
 
 
 def _binary_files(
-    cameras: list[tuple[int, Lens]], images: list[Image], points: np.ndarray, colors: np.ndarray
+    cameras: list[tuple[int, Pinhole]], images: list[Image], points: np.ndarray, colors: np.ndarray
 ) -> dict[str, bytes]:
     number = MODELS.index("PINHOLE")
     rows = {

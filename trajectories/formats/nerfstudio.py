@@ -3,6 +3,9 @@
 `applied_transform` and `applied_scale`, which say how a converter moved the scene, are undone on reading and written
 back. Our scene folders add two fields to each frame: `time` in seconds and `video`, the name of the camera; nerfstudio
 ignores both.
+
+Distorted lenses are read, not written: what is written are the pinhole cameras of undistorted pictures. Their terms are
+OpenCV's, so k4 to k6 are those of its rational model and not, as in nerfstudio's own rays, higher powers.
 """
 
 from __future__ import annotations
@@ -18,14 +21,15 @@ from numpy.typing import ArrayLike
 
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
-from trajectories.files import cameras_from, numbers, read_json, whole_number, write_text
+from trajectories.files import numbers, read_json, whole_number, write_text
 from trajectories.formats import pinhole
+from trajectories.lens import FISHEYE_TERMS, PERSPECTIVE_TERMS, Lens, pinhole_cameras
 
 # OpenGL's y and z axes are the negatives of OpenCV's; the flip is its own inverse.
 FLIP = np.array([1.0, -1.0, -1.0, 1.0])
 LENS = ("fl_x", "fl_y", "cx", "cy")
-DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
-PINHOLE_MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "RADIAL", "SIMPLE_RADIAL", "PERSPECTIVE")
+PERSPECTIVE_MODELS = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "FULL_OPENCV", "RADIAL", "SIMPLE_RADIAL", "PERSPECTIVE")
+FISHEYE_MODELS = ("OPENCV_FISHEYE", "RADIAL_FISHEYE", "SIMPLE_RADIAL_FISHEYE")
 SPLITS = ("train_filenames", "val_filenames", "test_filenames")
 
 
@@ -40,7 +44,7 @@ class Transforms:
     file_paths: tuple[str, ...]
     """N image files, relative to the folder of the JSON file."""
     cameras: Cameras
-    """(N,) cameras in the world, before `applied_transform`."""
+    """(N,) pinhole cameras in the world, before `applied_transform`, for pictures undistorted and of one size."""
     times: np.ndarray | None = None
     """(N,) seconds, or None if the file does not say."""
     videos: tuple[str, ...] | None = None
@@ -51,10 +55,20 @@ class Transforms:
     """Image files by `train_filenames`, `val_filenames` and `test_filenames`, where the file splits them."""
     applied_transform: np.ndarray | None = None
     """(4, 4) from the world to the frame of the file: a rotation, a shift and one scale; None where they are equal."""
+    lenses: tuple[Lens, ...] | None = None
+    """N lenses that took the image files; None if the files are what `cameras` see."""
+    mask_paths: tuple[str | None, ...] | None = None
+    """N mask files, relative, None for a frame without; None if no frame has one."""
 
     def __post_init__(self) -> None:
         N = len(self.file_paths)
-        counts = {"cameras": self.cameras.size, "times": self.times, "videos": self.videos}
+        counts = {
+            "cameras": self.cameras.size,
+            "times": self.times,
+            "videos": self.videos,
+            "lenses": self.lenses,
+            "masks": self.mask_paths,
+        }
         for name, value in counts.items():
             count = N if value is None else value if isinstance(value, int) else len(value)
             if count != N:
@@ -73,8 +87,8 @@ def read_transforms(path: str | Path) -> Transforms:
     """Read a transforms.json, or the one in a folder.
 
     Raises:
-        InputError: a missing file or field, a lens with distortion, frames of different sizes, or a pose that is no
-            rotation and translation; the sentence names the frame.
+        InputError: a missing file or field, a lens that cannot be undistorted, or a pose that is no rotation and
+            translation; the sentence names the frame.
     """
     path = Path(path)
     path = path / "transforms.json" if path.is_dir() else path
@@ -82,41 +96,38 @@ def read_transforms(path: str | Path) -> Transforms:
     frames = content.get("frames")
     if not isinstance(frames, list) or not frames or not all(isinstance(frame, dict) for frame in frames):
         raise InputError(f"{path}: 'frames' must be a list of frames with 'file_path' and 'transform_matrix'.")
-    file_paths, poses, lenses, sizes = [], [], [], []
+    file_paths: list[str] = []
+    poses: list[np.ndarray] = []
+    lenses: list[Lens] = []
     for n, frame in enumerate(frames):
         where = f"{path}: frame {n}"
         file_path = _field(frame, {}, "file_path", where)
         if not isinstance(file_path, str):
             raise InputError(f"{where}: 'file_path' is {file_path!r}; give the name of an image.")
         where = f"{where} ({file_path})"
-        _refuse_distortion(frame, content, where)
         file_paths.append(file_path)
         poses.append(_pose(_field(frame, {}, "transform_matrix", where), f"{where}: 'transform_matrix'"))
-        lenses.append([float(numbers(_field(frame, content, key, where), (), f"{where}: {key!r}")) for key in LENS])
-        sizes.append(tuple(whole_number(_field(frame, content, key, where), f"{where}: {key!r}") for key in "wh"))
-        if sizes[-1] != sizes[0]:
-            raise InputError(
-                f"{where}: is {sizes[-1][0]}x{sizes[-1][1]} but the first frame is {sizes[0][0]}x{sizes[0][1]}; resize "
-                "the images to one size."
-            )
+        lenses.append(_lens(frame, content, where))
     applied = _applied_transform(content, path)
     c2w = np.stack(poses) * FLIP
     if applied is not None:
         c2w = np.linalg.inv(applied) @ c2w
         c2w[:, :3, :3] *= np.cbrt(np.linalg.det(applied[:3, :3]))
-    width, height = sizes[0]
     names = [f"{path}: frame {n} ({file_path})" for n, file_path in enumerate(file_paths)]
     times = _each(frames, ("time",), path)
     videos = _each(frames, ("video", "camera_id"), path)
     ply = content.get("ply_file_path")
+    masks = tuple(None if (mask := frame.get("mask_path")) is None else str(mask) for frame in frames)
     return Transforms(
         file_paths=tuple(file_paths),
-        cameras=cameras_from(c2w, pinhole.matrix(lenses), width, height, names.__getitem__),
+        cameras=pinhole_cameras(c2w, lenses, names.__getitem__),
         times=None if times is None else numbers(times, (-1,), f"{path}: 'time'"),
         videos=None if videos is None else tuple(str(video) for video in videos),
         ply_file_path=None if ply is None else str(ply),
         splits={key: tuple(map(str, content[key])) for key in SPLITS if isinstance(content.get(key), list)},
         applied_transform=applied,
+        lenses=tuple(lenses),
+        mask_paths=masks if any(masks) else None,
     )
 
 
@@ -161,18 +172,29 @@ def _field(frame: Mapping[str, Any], top: Mapping[str, Any], key: str, where: st
     raise InputError(f"{where}: the field {key!r} is missing; add it {places}.")
 
 
-def _refuse_distortion(frame: Mapping[str, Any], top: Mapping[str, Any], where: str) -> None:
+def _lens(frame: Mapping[str, Any], top: Mapping[str, Any], where: str) -> Lens:
+    def number(key: str) -> float:
+        return float(numbers(frame.get(key, top.get(key, 0.0)), (), f"{where}: {key!r}"))
+
     model = frame.get("camera_model", top.get("camera_model", "OPENCV"))
-    if model not in PINHOLE_MODELS:
+    if model not in PERSPECTIVE_MODELS + FISHEYE_MODELS:
         raise InputError(
-            f"{where}: 'camera_model' is {model!r}; only pinhole cameras are read, so undistort the images."
+            f"{where}: 'camera_model' is {model!r}, which is not read; undistort the images, and give 'PINHOLE'."
         )
-    for key in DISTORTION:
-        value = float(numbers(frame.get(key, top.get(key, 0.0)), (), f"{where}: {key!r}"))
-        if value != 0.0:
-            raise InputError(
-                f"{where}: the lens distortion {key!r} is {value:g}; undistort the images, then set it to 0."
-            )
+    for key in LENS:
+        _field(frame, top, key, where)
+    width, height = (whole_number(_field(frame, top, key, where), f"{where}: {key!r}") for key in "wh")
+    # instant-ngp's converter says so in its own field.
+    fisheye = model in FISHEYE_MODELS or bool(frame.get("is_fisheye", top.get("is_fisheye", False)))
+    terms = {key: number(key) for key in PERSPECTIVE_TERMS}
+    extra = [key for key, value in terms.items() if fisheye and key not in FISHEYE_TERMS and value != 0.0]
+    if extra:
+        raise InputError(f"{where}: {extra[0]!r} is {terms[extra[0]]:g}, but a fisheye has only k1 to k4; set it to 0.")
+    terms |= zip(("fx", "fy", "cx", "cy"), map(number, LENS))
+    try:
+        return Lens.named(width, height, terms, fisheye=fisheye)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _pose(value: Any, where: str) -> np.ndarray:

@@ -111,8 +111,8 @@ IMAGE = "2 1 0 0 0 0 0 4 1 a.jpg"
     ("files", "sentence"),
     [
         (
-            {"cameras": "1 OPENCV 160 90 1 2 3 4 0 0 0 0\n"},
-            "camera 1 has the distorted model OPENCV; undistort with `colmap",
+            {"cameras": "1 FOV 160 90 1 2 3 4 0.9\n"},
+            "camera 1 has the model FOV, which is not read; undistort with `colmap",
         ),
         ({"cameras": "1 PINHOLE 160 90 1 2 3\n"}, "cameras.txt, line 1: PINHOLE has 4 parameters, not 3"),
         ({"cameras": "1 PINHOLE 160\n"}, "cameras.txt, line 1: has 3 columns"),
@@ -120,10 +120,9 @@ IMAGE = "2 1 0 0 0 0 0 4 1 a.jpg"
         ({"cameras": "1 PINHOLE 160 90 1 2 3 x\n"}, "cameras.txt, line 1: 'x' is not a number"),
         ({"cameras": "2 PINHOLE 160 90 1 2 3 4\n"}, "image 'a.jpg' names camera 1"),
         ({"cameras": "1 PINHOLE 160 90 0 2 3 4\n", "images": IMAGE}, "image 'a.jpg': the intrinsics"),
-        (
-            {"cameras": CAMERAS.replace("7 SIMPLE_PINHOLE 160", "7 SIMPLE_PINHOLE 80")},
-            "'b photo.jpg' is 80x90 but 'a.jpg'",
-        ),
+        ({"cameras": "1 OPENCV 160 90 9 9 8 4 0 0 0\n"}, "cameras.txt, line 1: OPENCV has 8 parameters, not 7"),
+        ({"cameras": "1 RADIAL 160 90 9 80 45 0 nan\n"}, "cameras.txt, line 1: The lens distortion"),
+        ({"cameras": "1 RADIAL 160 90 99 80 45 -900 0\n", "images": IMAGE}, "image 'a.jpg': the lens distortion"),
         ({"images": "# nothing\n"}, "holds no images"),
         ({"images": "2 1 0 0 0 0 0 4 1\n"}, "images.txt, line 1: has 9 columns"),
         ({"images": f"{IMAGE}\n{IMAGE}\n"}, "images.txt, line 2: no features"),
@@ -152,12 +151,68 @@ def test_a_binary_file_cut_short_is_named(tmp_path, random_cameras, name):
             read_model(tmp_path)
 
 
-def test_a_distorted_binary_camera_is_named(tmp_path, random_cameras):
+def test_a_binary_camera_of_another_model_is_named(tmp_path, random_cameras):
     write_model(ColmapModel(("a",), random_cameras(0, 1)), tmp_path)
-    for number, model in ((2, "SIMPLE_RADIAL"), (5, "OPENCV_FISHEYE"), (99, "number 99")):
-        (tmp_path / "cameras.bin").write_bytes(struct.pack("<QIiQQ", 1, 1, number, 160, 90) + bytes(64))
-        with pytest.raises(InputError, match=f"distorted model {model}"):
+    for number, model in ((7, "FOV"), (10, "THIN_PRISM_FISHEYE"), (17, "EQUIRECTANGULAR"), (99, "number 99")):
+        (tmp_path / "cameras.bin").write_bytes(struct.pack("<QIiQQ", 1, 1, number, 160, 90) + bytes(96))
+        with pytest.raises(InputError, match=f"model {model}, which is not read"):
             read_model(tmp_path)
+
+
+DISTORTED = {
+    "SIMPLE_RADIAL": (2, [100, 82, 43, 0.1]),
+    "RADIAL": (3, [100, 82, 43, -0.2, 0.05]),
+    "OPENCV": (4, [100, 110, 82, 43, -0.2, 0.03, 0.002, -0.003]),
+    "OPENCV_FISHEYE": (5, [70, 75, 82, 43, 0.05, -0.01, 0.004, -0.002]),
+    "FULL_OPENCV": (6, [100, 110, 82, 43, -0.3, 0.1, 0.002, -0.003, 0.02, 0.05, -0.01, 0.004]),
+    "SIMPLE_RADIAL_FISHEYE": (8, [70, 82, 43, 0.05]),
+    "RADIAL_FISHEYE": (9, [70, 82, 43, 0.05, -0.02]),
+    "SIMPLE_FISHEYE": (14, [70, 82, 43]),
+    "FISHEYE": (15, [70, 75, 82, 43]),
+}
+
+
+def distorted_model(folder, model, binary):
+    number, parameters = DISTORTED[model]
+    text_model(folder, f"1 {model} 160 90 {' '.join(map(str, parameters))}\n", "2 1 0 0 0 0 0 4 1 a.jpg\n\n")
+    if binary:
+        values = struct.pack(f"<{len(parameters)}d", *parameters)
+        (folder / "cameras.bin").write_bytes(struct.pack("<QIiQQ", 1, 1, number, 160, 90) + values)
+        pose = struct.pack("<I7dI", 2, 1, 0, 0, 0, 0, 0, 4, 1)
+        (folder / "images.bin").write_bytes(struct.pack("<Q", 1) + pose + b"a.jpg\0" + struct.pack("<Q", 0))
+    return read_model(folder)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("model", DISTORTED)
+def test_colmap_projects_through_a_lens_to_the_same_pixels(tmp_path, model, binary):
+    pycolmap = pytest.importorskip("pycolmap")
+    try:
+        theirs = pycolmap.Camera(model=model, width=160, height=90, params=DISTORTED[model][1])
+    except ValueError:
+        pytest.skip(f"this pycolmap does not know {model}")
+    read = distorted_model(tmp_path, model, binary)
+    assert read.lenses is not None and not read.lenses[0].is_pinhole
+    rays = np.random.default_rng(0).uniform(-0.6, 0.6, (50, 2))
+    pixels = [theirs.img_from_cam(np.array([*ray, 1.0])) for ray in rays]
+    np.testing.assert_allclose(read.lenses[0].project(rays), pixels, atol=1e-9)
+    np.testing.assert_array_equal(read.cameras.K[0], read.lenses[0].undistorted_K)
+
+
+def test_what_is_written_of_a_distorted_model_is_its_pinhole(tmp_path):
+    read = distorted_model(tmp_path, "OPENCV", False)
+    write_model(read, tmp_path / "again")
+    again = read_model(tmp_path / "again")
+    np.testing.assert_array_equal(again.cameras.K, read.cameras.K)
+    assert again.lenses is not None and again.lenses[0].is_pinhole
+
+
+def test_images_of_several_sizes_get_cameras_of_one(tmp_path):
+    text_model(tmp_path, CAMERAS.replace("7 SIMPLE_PINHOLE 160 90", "7 SIMPLE_PINHOLE 320 90"))
+    model = read_model(tmp_path)
+    assert (model.cameras.width, model.cameras.height) == (160, 90)
+    np.testing.assert_array_equal(model.cameras.K[1], [[60, 0, 40.5], [0, 120, 46], [0, 0, 1]])
+    assert model.lenses is not None and model.lenses[1].size == (320, 90)
 
 
 def test_no_model(tmp_path):
@@ -177,5 +232,7 @@ def test_what_cannot_be_written(tmp_path, random_cameras):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="for 1 images"):
         ColmapModel(("a",), random_cameras(0, 2))
+    with pytest.raises(InputError, match="0 lenses for 1 images"):
+        ColmapModel(("a",), random_cameras(0, 1), lenses=())
     with pytest.raises(InputError, match="Points of shape"):
         ColmapModel(("a",), random_cameras(0, 1), None, np.ones((2, 3)), np.ones((1, 3), np.uint8))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from trajectories import InputError, look_at
 from trajectories.formats.nerfstudio import Transforms, read_transforms, write_transforms
+from trajectories.lens import Lens
 
 LENS = {"fl_x": 100.0, "fl_y": 110.0, "cx": 80.0, "cy": 45.0, "w": 160, "h": 90}
 FRAME = {"file_path": "images/a.png", "transform_matrix": np.eye(4).tolist()}
@@ -79,6 +80,35 @@ def test_lens_and_size_may_stand_in_the_frames(tmp_path):
     np.testing.assert_array_equal(read_transforms(written(tmp_path, content)).cameras.K[:, 0, 0], [100, 50])
 
 
+def test_distortion_may_stand_at_the_top_or_in_a_frame(tmp_path):
+    terms = {f"k{n}": n / 100 for n in range(1, 7)} | {"p1": 0.001, "p2": -0.002}
+    read = read_transforms(written(tmp_path, with_frames({}, {"k1": 0.5, "k6": 0.0}, **terms)))
+    assert read.lenses == (
+        Lens(160, 90, 100, 110, 80, 45, (0.01, 0.02, 0.001, -0.002, 0.03, 0.04, 0.05, 0.06)),
+        Lens(160, 90, 100, 110, 80, 45, (0.5, 0.02, 0.001, -0.002, 0.03, 0.04, 0.05)),
+    )
+    np.testing.assert_array_equal(read.cameras.K, [lens.undistorted_K for lens in read.lenses])
+
+
+@pytest.mark.parametrize("said", [{"camera_model": "OPENCV_FISHEYE"}, {"camera_model": "OPENCV", "is_fisheye": True}])
+def test_a_fisheye_has_four_terms(tmp_path, said):
+    read = read_transforms(written(tmp_path, with_frames({}, **said, k1=0.1, k2=0.2, k3=0.3, k4=0.4)))
+    assert read.lenses == (Lens(160, 90, 100, 110, 80, 45, (0.1, 0.2, 0.3, 0.4), fisheye=True),)
+
+
+def test_frames_of_several_sizes_get_cameras_of_one(tmp_path):
+    read = read_transforms(written(tmp_path, with_frames({}, {"w": 320, "fl_x": 300.0}, {})))
+    assert (read.cameras.width, read.cameras.height) == (160, 90)
+    np.testing.assert_array_equal(read.cameras.K[:, 0, 0], [100, 150, 100])
+    assert read.lenses is not None and read.lenses[1].size == (320, 90)
+
+
+def test_masks_are_named(tmp_path):
+    assert read_transforms(written(tmp_path, with_frames({}))).mask_paths is None
+    read = read_transforms(written(tmp_path, with_frames({}, {"mask_path": "masks/b.png"})))
+    assert read.mask_paths == (None, "masks/b.png")
+
+
 def test_camera_ids_name_the_videos(tmp_path):
     back = read_transforms(written(tmp_path, with_frames({"camera_id": 3, "time": 0.5}, {"camera_id": 4, "time": 1})))
     assert back.videos == ("3", "4")
@@ -137,11 +167,11 @@ MIRRORED = np.diag([1.0, 1.0, -1.0, 1.0]).tolist()
         (with_frames({"transform_matrix": [[1, 2], [3, 4]]}), "'transform_matrix' is .* 4x4 numbers are expected"),
         (with_frames({}, fl_x="long"), "'fl_x' is 'long'"),
         (with_frames({}, fl_x=-5), r"frame 0 \(images/a.png\): the intrinsics"),
-        (with_frames({}, k1=0.01), "lens distortion 'k1' is 0.01"),
-        (with_frames({"p2": -0.5}), "lens distortion 'p2' is -0.5"),
-        (with_frames({}, camera_model="OPENCV_FISHEYE"), "'camera_model' is 'OPENCV_FISHEYE'"),
+        (with_frames({}, k1=-900), r"frame 0 \(images/a.png\): the lens distortion .* folds"),
+        (with_frames({"p2": "high"}), "'p2' is 'high'"),
+        (with_frames({}, camera_model="EQUIRECTANGULAR"), "'camera_model' is 'EQUIRECTANGULAR', which is not read"),
+        (with_frames({}, camera_model="OPENCV_FISHEYE", p1=0.1), "'p1' is 0.1, but a fisheye has only k1 to k4"),
         (with_frames({}, h=90.5), "'h' is 90.5; a whole number"),
-        (with_frames({}, {"w": 80}), "is 80x90 but the first frame is 160x90"),
         (with_frames({"time": 1.0}, {}), "frame 1 has no 'time'"),
         (with_frames({"time": "noon"}), "'time' is"),
         (with_frames({}, applied_transform=MIRRORED), "cannot be undone"),

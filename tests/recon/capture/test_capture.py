@@ -178,7 +178,7 @@ def test_image_that_breaks_off(tmp_path):
 def test_frames_of_different_sizes(tmp_path):
     write_rig_images(tmp_path)
     write_image(tmp_path / "right" / "00000.png", 9, size=(16, 24))
-    with pytest.raises(InputError, match="16x24 but the cameras are for 32x24"):
+    with pytest.raises(InputError, match="16x24 but its camera is for 32x24"):
         from_rig(small_rig(), tmp_path)
 
 

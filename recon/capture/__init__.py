@@ -1,0 +1,33 @@
+"""Captures: posed frames, filmed or generated, as the fit eats them."""
+
+from recon.capture.capture import Capture
+from recon.capture.loaders import from_colmap, from_nerfstudio, from_realestate10k, from_rig, load_capture
+from recon.capture.sources import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Resized,
+    Source,
+    Still,
+    VideoFrame,
+    read_video,
+    resized,
+)
+from recon.capture.undistortion import Undistorted
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "Capture",
+    "Resized",
+    "Source",
+    "Still",
+    "Undistorted",
+    "VideoFrame",
+    "from_colmap",
+    "from_nerfstudio",
+    "from_realestate10k",
+    "from_rig",
+    "load_capture",
+    "read_video",
+    "resized",
+]

@@ -1,0 +1,249 @@
+"""Captures on disk: scene folders of ours, nerfstudio, COLMAP and RealEstate10K data."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from recon.capture.capture import Capture
+from recon.capture.sources import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Source,
+    Still,
+    VideoFrame,
+    read_video,
+    resized,
+    wrong_size,
+)
+from recon.capture.undistortion import Undistorted
+from recon.points import PointCloud, load_ply
+from trajectories.errors import InputError
+from trajectories.lens import Lens, pinhole_cameras
+from trajectories.rig import Rig
+
+MOST_STRETCH = 0.05
+"""Images of another size are stretched to the common one if that changes their shape by no more than this fraction."""
+CAMERA_SOURCES = "a rig.json, a nerfstudio transforms.json or a COLMAP model (sparse/0) beside the images"
+
+
+def from_rig(rig: Rig, image_folder: Path | str, points: PointCloud | None = None) -> Capture:
+    """The frames of a rig, in files `image_folder/NAME/00000.png` and so on, video after video.
+
+    Raises:
+        InputError: a frame is missing, does not open, or has the wrong size.
+    """
+    folder = Path(image_folder)
+    sources = tuple(Still(folder / name / f"{t:05d}.png") for name in rig.names for t in range(rig.frames))
+    videos = tuple(name for name in rig.names for _ in range(rig.frames))
+    return _checked(Capture(rig.cameras.reshape(-1), np.tile(rig.times, rig.views), videos, sources, points))
+
+
+def from_nerfstudio(folder: Path | str) -> Capture:
+    """A nerfstudio dataset: `transforms.json` (or the path of one), its images and its `ply_file_path`.
+
+    Frames whose image is missing are left out, with a warning. Distorted pictures are undistorted when they are read,
+    and those of another size are brought to the commonest one. File names may lack their suffix.
+
+    Raises:
+        InputError: what the reader of `transforms.json` refuses, an image that does not open or has not the size of its
+            camera, fewer than two images of those that are named, or a mask that hides something.
+    """
+    from trajectories.formats.nerfstudio import read_transforms
+
+    path = Path(folder)
+    path = path / "transforms.json" if path.is_dir() else path
+    transforms = read_transforms(path)
+    N = len(transforms.file_paths)
+    assert transforms.lenses is not None
+    files = [_with_suffix(path.parent / file_path) for file_path in transforms.file_paths]
+    present = _present(files, path)
+    masks = transforms.mask_paths or (None,) * N
+    for n in present:
+        _refuse_mask(masks[n], path)
+    points = None
+    if transforms.ply_file_path:
+        stored = load_ply(path.parent / transforms.ply_file_path)
+        points = PointCloud(transforms.points_to_world(stored.positions), stored.colors, stored.source)
+    times = np.zeros(N) if transforms.times is None else transforms.times
+    videos = ("frames",) * N if transforms.videos is None else transforms.videos
+    return _photos(
+        [files[n] for n in present],
+        transforms.cameras.c2w[present],
+        [transforms.lenses[n] for n in present],
+        times[present],
+        tuple(videos[n] for n in present),
+        points,
+    )
+
+
+def from_colmap(folder: Path | str) -> Capture:
+    """Photos with a COLMAP model: `images/` and `sparse/0`, `sparse` or `colmap/sparse/0`, text or binary.
+
+    The world is COLMAP's own: its up axis and its unit are whatever the model says. Missing, distorted and smaller or
+    larger images are treated as in `from_nerfstudio`.
+
+    Raises:
+        InputError: what the reader of the model refuses, an image that does not open or has not the size of its camera,
+            or fewer than two images of those that are named.
+    """
+    from trajectories.formats.colmap import read_model
+
+    folder = Path(folder)
+    model_folder = _colmap_model_folder(folder)
+    if model_folder is None:
+        raise InputError(f"{folder} holds no COLMAP model; put cameras and images files in {folder / 'sparse' / '0'}.")
+    model = read_model(model_folder)
+    assert model.lenses is not None
+    files = [folder / "images" / name for name in model.names]
+    present = _present(files, model_folder)
+    points = None
+    if len(model.points):
+        points = PointCloud(model.points, np.asarray(model.colors) / 255.0, "the COLMAP model")
+    return _photos(
+        [files[n] for n in present],
+        model.cameras.c2w[present],
+        [model.lenses[n] for n in present],
+        np.zeros(len(present)),
+        ("photos",) * len(present),
+        points,
+    )
+
+
+def from_realestate10k(video: Path | str, poses: Path | str) -> Capture:
+    """A RealEstate10K clip and its pose file, one line a frame.
+
+    Clips are squeezed to their size, not cropped, so K = (fx W, fy H, cx W, cy H). Where one of the two is longer,
+    the frames that both have, from the first on, are used, with a warning.
+
+    Raises:
+        InputError: a video or pose file that does not open.
+    """
+    from trajectories.formats.realestate10k import read_poses
+
+    path = Path(video)
+    T, height, width = read_video(path).shape[:3]
+    cameras, times = read_poses(poses, width, height)
+    shared = min(T, cameras.size)
+    if cameras.size != T:
+        warnings.warn(
+            f"{path} has {T} frames and {poses} has {cameras.size} poses; the first {shared} of both are used.",
+            stacklevel=2,
+        )
+    sources = tuple(VideoFrame(path, index) for index in range(shared))
+    return _checked(Capture(cameras[:shared], times[:shared], (path.stem,) * shared, sources))
+
+
+def load_capture(path: Path | str, poses: Path | str | None = None) -> Capture:
+    """Recognise a capture on disk and load it.
+
+    Args:
+        path: a scene folder of ours, a nerfstudio or COLMAP folder, a `transforms.json`, or a video.
+        poses: the RealEstate10K pose file of a video.
+
+    Raises:
+        InputError: nothing there, no cameras, or what the loader of that kind refuses.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"There is no capture at {path}; check the path.")
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        if poses is None:
+            raise InputError(f"{path} is a video without cameras; give its RealEstate10K pose file with --poses.")
+        return from_realestate10k(path, poses)
+    if poses is not None:
+        raise InputError(f"A pose file belongs to a video, and {path} is none; leave --poses out or give the video.")
+    if path.is_file():
+        if path.suffix.lower() == ".json":
+            return from_nerfstudio(path)
+        raise InputError(f"{path} is not a capture; give a folder with {CAMERA_SOURCES}, or a video with --poses.")
+    if (path / "rig.json").is_file():
+        from trajectories.rig_file import load_rig
+
+        points = load_ply(path / "points.ply") if (path / "points.ply").is_file() else None
+        return from_rig(load_rig(path / "rig.json"), path / "images", points)
+    if (path / "transforms.json").is_file():
+        return from_nerfstudio(path)
+    if _colmap_model_folder(path) is not None:
+        return from_colmap(path)
+    files = sum(1 for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES)
+    raise InputError(f"{path} holds {files} images and videos but no cameras; add {CAMERA_SOURCES}.")
+
+
+def _checked(capture: Capture) -> Capture:
+    capture.check_images()
+    return capture
+
+
+def _photos(
+    files: Sequence[Path],
+    c2w: np.ndarray,
+    lenses: Sequence[Lens],
+    times: np.ndarray,
+    videos: tuple[str, ...],
+    points: PointCloud | None,
+) -> Capture:
+    """N image files, c2w (N, 4, 4), lenses, times (N,) and videos, with all pictures as pinholes of one size."""
+    cameras = pinhole_cameras(c2w, lenses, lambda n: str(files[n]))
+    for file, lens in zip(files, lenses):
+        aspect = (lens.width / lens.height) / (cameras.width / cameras.height)
+        if abs(np.log(aspect)) > np.log(1.0 + MOST_STRETCH):
+            raise InputError(
+                f"{file} is {lens.width}x{lens.height} while most images are {cameras.width}x{cameras.height}: one "
+                "capture needs one shape, so move the images of the other shape out of their folder."
+            )
+    sources = tuple(resized(_picture(file, lens), cameras.width, cameras.height) for file, lens in zip(files, lenses))
+    return Capture(cameras, times, videos, sources, points)
+
+
+def _picture(file: Path, lens: Lens) -> Source:
+    """What a pinhole camera would have taken in the place of a lens.
+
+    Poses belong to the pixels as they are stored, unless only the picture turned as its EXIF tag asks has the size
+    of the lens.
+    """
+    for still in (Still(file), Still(file, upright=True)):
+        if still.size() == lens.size:
+            return still if lens.is_pinhole else Undistorted(still, lens)
+    raise wrong_size(Still(file), Still(file).size(), *lens.size)
+
+
+def _with_suffix(file: Path) -> Path:
+    """The image file, if the name lacks only its suffix."""
+    if file.is_file():
+        return file
+    named = (file.with_name(file.name + suffix) for each in IMAGE_SUFFIXES for suffix in (each, each.upper()))
+    return next((candidate for candidate in named if candidate.is_file()), file)
+
+
+def _present(files: Sequence[Path], source: Path) -> list[int]:
+    """The indices of the files that are there; a warning counts and names the others."""
+    present = [n for n, file in enumerate(files) if file.is_file()]
+    missing = [file for file in files if not file.is_file()]
+    if not missing:
+        return present
+    names = ", ".join(map(str, missing[:3])) + (", ..." if len(missing) > 3 else "")
+    counted = f"{len(missing)} of the {len(files)} images that {source} names are missing ({names})"
+    if len(present) < 2:
+        raise InputError(f"{counted}; put them there, at least two are needed.")
+    warnings.warn(f"{counted}; the other {len(present)} are used.", stacklevel=3)
+    return present
+
+
+def _refuse_mask(mask_path: str | None, source: Path) -> None:
+    """Masks that are white all over hide nothing, so that they may stay."""
+    if mask_path is not None and (Still(source.parent / mask_path).read() < 255).any():
+        raise InputError(
+            f"{source}: the mask {mask_path} hides a part of its image, which a fit cannot leave out; take 'mask_path' "
+            "out of the file to use whole images."
+        )
+
+
+def _colmap_model_folder(folder: Path) -> Path | None:
+    for candidate in (folder / "sparse" / "0", folder / "sparse", folder / "colmap" / "sparse" / "0"):
+        if any((candidate / f"images.{suffix}").is_file() for suffix in ("txt", "bin")):
+            return candidate
+    return None
