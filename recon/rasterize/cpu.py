@@ -33,7 +33,8 @@ def render(scene: Scene) -> tuple[Tensor, Tensor, dict[str, Any]]:
         means2d, shapes, opacities, features, backgrounds, depths.detach(), camera_starts, *size, scene.absgrad
     )
     if scene.render_mode.endswith("ED"):
-        images = torch.cat([images[..., :-1], images[..., -1:] / alphas.clamp_min(1e-10)], -1)
+        expected = images[..., -2:-1] / images[..., -1:].clamp_min(1e-10)
+        images = torch.cat([images[..., :-2], expected], -1)
 
     a, r, k = shapes.detach().unbind(-1)
     meta = {
@@ -72,10 +73,15 @@ def _view(scene: Scene) -> View:
 
 
 def _features(scene: Scene, colors: Tensor, depths: Tensor) -> tuple[Tensor, Tensor | None]:
-    """What is blended, (M, X), and what lies behind it: depth comes last, and there is none behind."""
-    if scene.render_mode == "RGB":
-        return colors, scene.backgrounds
-    if scene.render_mode in ("D", "ED"):
-        return depths[:, None], None
-    behind = None if scene.backgrounds is None else torch.nn.functional.pad(scene.backgrounds, (0, 1))
-    return torch.cat([colors, depths[:, None]], -1), behind
+    """What is blended, (M, X), and what lies behind it: after the colours come depth, and 1 where depth is expected."""
+    wanted = [colors] if scene.render_mode.startswith("RGB") else []
+    backgrounds = scene.backgrounds if wanted else None
+    if scene.render_mode != "RGB":
+        wanted.append(depths[:, None])
+    if scene.render_mode.endswith("ED"):
+        # Blended, it is alpha: more exact than 1 - transmittance, by which a faint pixel's depth must not be divided.
+        wanted.append(torch.ones_like(depths)[:, None])
+    features = torch.cat(wanted, -1)
+    if backgrounds is not None:
+        backgrounds = torch.nn.functional.pad(backgrounds, (0, features.shape[-1] - backgrounds.shape[-1]))
+    return features, backgrounds

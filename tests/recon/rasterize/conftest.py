@@ -60,7 +60,7 @@ def make_scene() -> Callable[..., Scene]:
             quats=normal(count, 4),
             scales=(normal(count, 3) - 2.2).exp(),
             opacities=torch.sigmoid(2 * normal(count)),
-            colors=0.3 * normal(count, 16, 3),
+            colors=0.3 * normal(count, 25, 3),
             viewmats=viewmats,
             Ks=torch.tensor([[50.0, 0.0, width / 2 + 1], [0.0, 54.0, height / 2 - 2], [0.0, 0.0, 1.0]]).repeat(
                 cameras, 1, 1

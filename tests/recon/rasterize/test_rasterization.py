@@ -1,12 +1,14 @@
 """The CPU rasterizer against the plain reference in float64, and its contract."""
 
 import math
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
 from recon.rasterize import rasterization, reference
+from recon.rasterize.scene import RASTERIZE_MODES, RENDER_MODES
 from trajectories.errors import InputError
 
 
@@ -94,7 +96,8 @@ SCENES = [
 ]
 
 OPTIONS = [
-    {"sh_degree": 3},
+    {"sh_degree": 4},
+    {"sh_degree": 3, "rasterize_mode": "antialiased"},
     {"sh_degree": 2, "rasterize_mode": "antialiased", "render_mode": "RGB+ED"},
     {"sh_degree": 1, "render_mode": "RGB+D", "eps2d": 0.1},
     {"sh_degree": 0, "render_mode": "D", "radius_clip": 3.0},
@@ -102,7 +105,18 @@ OPTIONS = [
 ]
 
 
+def partly(scene, change, generator):
+    """The scene with `change` made to about half of its Gaussians."""
+    changed, chosen = change(scene), torch.rand(len(scene.means), 1, generator=generator) < 0.5
+    return scene.with_(
+        means=torch.where(chosen, changed.means, scene.means),
+        scales=torch.where(chosen, changed.scales, scene.scales),
+        opacities=torch.where(chosen[:, 0], changed.opacities, scene.opacities),
+    )
+
+
 def assert_same(ours, exact):
+    """Images within 1e-5, gradients within 1e-4 of the largest of their tensor."""
     scale = exact.images.abs().max().clamp_min(1)
     assert ours.images.shape == exact.images.shape
     assert ((ours.images - exact.images).abs().max() / scale) < 1e-5
@@ -112,11 +126,48 @@ def assert_same(ours, exact):
         assert error.numel() == 0 or error.max() <= 1e-4 * grad.abs().max(), name
 
 
+@pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("change", SCENES)
-def test_scenes_agree_with_the_reference(change, make_scene, render):
+def test_scenes_agree_with_the_reference(change, packed, make_scene, render):
     scene = change(make_scene())
-    ours = render(rasterization, scene, sh_degree=3)
+    ours = render(rasterization, scene, sh_degree=3, packed=packed)
     assert_same(ours, render(reference.rasterization, scene, torch.float64, sh_degree=3))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_scenes_agree_with_the_reference(seed, make_scene, render):
+    """Any size, ordinary and degenerate Gaussians side by side, any options."""
+    draw, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+    size = {"width": draw.randint(1, 40), "height": draw.randint(1, 40)}
+    scene = make_scene(count=draw.choice([0, 1, 8, 60, 200]), cameras=draw.randint(1, 3), seed=100 + seed, **size)
+    for change in draw.sample([behind, near_plane, tiny, huge, needles, flat, opaque_stack, transparent], 2):
+        scene = partly(scene, change, generator)
+    options = {
+        "sh_degree": draw.randint(0, 4),
+        "render_mode": draw.choice(RENDER_MODES),
+        "rasterize_mode": draw.choice(RASTERIZE_MODES),
+        "eps2d": draw.choice([0.05, 0.3]),
+        "radius_clip": draw.choice([0.0, 2.0]),
+    }
+    if draw.random() < 0.5:
+        scene = no_background(scene)
+    ours = render(rasterization, scene, packed=draw.random() < 0.5, absgrad=draw.random() < 0.5, **options)
+    assert_same(ours, render(reference.rasterization, scene, torch.float64, **options))
+
+
+def test_the_planes_themselves_are_drawn(make_scene, render):
+    below, above = torch.nextafter(torch.tensor([0.5, 4.0]), torch.tensor([0.0, 9.0]))
+    depths = torch.tensor([below, 0.5, 2.0, 4.0, above])
+    scene = make_scene(count=5, cameras=1, width=9, height=9).with_(
+        means=depths[:, None] * torch.tensor([0.0, 0.0, 1.0]),
+        scales=depths[:, None] * torch.tensor([0.1, 0.05, 0.2]),
+        opacities=torch.full((5,), 0.5),
+        viewmats=torch.eye(4)[None],
+    )
+    planes = {"sh_degree": 0, "near_plane": 0.5, "far_plane": 4.0}
+    ours = render(rasterization, scene, **planes)
+    assert ours.meta["gaussian_ids"].tolist() == [1, 2, 3]
+    assert_same(ours, render(reference.rasterization, scene, torch.float64, **planes))
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -180,12 +231,13 @@ def test_the_same_bits_on_any_number_of_threads(make_scene, render):
     try:
         for threads in (1, 1, 2, 3):
             torch.set_num_threads(threads)
-            results.append(render(rasterization, scene, sh_degree=3, render_mode="RGB+ED"))
+            results.append(render(rasterization, scene, sh_degree=4, render_mode="RGB+ED", absgrad=True))
     finally:
         torch.set_num_threads(before)
     for other in results[1:]:
         assert torch.equal(results[0].images, other.images)
         assert all(torch.equal(grad, other.grads[name]) for name, grad in results[0].grads.items())
+        assert torch.equal(results[0].meta["means2d"].absgrad, other.meta["means2d"].absgrad)
 
 
 def test_two_threads_of_a_program_may_render_at_once(make_scene, render):
@@ -228,11 +280,24 @@ def test_what_the_strategies_read(packed, make_scene, render):
         assert meta["gaussian_ids"] is None
 
 
-def test_absolute_gradients_of_one_pixel_are_the_magnitudes(make_scene, render):
-    scene = one_pixel(make_scene(cameras=1))
-    means2d = render(rasterization, scene, sh_degree=0, absgrad=True).meta["means2d"]
-    assert means2d.grad.abs().max() > 0
-    assert torch.allclose(means2d.absgrad, means2d.grad.abs(), rtol=1e-4, atol=1e-7)
+@pytest.mark.parametrize("packed", [True, False])
+def test_absolute_gradients_are_the_magnitudes_of_each_pixel_added_up(packed, make_scene):
+    scene = make_scene(count=40, width=9, height=7)
+    weights = torch.randn(2, 7, 9, 3, generator=torch.Generator().manual_seed(5))
+    images, _, meta = rasterization(
+        **{**vars(scene), "means": scene.means.clone().requires_grad_()}, sh_degree=0, packed=packed, absgrad=True
+    )
+    images.backward(weights)
+    leaves = {n: t.double() if isinstance(t, torch.Tensor) else t for n, t in vars(scene).items()}
+    leaves["means"].requires_grad_()
+    exact, _, exact_meta = reference.rasterization(**leaves, sh_degree=0)
+    pixels = (exact * weights).sum(-1).flatten()
+    grads = [torch.autograd.grad(pixel, exact_meta["means2d"], retain_graph=True)[0].abs() for pixel in pixels]
+    expected = torch.stack(grads).sum(0).float()
+    if packed:
+        expected = expected[meta["camera_ids"], meta["gaussian_ids"]]
+    absolute = meta["means2d"].absgrad
+    assert (absolute - expected).abs().max() < 1e-4 * expected.max()
 
 
 def test_numbers_that_are_not_finite_are_not_drawn(make_scene):

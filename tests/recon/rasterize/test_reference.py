@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from gsplat.cuda._torch_impl import _spherical_harmonics as gsplat_spherical_harmonics
 
 from recon.rasterize import reference
 
@@ -73,9 +74,26 @@ def test_spherical_harmonics_are_orthonormal():
     radius = (1 - z**2).sqrt()
     directions = torch.stack([radius * azimuth.cos(), radius * azimuth.sin(), z], -1).reshape(-1, 3)
     area = (weights[:, None] * torch.ones(16) * (2 * math.pi / 16)).reshape(-1)
-    identity = torch.eye(16, dtype=torch.float64)
-    values = torch.stack([reference.spherical_harmonics(3, directions, row[:, None])[:, 0] for row in identity])
+    identity = torch.eye(25, dtype=torch.float64)
+    values = torch.stack([reference.spherical_harmonics(4, directions, row[:, None])[:, 0] for row in identity])
     assert torch.allclose((values * area) @ values.T, identity, atol=1e-12)
+
+
+@pytest.mark.parametrize("degree", range(5))
+def test_spherical_harmonics_agree_with_gsplat(degree):
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.randn(2, 50, 3, dtype=torch.float64, generator=generator)
+    coefficients = torch.randn(2, 50, 25, 3, dtype=torch.float64, generator=generator)
+    ours = reference.spherical_harmonics(degree, directions, coefficients)
+    # gsplat writes its constants with 13 to 16 digits.
+    assert torch.allclose(ours, gsplat_spherical_harmonics(degree, directions, coefficients), atol=1e-11)
+
+
+def test_spherical_harmonics_by_finite_differences():
+    generator = torch.Generator().manual_seed(0)
+    directions = torch.randn(3, 3, dtype=torch.float64, generator=generator).requires_grad_()
+    coefficients = torch.randn(3, 25, 3, dtype=torch.float64, generator=generator).requires_grad_()
+    assert torch.autograd.gradcheck(lambda d, k: reference.spherical_harmonics(4, d, k), (directions, coefficients))
 
 
 def test_gradients_by_finite_differences(make_scene):
