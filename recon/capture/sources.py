@@ -61,6 +61,8 @@ class Still:
             with Image.open(self.path) as image:
                 image.load()
                 return self._rgb(ImageOps.exif_transpose(image) if self.upright else image)
+        except InputError:
+            raise
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(f"The image {self.path} does not open; replace the file.") from error
 

@@ -218,6 +218,28 @@ def test_parallax_is_needed():
     capture_of(line_of_cameras(2)).check_parallax()
 
 
+def turned(cameras, degrees):
+    """Cameras turned about their y axes by so many degrees each."""
+    angles = np.radians(degrees)
+    c2w = cameras.c2w.copy()
+    c2w[:, 0, 0] = c2w[:, 2, 2] = np.cos(angles)
+    c2w[:, 0, 2], c2w[:, 2, 0] = np.sin(angles), -np.sin(angles)
+    return Cameras(c2w, cameras.K, cameras.width, cameras.height)
+
+
+def test_cameras_that_face_away_from_one_another_show_no_depth():
+    with pytest.raises(InputError, match="No two of the 3 cameras see the same place"):
+        capture_of(turned(line_of_cameras(3), [-120, 0, 120])).check_parallax()
+    # Two of them are enough, whichever they are.
+    capture_of(turned(line_of_cameras(3), [-120, 0, 10])).check_parallax()
+    # Face to face, they see what stands between them.
+    capture_of(turned(line_of_cameras(2), [90, -90])).check_parallax()
+    # Two at one place see the same but no depth, and the third sees something else.
+    together = Cameras(line_of_cameras(3).c2w[[0, 0, 2]], line_of_cameras(3).K, 32, 24)
+    with pytest.raises(InputError, match="No two"):
+        capture_of(turned(together, [-90, -90, 90])).check_parallax()
+
+
 def test_lengths_must_agree():
     with pytest.raises(InputError, match="one of each"):
         Capture(line_of_cameras(2), np.zeros(3), ("photos",) * 2, (Still("unread.png"),) * 2)
