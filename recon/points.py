@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recon.ply_header import check_memory
 from trajectories.errors import InputError
 
 if TYPE_CHECKING:
@@ -89,12 +90,13 @@ def load_ply(path: Path | str) -> PointCloud:
     """Read a PLY of points; points without colours become mid grey.
 
     Raises:
-        InputError: no such file, not a PLY, or no vertices with x, y and z.
+        InputError: no such file, not a PLY, no vertices with x, y and z, or more of them than fit in memory.
     """
     from plyfile import PlyData, PlyParseError
 
     if not Path(path).is_file():
         raise InputError(f"There is no point file {path}; check the path.")
+    check_memory(path)
     try:
         ply = PlyData.read(str(path))
         vertices = ply["vertex"]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from recon.export.whole import whole
+from recon.ply_header import check_memory
 from recon.splats import Splats
 from trajectories.errors import InputError
 
@@ -47,13 +48,14 @@ def load_ply(path: Path | str) -> Splats:
     """Read splats; properties beyond the layout are left out.
 
     Raises:
-        InputError: no such file, a PLY that does not hold splats in this layout or ends early, or spherical harmonics
-            above degree 3.
+        InputError: no such file, a PLY that does not hold splats in this layout or ends early, spherical harmonics
+            above degree 3, or more splats than fit in memory.
     """
-    from plyfile import PlyData, PlyParseError
+    from plyfile import PlyData, PlyElementParseError, PlyParseError
 
     if not Path(path).is_file():
         raise InputError(f"There is no splat file {path}; check the path.")
+    check_memory(path)
     try:
         vertices = PlyData.read(str(path))["vertex"]
         names = [prop.name for prop in vertices.properties]
@@ -79,5 +81,10 @@ def load_ply(path: Path | str) -> Splats:
             logit_opacities=stack("opacity")[:, 0],
             sh=sh.contiguous(),
         )
+    except PlyElementParseError as error:
+        raise InputError(f"{path} is damaged ({error}); copy it again.") from error
     except (PlyParseError, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} does not hold Gaussian splats in INRIA's PLY layout ({error}).") from error
+        raise InputError(
+            f"{path} does not hold Gaussian splats in INRIA's PLY layout ({error}); write it anew in that layout, with "
+            "spherical harmonics up to degree 3."
+        ) from error

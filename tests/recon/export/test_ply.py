@@ -7,6 +7,7 @@ import torch
 from recon.export.compressed_ply import write_compressed_ply
 from recon.export.ply import load_ply, save_ply
 from recon.points import PointCloud
+from recon.points import load_ply as load_points
 from recon.points import save_ply as save_points
 from recon.splats import Splats
 from trajectories.errors import InputError
@@ -68,8 +69,14 @@ def test_a_file_that_ends_early_or_holds_other_properties_is_told(tmp_path, some
         load_ply(path)
     save_ply(some_splats(1), path)
     content = path.read_bytes()
+    path.write_bytes(content.replace(b"property float f_rest_8\n", b"property float shine\n"))
+    with pytest.raises(InputError, match="8 f_rest properties fit no spherical harmonics"):
+        load_ply(path)
+    path.write_bytes(content.replace(b"property float f_rest_8\n", b"property float f_rest_9\n"))
+    with pytest.raises(InputError, match="no field of name f_rest_8.*; write it anew in that layout"):
+        load_ply(path)
     path.write_bytes(content[:-7])
-    with pytest.raises(InputError, match="early end-of-file"):
+    with pytest.raises(InputError, match=r"splats\.ply is damaged \(.*early end-of-file\); copy it again"):
         load_ply(path)
     path.write_bytes(content.replace(b"property float opacity\n", b"property float density\n"))
     with pytest.raises(InputError, match="it has no opacity"):
@@ -80,3 +87,34 @@ def test_other_splat_files_are_told(tmp_path, some_splats):
     write_compressed_ply(some_splats(1), tmp_path / "compressed.ply")
     with pytest.raises(InputError, match="it has no x, y, z"):
         load_ply(tmp_path / "compressed.ply")
+
+
+@pytest.mark.parametrize("layout", ["binary_little_endian", "ascii"])
+@pytest.mark.parametrize("count", [10**10, 10**20])
+def test_more_splats_than_memory_are_told_before_they_are_read(tmp_path, some_splats, layout, count):
+    path = tmp_path / "splats.ply"
+    save_ply(some_splats(1), path)
+    content = path.read_bytes().replace(b"binary_little_endian", layout.encode())
+    path.write_bytes(
+        content.replace(f"element vertex {len(some_splats(1))}".encode(), f"element vertex {count}".encode())
+    )
+    with pytest.raises(
+        InputError, match=rf"splats\.ply promises {count} vertices, for which .* GB of memory are needed"
+    ):
+        load_ply(path)
+    with pytest.raises(InputError, match="more than this machine has; thin them out"):
+        load_points(path)
+
+
+def test_other_properties_beside_those_of_splats_are_left_out(tmp_path, some_splats):
+    from plyfile import PlyData, PlyElement
+
+    splats = some_splats(1)
+    save_ply(splats, tmp_path / "splats.ply")
+    vertices = PlyData.read(str(tmp_path / "splats.ply"))["vertex"].data
+    wider = np.zeros(len(vertices), dtype=[("label", "u1"), *vertices.dtype.descr])
+    for name in vertices.dtype.names:
+        wider[name] = vertices[name]
+    PlyData([PlyElement.describe(wider, "vertex")]).write(str(tmp_path / "wider.ply"))
+    back = load_ply(tmp_path / "wider.ply")
+    assert torch.equal(back.sh, splats.sh) and torch.equal(back.quats, splats.quats)
