@@ -148,11 +148,12 @@ def import_stage(path: Path, poses: Path | None, longest_side: int) -> Stage:
     """Copy a capture's frames and cameras into the scene; frames larger than `longest_side` pixels are shrunk.
 
     Raises:
-        InputError: what the loader of the capture refuses, before anything is written.
+        InputError: what the loader of the capture refuses, or cameras that show no depth, before anything is written.
     """
     from recon.capture import load_capture
 
     capture = load_capture(path, poses)
+    capture.check_parallax()
 
     def make(place: Place) -> Mapping[str, Any]:
         from recon.export.nerfstudio import file_paths, folder_name

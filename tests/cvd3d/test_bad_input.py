@@ -178,8 +178,57 @@ def test_a_capture_with_an_image_that_breaks_off(refused, out, capture):
 def test_a_capture_with_frames_of_different_sizes(refused, out, capture):
     Image.new("RGB", (16, 16)).save(capture / "images" / "3.png")
     sentence = refused("scene", "--from", capture, "--out", out)
-    assert "3.png is 16x16 but the cameras are for 32x24" in sentence
+    assert "3.png is 16x16 but its camera is for 32x24" in sentence
     assert not out.exists()
+
+
+def change_frames(capture, change):
+    path = capture / "transforms.json"
+    content = json.loads(path.read_text())
+    content["frames"] = change(content["frames"])
+    path.write_text(json.dumps(content))
+
+
+def test_a_capture_of_one_image(refused, out, capture):
+    change_frames(capture, lambda frames: frames[:1])
+    assert "The capture has one frame" in refused("scene", "--from", capture, "--out", out)
+    assert not out.exists()
+
+
+def test_a_capture_from_one_place(refused, out, capture):
+    change_frames(capture, lambda frames: [{**frames[0], "file_path": frame["file_path"]} for frame in frames])
+    assert "All 4 cameras stand in one place" in refused("scene", "--from", capture, "--out", out)
+    assert not out.exists()
+
+
+def test_a_capture_in_which_nothing_is_seen_twice(refused, out, capture):
+    """Back to back, a hundred metres apart."""
+
+    def back_to_back(frames):
+        poses = np.diag([1.0, -1.0, -1.0, 1.0]), np.diag([-1.0, -1.0, 1.0, 1.0])
+        poses[0][2, 3], poses[1][2, 3] = 50.0, -50.0
+        return [{**frame, "transform_matrix": pose.tolist()} for frame, pose in zip(frames, poses)]
+
+    change_frames(capture, back_to_back)
+    sentence = refused("scene", "--from", capture, "--out", out)
+    assert sentence.startswith("No two of the 2 cameras see the same place")
+    assert not out.exists()
+
+
+def test_a_capture_of_which_one_image_is_left(refused, out, capture):
+    for n in (0, 1, 3):
+        (capture / "images" / f"{n}.png").unlink()
+    assert "3 of the 4 images that" in refused("scene", "--from", capture, "--out", out)
+    assert not out.exists()
+
+
+def test_a_capture_without_texture_is_told_and_fitted(out, capture, capsys):
+    (capture / "images" / "3.png").unlink()
+    main(["scene", "--from", str(capture), "--out", str(out), "--fit.steps", "5"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 of the 4 images that" in said and "the other 3 are used" in said
+    assert "the fit starts from random points; give points (points.ply) or images with more overlap" in said
+    assert (out / "splats.ply").is_file()
 
 
 def test_a_capture_with_a_pose_that_is_no_rotation(refused, out, capture):
