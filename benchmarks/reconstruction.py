@@ -42,6 +42,7 @@ def changed(settings: FitSettings, changes: list[str]) -> FitSettings:
     for change in changes:
         name, text = change.split("=", 1)
         kind = type(getattr(settings, name))
+        kind = float if kind is type(None) else kind
         values[name] = text.lower() in ("1", "true") if kind is bool else kind(text)
     return dataclasses.replace(settings, **values)
 

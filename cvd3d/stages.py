@@ -26,6 +26,9 @@ RIG_FILE, TRANSFORMS_FILE = "rig.json", "transforms.json"
 SPLATS_FILE, MOTION_FILE = "splats.ply", "motion.safetensors"
 POINTS_FILE, CAPTURED_POINTS_FILE = "points.ply", "captured_points.ply"
 
+DOUBTED = 0.5
+"""The others contradict a frame that counts less than this in the end."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -227,7 +230,7 @@ def fit_stage(seed: int, moves: bool, given: Mapping[str, Any], watch: Watch | N
     Args:
         seed: of every random draw.
         moves: whether the splats may move.
-        given: fields of `FitSettings`; the others are chosen for the capture.
+        given: fields of `FitSettings`, and `quality` for the others, which are chosen for the capture.
         watch: sees the fit while it runs.
 
     Raises:
@@ -235,7 +238,8 @@ def fit_stage(seed: int, moves: bool, given: Mapping[str, Any], watch: Watch | N
     """
     from recon.fit import FitSettings
 
-    FitSettings(**given)
+    fields = {name: value for name, value in given.items() if name != "quality"}
+    FitSettings(**fields)
 
     def make(place: Place) -> Mapping[str, Any]:
         import torch
@@ -250,7 +254,7 @@ def fit_stage(seed: int, moves: bool, given: Mapping[str, Any], watch: Watch | N
         result = fit(
             capture,
             load_ply(place.scene / POINTS_FILE),
-            replace(settings_for(capture, moves), **given),
+            replace(settings_for(capture, moves, given.get("quality", "normal")), **fields),
             generator=torch.Generator().manual_seed(seed),
             folder=place.checkpoints,
             on_step=None if watch is None else watch(place.scene),
@@ -263,7 +267,10 @@ def fit_stage(seed: int, moves: bool, given: Mapping[str, Any], watch: Watch | N
             splats = splats.rest
         save_ply(splats, place.out / SPLATS_FILE)
         shutil.copyfile(place.checkpoints / METRICS_FILE, place.out / METRICS_FILE)
-        return {name: result.metrics[name] for name in ("steps", "splats", "moving")} | {
+        confidence = result.metrics["confidence"]
+        facts = {name: result.metrics[name] for name in ("steps", "splats", "moving")}
+        facts["doubted"] = sum(weight < DOUBTED for weight in confidence.values())
+        return facts | {
             name: {key: value for key, value in result.metrics[name].items() if key != "per_frame"}
             | {"frames": len(result.metrics[name]["per_frame"])}
             for name in ("held_out", "training")

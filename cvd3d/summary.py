@@ -31,6 +31,8 @@ def print_summary(folder: Path, done: Sequence[Done]) -> None:
             quality = facts["fit"][name]
             if quality["frames"]:
                 print(f"  {quality['frames']:>4} {words}: PSNR {quality['psnr']:.2f} dB, SSIM {quality['ssim']:.3f}")
+        if doubted := facts["fit"].get("doubted"):
+            print(f"  {doubted:>4} frames of the fit that the others contradict counted less than half: metrics.json")
     print(f"\n  {folder}/  {', '.join(sorted({name for stage in done for name in stage.outputs}))}")
     path = shlex.quote(str(folder))
     names = [stage.name for stage in done]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import arg
+from tyro.conf import FlagCreatePairsOff, arg
 
 if TYPE_CHECKING:
     from cvd3d.stages import Sampling
@@ -179,14 +179,22 @@ class SamplingOptions:
 class FitOptions:
     """The splats."""
 
+    quality: Literal["draft", "normal", "high"] = "normal"
+    """How long the fit takes: to see whether it works at all, as a rule, or for a last version."""
     steps: Annotated[int | None, _default("chosen for the capture", "INT")] = None
     """Optimisation steps, one frame each."""
-    sh_degree: Annotated[int | None, _default("2", "INT")] = None
+    sh_degree: Annotated[int | None, _default("2; 3 in high quality", "INT")] = None
     """Degree of the spherical harmonics, 0 to 3."""
     densify: Annotated[str | None, _default("default", "STR")] = None
     """How splats are added: default (clone, split, prune), mcmc, or none."""
-    cap: Annotated[int | None, _default("100000", "INT")] = None
-    """No more splats once there are so many."""
+    cap: Annotated[int | None, _default("100000; 300000 in high quality", "INT")] = None
+    """Never more splats than this."""
+    exposure: FlagCreatePairsOff[bool] = False
+    """Learn a gain and an offset for each frame's colors: for photos in changing light."""
+    confidence: Annotated[str | None, _default("even", "STR")] = None
+    """even: all frames count alike; learnt: those that the others contradict count less."""
+    depth_weight: Annotated[float | None, _default("0", "FLOAT")] = None
+    """How hard splats are pulled to the depths of the starting points; 0.05 helps with few views."""
     knots: Annotated[int | None, _default("up to 8 where something moves, else 0", "INT")] = None
     """Control points of each splat's path over time; 0 for a scene that stands still."""
     still_below: Annotated[float | None, _default("0.005", "FLOAT")] = None

@@ -43,7 +43,7 @@ class Exposures:
             # What all frames share belongs to the splats' colors.
             shared = every.mean(dim=0) - _neutral(every.device)
             for change in self.changes.values():
-                change -= shared
+                change.sub_(shared)
 
     def clear(self) -> None:
         """Forget the gradients."""

@@ -210,17 +210,20 @@ class Optimization:
     def _regularisation(self) -> Tensor | float:
         p, settings = self.parameters, self.settings
         loss: Tensor | float = 0.0
-        if settings.opacity_reg:
-            loss = loss + settings.opacity_reg * p["opacities"].sigmoid().mean()
-        if settings.scale_reg:
-            loss = loss + settings.scale_reg * p["scales"].exp().mean()
+        usual = 0.01 if settings.densify == "mcmc" else 0.0
+        if opacity_reg := usual if settings.opacity_reg is None else settings.opacity_reg:
+            loss = loss + opacity_reg * p["opacities"].sigmoid().mean()
+        if scale_reg := usual if settings.scale_reg is None else settings.scale_reg:
+            loss = loss + scale_reg * p["scales"].exp().mean()
         if settings.knots:
             loss = loss + settings.stillness * p["shifts"].abs().mean() / self.scale
         return loss
 
     def _fault(self, loss: float) -> str | None:
         for name, parameter in self.parameters.items():
-            if parameter.grad is not None and not bool(parameter.grad.isfinite().all()):
+            # A sum is not finite if one of its terms is not, and takes a tenth of the time to look at.
+            suspect = parameter.grad is not None and not np.isfinite(float(parameter.grad.sum()))
+            if suspect and not bool(parameter.grad.isfinite().all()):
                 return f"the gradient of {name}"
         for name, parameter in self.parameters.items():
             if not np.isfinite(loss) and not bool(parameter.isfinite().all()):

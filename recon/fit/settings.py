@@ -46,9 +46,9 @@ class FitSettings:
     """Never more splats than this, from the first step on."""
     ssim_weight: float = 0.2
     """Weight w of the loss (1 - w) L1 + w (1 - SSIM)."""
-    opacity_reg: float = 0.0
-    """Weight of the mean opacity; MCMC needs 0.01 or so, to free splats that it can move."""
-    scale_reg: float = 0.0
+    opacity_reg: float | None = None
+    """Weight of the mean opacity; 0 unless given, or 0.01 with MCMC, which frees splats that way to move them."""
+    scale_reg: float | None = None
     """Weight of the mean standard deviation in metres, likewise."""
     depth_weight: float = 0.0
     """Weight of the difference of inverse depths, in scene scales, at the starting points that a frame sees."""
