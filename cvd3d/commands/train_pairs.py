@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
+
+if TYPE_CHECKING:
+    from cvd3d.training.pairs import PairTraining
 
 
 @dataclass(frozen=True)
@@ -59,17 +62,28 @@ class TrainPairs:
 
     def run(self) -> None:
         """Train and say where the model is."""
+        from cvd3d.training.pairs import train_pairs
+
+        model = train_pairs(self.out, self.model, self.training())
+        print(f'{model}: the model; use it with\n  cvd3d scene "a red cube" --model {model}')
+
+    def training(self) -> PairTraining:
+        """What is trained on, in the library's words and units.
+
+        Raises:
+            InputError: a number below 1, and what `PairTraining` refuses.
+        """
         from math import radians
 
         from cvd3d.training.homography import Warp
-        from cvd3d.training.pairs import PairTraining, train_pairs
+        from cvd3d.training.pairs import PairTraining
         from trajectories.errors import InputError
 
         for name in ("size", "frames", "steps", "pairs", "accumulate"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name} is {getattr(self, name)}; give at least 1.")
         warp = self.warp
-        training = PairTraining(
+        return PairTraining(
             posed=self.posed,
             captioned=self.captioned,
             posed_share=self.posed_share,
@@ -86,5 +100,3 @@ class TrainPairs:
             shared_timestep=self.timesteps == "shared",
             seed=self.seed,
         )
-        model = train_pairs(self.out, self.model, training)
-        print(f'{model}: the model; use it with\n  cvd3d scene "a red cube" --model {model}')

@@ -221,9 +221,11 @@ class Optimization:
 
     def _fault(self, loss: float) -> str | None:
         for name, parameter in self.parameters.items():
+            gradient = parameter.grad
             # A sum is not finite if one of its terms is not, and takes a tenth of the time to look at.
-            suspect = parameter.grad is not None and not np.isfinite(float(parameter.grad.sum()))
-            if suspect and not bool(parameter.grad.isfinite().all()):
+            if gradient is None or np.isfinite(float(gradient.sum())):
+                continue
+            if not bool(gradient.isfinite().all()):
                 return f"the gradient of {name}"
         for name, parameter in self.parameters.items():
             if not np.isfinite(loss) and not bool(parameter.isfinite().all()):

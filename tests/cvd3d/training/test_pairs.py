@@ -1,12 +1,14 @@
 """The cross-view modules' own training, on made-up clips and the tiny trained model."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from cvd3d.commands.train_pairs import TrainPairs
 from cvd3d.sampling import load_pipeline
 from cvd3d.training import diffusion
 from cvd3d.training.pairs import PairTraining, train_pairs
@@ -84,3 +86,9 @@ def test_a_run_folder_belongs_to_one_training(trained, training, tmp_path):
     train_pairs(tmp_path / "run", trained / "model", replace(training, steps=1))
     with pytest.raises(InputError, match=r"training\.json is of a training with other options"):
         train_pairs(tmp_path / "run", trained / "model", training)
+
+
+def test_the_command_has_the_defaults_of_the_library():
+    assert TrainPairs(posed=Path("clips")).training() == PairTraining(posed=Path("clips"))
+    with pytest.raises(InputError, match="--pairs is 0; give at least 1"):
+        TrainPairs(posed=Path("clips"), pairs=0).training()
