@@ -91,10 +91,21 @@ class Exported:
 
     @cached_property
     def instants(self) -> np.ndarray:
-        """(T,) seconds, increasing: when its frames were taken."""
+        """(T,) seconds, increasing: when its frames were taken.
+
+        Raises:
+            InputError: it has no frames that say so.
+        """
         import numpy as np
 
-        return np.unique(self.capture.times)
+        from trajectories.errors import InputError
+        from trajectories.formats.nerfstudio import read_transforms
+
+        self._need("transforms.json")
+        times = read_transforms(self.folder / "transforms.json").times
+        if times is None:
+            raise InputError(f"{self.folder / 'transforms.json'} says no times, so what moves has no clock.")
+        return np.unique(times)
 
     @cached_property
     def turned(self) -> Splats:
@@ -318,11 +329,19 @@ def _html(scene: Exported, out: Path) -> None:
     from viewer.scene_folder import read_scene_folder
 
     shown = read_scene_folder(scene.folder)
-    write_html(scene.splats, out, shown.rig, shown.frames)
+    write_html(scene.over_time, out, shown.rig, shown.frames)
 
 
 def _mesh_loses(scene: Exported) -> list[str]:
     return ["transparency", "colours that change with the view", "the background"]
+
+
+def _html_loses(scene: Exported) -> list[str]:
+    from viewer.html import most_splats
+    from viewer.scene_folder import read_scene_folder
+
+    most = most_splats(scene.over_time, read_scene_folder(scene.folder).rig)
+    return [f"splats beyond about {most:,} of {len(scene.splats):,}"] if len(scene.splats) > most else []
 
 
 def _dnerf_loses(scene: Exported) -> list[str]:
@@ -406,6 +425,12 @@ FORMATS = {
     ),
     "video": Format("what the cameras, or those of --rig, see of the splats, as mp4", ".mp4", _video),
     "html": Format(
-        "a page that shows splats and cameras in a browser, offline", ".html", _html, 0, cameras=True, time=True
+        "a page that shows splats and cameras in a browser, offline",
+        ".html",
+        _html,
+        0,
+        cameras=True,
+        time=True,
+        loses=_html_loses,
     ),
 }

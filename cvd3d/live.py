@@ -30,8 +30,7 @@ def live_page(port: int) -> Iterator[Watch]:
             viewer.show_rig(scene.rig, scene.frames)
         if scene.points is not None:
             viewer.show_points(scene.points)
-        middle = 0.0 if scene.rig is None else float(scene.rig.times[[0, -1]].mean())
-        return lambda step, splats: viewer.show_splats(splats.at(middle))
+        return lambda step, splats: viewer.show_splats(splats)
 
     try:
         yield watch

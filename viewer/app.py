@@ -18,13 +18,14 @@ import viser
 
 from trajectories.errors import InputError
 from trajectories.rig import Rig
+from viewer.drawn import DrawnSplats
 from viewer.framing import Framing, frame_scene
-from viewer.gaussians import Gaussians
 from viewer.live import LatestSplats
 from viewer.panels import CameraPanel, TimePanel, about_splats, add_camera_panel, add_layer_panel, add_time_panel
-from viewer.playback import Playback, native_fps
+from viewer.playback import Playback, native_fps, seconds_at
 from viewer.scene_folder import read_scene_folder
-from viewer.scene_nodes import CameraNodes, Frames, add_ground, add_points, add_splats, look_through
+from viewer.scene_nodes import CameraNodes, Frames, add_ground, add_points, look_through
+from viewer.splat_nodes import SplatNodes
 
 if TYPE_CHECKING:
     from recon.moving import MovingSplats
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from recon.splats import Splats
 
 PORTS_TRIED = 50
+INSTANTS_PER_SECOND = 30.0
+"""How often splats that move are drawn while they play, at most."""
 OVERVIEW_FOV = float(np.radians(50.0))
 
 
@@ -103,10 +106,10 @@ class SceneViewer:
         self._time_panel: TimePanel | None = None
         self._camera_panel: CameraPanel | None = None
         self._points: viser.PointCloudHandle | None = None
-        self._splat_node: viser.GaussianSplatHandle | None = None
-        self._splats: Splats | MovingSplats | None = None
+        self._splats = SplatNodes(self.server)
         self._positions: np.ndarray | None = None
         self._framed = False
+        self._times = np.zeros(1)
         self._playback = Playback(1, 1.0)
         self._looking: dict[int, int] = {}  # client -> the view it looks through
         self._closed = threading.Event()
@@ -137,30 +140,33 @@ class SceneViewer:
         with self._lock:
             if self._cameras is not None:
                 self._cameras.remove()
-            for panel in (self._time_panel, self._camera_panel):
-                if panel is not None:
-                    panel.folder.remove()
+            if self._camera_panel is not None:
+                self._camera_panel.folder.remove()
             self._looking.clear()
             self._rig = rig
             framing = self._frame_scene()
             self._cameras = CameraNodes(self.server, rig, self._noticed(frames), framing.frustum_depth)
-            self._playback = Playback(rig.frames, native_fps(rig.times))
-            self._time_panel = self._wire_time(rig) if rig.frames > 1 else None
             self._camera_panel = self._wire_cameras(rig, self._cameras, framing)
             if rig.frames > 1:
                 self._layers.offer("Camera paths")
             self._cameras.show_paths(self._layers.boxes["Camera paths"].value)
+            self.show_clock(rig.times)
+
+    def show_clock(self, times: np.ndarray) -> None:
+        """Let time run through (T,) instants in seconds; a rig brings its own."""
+        with self._lock:
+            if self._time_panel is not None:
+                self._time_panel.folder.remove()
+            self._times, self._playback = times, Playback(len(times), native_fps(times))
+            self._time_panel = self._wire_time(times) if len(times) > 1 else None
             self._wake.set()
 
     def show_splats(self, splats: Splats | MovingSplats) -> None:
         """Show splats, in the place of those shown before; at once, or soon when called often.
 
-        Those that move play on the clock of the videos.
+        Those that move play on the clock of the videos, and between their frames, too.
         """
-        self._splats = splats
-        instant = splats.at(self._seconds())
-        self._mailbox.playing = instant is not splats
-        self._mailbox.offer(instant)
+        self._mailbox.offer(splats)
 
     def show_points(self, points: PointCloud) -> None:
         """Show starting points; they step back when splats come."""
@@ -168,7 +174,7 @@ class SceneViewer:
             self._positions = points.positions
             framing = self._frame_scene()
             box = self._layers.boxes["Starting points"]
-            box.value = self._splat_node is None  # type: ignore[misc]
+            box.value = not self._splats.there  # type: ignore[misc]
             self._points = add_points(
                 self.server, points.positions, points.colors, 0.004 * framing.radius, visible=box.value
             )
@@ -190,32 +196,42 @@ class SceneViewer:
     # -- time ---------------------------------------------------------------------------------------------------------
 
     def _run_clock(self) -> None:
-        """Move everything to the frame of the moment; the only thread that does."""
-        shown: tuple[CameraNodes | None, int] = (None, -1)
+        """Move everything to the moment; the only thread that does."""
+        shown: tuple[CameraNodes | None, TimePanel | None, int] = (None, None, -1)
         while not self._closed.is_set():
-            playback, now = self._playback, time.monotonic()
-            wanted = (self._cameras, playback.frame(now))
+            started = time.monotonic()
+            wanted = (self._cameras, self._time_panel, self._playback.frame(started))
             if wanted != shown:
-                self._show_frame(wanted[1])
+                self._show_frame(wanted[-1])
                 shown = wanted
-            self._wake.wait(playback.until_next(time.monotonic()))
+            with self._lock:
+                self._splats.show_instant(self._seconds())
+            self._wake.wait(self._until_next(time.monotonic() - started))
             self._wake.clear()
+
+    def _until_next(self, took: float) -> float | None:
+        """Seconds until something moves, None while paused, after moving everything took so many.
+
+        Splats move between the frames, too, as often as leaves half of the time to others.
+        """
+        wait = self._playback.until_next(time.monotonic())
+        if wait is None or not self._splats.moving:
+            return wait
+        return min(wait, max(1 / INSTANTS_PER_SECOND - took, took))
 
     def _show_frame(self, frame: int) -> None:
         with self._lock:
+            frame = min(frame, len(self._times) - 1)
+            if self._time_panel is not None:
+                self._time_panel.tell(frame, self._times)
             if self._rig is None or self._cameras is None:
                 return
-            frame = min(frame, self._rig.frames - 1)
             self._cameras.show_frame(frame)
-            if self._time_panel is not None:
-                self._time_panel.tell(frame, self._rig)
             if self._camera_panel is not None and self._camera_panel.follow.value:
                 for client_id, view in list(self._looking.items()):
                     client = self.server.get_clients().get(client_id)
                     if client is not None:
                         self._look(client, view, frame)
-        if self._splats is not None and (instant := self._splats.at(self._seconds())) is not self._splats:
-            self._mailbox.offer(instant)
 
     def _noticed(self, frames: Frames | None) -> Frames:
         """The same frames, where one that cannot be read is told in the panel and left out."""
@@ -230,14 +246,14 @@ class SceneViewer:
         return read
 
     def _seconds(self) -> float:
-        return 0.0 if self._rig is None else float(self._rig.times[self._playback.frame(time.monotonic())])
+        return seconds_at(self._times, self._playback.position(time.monotonic()))
 
     def _set_playback(self, playback: Playback) -> None:
         self._playback = playback
         self._wake.set()
 
-    def _wire_time(self, rig: Rig) -> TimePanel:
-        panel = add_time_panel(self.server.gui, rig, self._playback.fps)
+    def _wire_time(self, times: np.ndarray) -> TimePanel:
+        panel = add_time_panel(self.server.gui, times, self._playback.fps)
 
         @panel.frame.on_update
         def _(event: viser.GuiEvent) -> None:
@@ -310,20 +326,21 @@ class SceneViewer:
         with self._lock:
             if layer == "Camera paths" and self._cameras is not None:
                 self._cameras.show_paths(visible)
-            nodes = {"Splats": self._splat_node, "Starting points": self._points, "Ground grid": self._ground}
+            nodes = {"Splats": self._splats, "Starting points": self._points, "Ground grid": self._ground}
             if (node := nodes.get(layer)) is not None:
                 node.visible = visible
 
-    def _draw_splats(self, gaussians: Gaussians) -> None:
+    def _draw_splats(self, splats: DrawnSplats) -> None:
         with self._lock:
-            if self._splat_node is None:
+            if not self._splats.there:
                 for layer in ("Starting points", "Ground grid"):
                     self._layers.boxes[layer].value = False  # type: ignore[misc]
                 if self._positions is None:
-                    self._positions = gaussians.means
+                    self._positions = splats.means
                     self._frame_scene()
-            self._splat_node = add_splats(self.server, gaussians, self._layers.boxes["Splats"].value)
-            self._layers.offer("Splats", about_splats(len(gaussians), gaussians.total))
+            self._splats.show(splats, self._seconds())
+            self._layers.offer("Splats", about_splats(len(splats), splats.total, self._splats.moving))
+            self._wake.set()
 
 
 def _free_port(host: str, port: int) -> int:

@@ -18,7 +18,7 @@ LARGEST_DRAWN = 100.0
 
 @dataclass(frozen=True, eq=False)
 class Gaussians:
-    """N flat-coloured Gaussians, as float32 numpy arrays that share no memory with the splats they were taken from."""
+    """N flat-coloured Gaussians, as float32 numpy arrays."""
 
     means: np.ndarray
     """(N, 3) centres in metres."""
@@ -30,32 +30,34 @@ class Gaussians:
     """(N, 3) colours in [0, 1]: the DC term of the spherical harmonics alone."""
     opacities: np.ndarray
     """(N,) opacities in [0, 1]."""
-    total: int
-    """How many splats they were taken from."""
 
     def __len__(self) -> int:
         return len(self.means)
 
+    def __getitem__(self, rows: slice | np.ndarray) -> Gaussians:
+        """Some of them."""
+        return Gaussians(**{name: values[rows] for name, values in vars(self).items()})
 
-def flat_gaussians(splats: Splats, limit: int) -> Gaussians:
-    """Copy what can be drawn of `splats`: at most `limit`, evenly chosen, without the non-finite and the invisible.
 
-    Cheap enough for the fit's own thread: it copies 14 numbers a splat and does no algebra.
-    """
-    total = len(splats.means)
-    every = slice(None, None, max(1, -(-total // limit)))
+def flat_gaussians(splats: Splats) -> Gaussians:
+    """Splats as they are drawn; those with numbers that are not finite become invisible points at the origin."""
     means, quats, log_scales, logits, dc = (
-        np.array(values[every].detach().cpu().numpy(), dtype=np.float32)
+        np.asarray(values.detach().cpu().numpy(), dtype=np.float32)
         for values in (splats.means, splats.quats, splats.log_scales, splats.logit_opacities, splats.sh[:, 0])
     )
     opacities = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0)))
-    flat = np.concatenate([means, quats, log_scales, dc, logits[:, None]], axis=1)
-    # Half of 1/255 rounds to nothing in viser's 8-bit alpha.
-    drawn = np.isfinite(flat).all(axis=1) & (opacities > 0.5 / 255) & (quats != 0).any(axis=1)
-    rgbs = np.clip(0.5 + SH_C0 * dc, 0.0, 1.0)
-    return Gaussians(
-        means[drawn], quats[drawn], log_scales[drawn], rgbs[drawn].astype(np.float32), opacities[drawn], total=total
-    )
+    # A sum is finite where its parts are, and much faster to look at.
+    sums = logits + sum(values.sum(axis=1) for values in (means, quats, log_scales, dc))
+    unsound = ~np.isfinite(sums) | ~quats.any(axis=1)
+    if unsound.any():
+        means, log_scales, dc = (np.where(unsound[:, None], 0, values) for values in (means, log_scales, dc))
+        quats, opacities = np.where(unsound[:, None], (1, 0, 0, 0), quats), np.where(unsound, 0, opacities)
+    return Gaussians(means, quats, log_scales, np.clip(0.5 + SH_C0 * dc, 0.0, 1.0), opacities)
+
+
+def seen(gaussians: Gaussians) -> Gaussians:
+    """Those that are not invisible: half of 1/255 rounds to nothing in viser's 8-bit alpha."""
+    return gaussians[gaussians.opacities > 0.5 / 255]
 
 
 def covariances(quats: np.ndarray, scales: np.ndarray) -> np.ndarray:
@@ -65,17 +67,19 @@ def covariances(quats: np.ndarray, scales: np.ndarray) -> np.ndarray:
         quats: (N, 4) rotations, wxyz, of any length but zero.
         scales: (N, 3) standard deviations along the rotated axes.
     """
-    w, x, y, z = np.moveaxis(quats / np.linalg.norm(quats, axis=-1, keepdims=True), -1, 0)
-    R = np.stack(
-        [
-            np.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], axis=-1),
-            np.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], axis=-1),
-            np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=-1),
-        ],
-        axis=-2,
+    w, x, y, z = quats.T / np.linalg.norm(quats, axis=-1)
+    R = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
     )
-    M = R * scales[..., None, :]
-    return M @ np.swapaxes(M, -1, -2)
+    variances = np.square(scales).T
+    covariance = np.empty((len(quats), 3, 3), dtype=w.dtype)
+    for i in range(3):
+        for j in range(i, 3):  # a column of N at a time: many products of small matrices are slow
+            entry = sum(a * b * variance for a, b, variance in zip(R[i], R[j], variances))
+            covariance[:, i, j] = covariance[:, j, i] = entry
+    return covariance
 
 
 def drawing_unit(log_scales: np.ndarray) -> float:

@@ -14,49 +14,66 @@ import viser
 from trajectories.files import write_text
 from trajectories.rig import Rig
 from viewer.app import OVERVIEW_FOV
+from viewer.drawn import drawn
 from viewer.framing import frame_scene
-from viewer.gaussians import flat_gaussians
 from viewer.playback import native_fps
-from viewer.scene_nodes import CameraNodes, Frames, add_splats
+from viewer.scene_nodes import CameraNodes, Frames
+from viewer.splat_nodes import SplatNodes
 
 if TYPE_CHECKING:
+    from recon.moving import MovingSplats
     from recon.splats import Splats
 
-MOST_SPLATS = 500_000
-"""More splats than these are thinned evenly: the page holds them all at once."""
+MOST_SPLATS, MOST_INSTANTS = 500_000, 2_000_000
+"""More splats than these are thinned evenly: the page holds them all; those of a scene that moves count every frame."""
 
 
-def write_html(splats: Splats, path: Path | str, rig: Rig | None = None, frames: Frames | None = None) -> None:
+def write_html(
+    splats: Splats | MovingSplats, path: Path | str, rig: Rig | None = None, frames: Frames | None = None
+) -> None:
     """Write viser's client and a recording of the scene as one HTML file, about 1 MB and 43 bytes a splat.
 
     The colours of the splats do not change with the view: viser draws no spherical harmonics. Cameras that move play
-    along their paths, with their videos, on the page's own bar.
+    along their paths, with their videos, on the page's own bar, and so do splats that move:
+    those take 33 bytes more at each frame.
 
     Args:
-        splats: N Gaussians.
+        splats: N Gaussians, which may move.
         path: the file; one that is there already is replaced when the new one is whole.
-        rig: cameras to show.
+        rig: cameras to show, and the clock of all that moves.
         frames: gives the image (H, W, 3) of view v at frame t, or None where there is none.
     """
-    gaussians = flat_gaussians(splats, MOST_SPLATS)
-    framing = frame_scene(rig, gaussians.means)
+    shown = drawn(splats, most_splats(splats, rig))
+    framing = frame_scene(rig, shown.means)
     with _server() as server:
         initial = server.initial_camera
         initial.position, initial.look_at, initial.fov = framing.eye, framing.target, OVERVIEW_FOV
         initial.near, initial.far = 0.005 * framing.radius, 500.0 * framing.radius
-        add_splats(server, gaussians, visible=True)
+        nodes = SplatNodes(server)
         if rig is None:
+            nodes.show(shown, 0.0)
             recording = server.get_scene_serializer()
         else:
             cameras = CameraNodes(server, rig, frames or (lambda view, frame: None), framing.frustum_depth)
             cameras.show_frame(0)
+            nodes.show(shown, float(rig.times[0]))
             recording = server.get_scene_serializer()
             for frame in range(1, rig.frames):
                 recording.insert_sleep(1.0 / native_fps(rig.times))
                 cameras.show_frame(frame)
+                nodes.show_instant(float(rig.times[frame]))
             if rig.frames > 1:
                 recording.insert_sleep(1.0 / native_fps(rig.times))
         write_text(path, recording.as_html(dark_mode=True))
+
+
+def most_splats(splats: Splats | MovingSplats, rig: Rig | None) -> int:
+    """How many of the splats a page takes."""
+    from recon.moving import MovingSplats
+
+    if rig is None or not isinstance(splats, MovingSplats):
+        return MOST_SPLATS
+    return min(MOST_SPLATS, max(1, MOST_INSTANTS // rig.frames))
 
 
 @contextmanager

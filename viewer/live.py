@@ -1,4 +1,4 @@
-"""Hands the newest splats to the page: at a rate that a running fit does not feel, or faster where they play."""
+"""Hands the newest splats to the page, at a rate that a running fit does not feel."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from viewer.gaussians import Gaussians, flat_gaussians
+from viewer.drawn import DrawnSplats, drawn
 
 if TYPE_CHECKING:
+    from recon.moving import MovingSplats
     from recon.splats import Splats
 
 LEAST_INTERVAL = 1.0
 """Seconds between two updates, at least."""
 SHARE = 0.03
 """The part of the wall clock that updates may take."""
-PLAYING_INTERVAL, PLAYING_SHARE = 0.04, 0.5
-"""The same for splats that play, when nothing else wants the time."""
 PATIENCE = 0.5
 """Seconds after which splats that came too early are drawn after all, if none came since: the fit's last ones."""
 
@@ -30,20 +29,18 @@ class LatestSplats:
     the fit can go on changing its tensors, and otherwise returns at once. `draw` is called on the mailbox's own thread.
     """
 
-    def __init__(self, draw: Callable[[Gaussians], None], limit: int) -> None:
+    def __init__(self, draw: Callable[[DrawnSplats], None], limit: int) -> None:
         self._draw, self._limit = draw, limit
-        self.playing = False
-        """Whether what comes are the instants of a scene that moves."""
         self._changed = threading.Condition()
         self._due = 0.0
-        self._late: Splats | None = None
-        self._copy: Gaussians | None = None
+        self._late: Splats | MovingSplats | None = None
+        self._copy: DrawnSplats | None = None
         self._copied_in = 0.0
         self._open = True
         self._thread = threading.Thread(target=self._run, name="viewer-splats", daemon=True)
         self._thread.start()
 
-    def offer(self, splats: Splats) -> None:
+    def offer(self, splats: Splats | MovingSplats) -> None:
         """Show `splats`, now or soon, unless newer ones come first."""
         started = time.monotonic()
         with self._changed:
@@ -53,7 +50,7 @@ class LatestSplats:
                 self._late = splats
                 return
             self._due = math.inf  # nothing more until these are drawn
-        copy = flat_gaussians(splats, self._limit)
+        copy = drawn(splats, self._limit)
         with self._changed:
             self._late, self._copy, self._copied_in = None, copy, time.monotonic() - started
             self._changed.notify()
@@ -68,13 +65,12 @@ class LatestSplats:
     def _run(self) -> None:
         while (letter := self._next()) is not None:
             started = time.monotonic()
-            self._draw(letter if isinstance(letter, Gaussians) else flat_gaussians(letter, self._limit))
+            self._draw(letter if isinstance(letter, DrawnSplats) else drawn(letter, self._limit))
             now = time.monotonic()
-            least, share = (PLAYING_INTERVAL, PLAYING_SHARE) if self.playing else (LEAST_INTERVAL, SHARE)
             with self._changed:
-                self._due = now + max(least, (now - started + self._copied_in) / share)
+                self._due = now + max(LEAST_INTERVAL, (now - started + self._copied_in) / SHARE)
 
-    def _next(self) -> Gaussians | Splats | None:
+    def _next(self) -> DrawnSplats | Splats | MovingSplats | None:
         """Wait for a copy that is due, or for late splats that nothing has replaced; None when closed."""
         with self._changed:
             while self._open:
@@ -83,7 +79,7 @@ class LatestSplats:
                     copy, self._copy = self._copy, None
                     return copy
                 if self._late is not None and self._due < math.inf:
-                    wait = self._due + (0.0 if self.playing else PATIENCE) - time.monotonic()
+                    wait = self._due + PATIENCE - time.monotonic()
                     if wait <= 0:
                         late, self._late, self._copied_in, self._due = self._late, None, 0.0, math.inf
                         return late

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import viser
 
 from trajectories.rig import Rig
@@ -25,25 +26,26 @@ class TimePanel:
     play: viser.GuiButtonHandle
     fps: viser.GuiNumberHandle[float]
 
-    def tell(self, frame: int, rig: Rig) -> None:
-        """Write the frame on show, without it counting as the user's."""
+    def tell(self, frame: int, times: np.ndarray) -> None:
+        """Write which of the frames (T,) is on show, without it counting as the user's."""
         self.frame.value = frame  # type: ignore[misc]  # viser's setter is hidden from mypy
-        self.seconds.content = f"{rig.times[frame]:.2f} s of {rig.times[-1]:.2f} s"
+        self.seconds.content = f"{times[frame]:.2f} s of {times[-1]:.2f} s"
 
     def tell_playing(self, playing: bool) -> None:
         self.play.label = "Pause" if playing else "Play"
         self.play.icon = viser.Icon.PLAYER_PAUSE if playing else viser.Icon.PLAYER_PLAY
 
 
-def add_time_panel(gui: viser.GuiApi, rig: Rig, fps: float) -> TimePanel:
+def add_time_panel(gui: viser.GuiApi, times: np.ndarray, fps: float) -> TimePanel:
+    """Add the clock of frames at (T,) seconds."""
     folder = gui.add_folder("Time", order=1)
     with folder:
-        frame = gui.add_slider("Frame", 0, rig.frames - 1, 1, 0)
+        frame = gui.add_slider("Frame", 0, len(times) - 1, 1, 0)
         seconds = gui.add_markdown("")
         play = gui.add_button("Play", icon=viser.Icon.PLAYER_PLAY)
         rate = gui.add_number("Frames/s", round(fps, 2), min=0.1, max=120.0, step=0.1)
     panel = TimePanel(folder, frame, seconds, play, rate)
-    panel.tell(0, rig)
+    panel.tell(0, times)
     return panel
 
 
@@ -103,9 +105,10 @@ def add_layer_panel(gui: viser.GuiApi, on_toggle: Callable[[str, bool], None]) -
     return LayerPanel(boxes, about, notice)
 
 
-def about_splats(shown: int, total: int) -> str:
+def about_splats(shown: int, total: int, moving: int = 0) -> str:
     """What the page can and cannot show of the splats."""
     some = f"{shown:,} of {total:,} splats" if shown < total else f"{total:,} splats"
+    some += f", {moving:,} of them moving" if moving else ""
     return f"{some}. Colours are DC only: this page draws no view-dependent colour."
 
 

@@ -44,6 +44,12 @@ class Playback:
         """The frame on show at `now`."""
         return self._steps(now) % self.frames
 
+    def position(self, now: float) -> float:
+        """Where the head is at `now`, in frames: 2.5 is halfway between frames 2 and 3, or through the last frame."""
+        if self.since is None:
+            return float(self.start)
+        return (self.start + max(0.0, (now - self.since) * self.fps)) % self.frames
+
     def until_next(self, now: float) -> float | None:
         """Seconds from `now` until the next frame; None while paused."""
         if self.since is None:
@@ -71,6 +77,11 @@ class Playback:
             return self.start
         # The small lift keeps a wake-up at exactly k / fps from landing a frame short through rounding.
         return self.start + max(0, math.floor((now - self.since) * self.fps + 1e-6))
+
+
+def seconds_at(times: np.ndarray, position: float) -> float:
+    """The instant at a position in frames, between those of the frames (T,); past the last frame all waits there."""
+    return float(np.interp(position, np.arange(len(times)), times))
 
 
 def native_fps(times: np.ndarray) -> float:

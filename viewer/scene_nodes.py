@@ -12,13 +12,11 @@ from viser.transforms import SO3
 
 from trajectories.cameras import Cameras
 from trajectories.rig import Rig
-from viewer.gaussians import Gaussians, covariances, drawing_unit
 
 Frames = Callable[[int, int], "np.ndarray | None"]
 """The image (H, W, 3), float in [0, 1] or uint8, of view v at frame t; None where there is none."""
 
 THUMBNAIL = 384
-HALF_MAX = float(np.finfo(np.float16).max)
 COLORS = (
     (230, 90, 70),
     (70, 150, 235),
@@ -148,21 +146,6 @@ def look_through(client: viser.ClientHandle, camera: Cameras, clear: float) -> N
         client.camera.wxyz = wxyz_of(camera.c2w)
         client.camera.fov = fov
         client.camera.near = clear
-
-
-def add_splats(server: viser.ViserServer, gaussians: Gaussians, visible: bool) -> viser.GaussianSplatHandle:
-    """Add the splats, or put them in the place of those that are there."""
-    unit = drawing_unit(gaussians.log_scales)
-    scales = np.exp(gaussians.log_scales - np.log(unit))
-    return server.scene.add_gaussian_splats(
-        "/splats",
-        centers=gaussians.means / unit,
-        covariances=np.clip(covariances(gaussians.quats, scales), -HALF_MAX, HALF_MAX),
-        rgbs=gaussians.rgbs,
-        opacities=gaussians.opacities[:, None],
-        scale=unit,
-        visible=visible,
-    )
 
 
 def add_points(

@@ -4,30 +4,29 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from recon.moving import MovingSplats
 from recon.points import PointCloud
+from recon.splats import Splats
 from trajectories import InputError
 from trajectories.rig_file import save_rig
 from trajectories.rigs import make_rig
 from viewer.app import SceneViewer, view_scene
 
 
-def splats_of(n: int) -> SimpleNamespace:
-    """A still scene of n splats, as `recon.splats.Splats` has them."""
-    splats = SimpleNamespace(
+def splats_of(n: int) -> Splats:
+    """A still scene of n splats."""
+    return Splats(
         means=torch.rand(n, 3, generator=torch.Generator().manual_seed(0)),
         quats=torch.tensor([[1.0, 0, 0, 0]]).repeat(n, 1),
         log_scales=torch.full((n, 3), -3.0),
         logit_opacities=torch.zeros(n),
         sh=torch.zeros(n, 1, 3),
     )
-    splats.at = lambda time: splats
-    return splats
 
 
 def wait_until(true) -> None:
@@ -158,12 +157,58 @@ def test_splats_replace_splats_and_send_the_points_back():
         assert node(viewer, "/splats").buffer.shape[0] == 50
 
 
-def test_moving_splats_are_asked_for_the_instant():
-    asked = []
-    moving = SimpleNamespace(at=lambda time: asked.append(time) or splats_of(3))
+def moving_splats(rig) -> MovingSplats:
+    """Three splats, of which the last flies along x, at 1 m/s with its place at the middle instant."""
+    half = (rig.times[-1] - rig.times[0]) / 2
+    shifts = torch.zeros(1, 2, 3)
+    shifts[0, :, 0] = torch.tensor([-half, half])
+    turns, fades = torch.zeros(1, 2, 3), torch.zeros(1, 2)
+    return MovingSplats(splats_of(3), torch.tensor([2]), shifts, turns, fades, rig.times[0], rig.times[-1])
+
+
+def flown(viewer: SceneViewer, splats: MovingSplats) -> float:
+    """How far the splat that flies is from its place."""
+    drawn = node(viewer, "/moving_splats")
+    return float(drawn.centers[0, 0] * drawn.scale - splats.rest.means[2, 0])
+
+
+def test_what_moves_follows_the_clock_of_the_videos():
     rig = make_rig("orbit", 1, 4)
+    splats, middle = moving_splats(rig), rig.times.mean()
     with closing(SceneViewer(port=0)) as viewer:
         viewer.show_rig(rig)
-        viewer.show_splats(moving)
-        viewer._set_playback(viewer._playback.seek(2, 0.0))
-        wait_until(lambda: rig.times[2] in asked)
+        viewer.show_splats(splats)
+        wait_until(lambda: "3 splats, 1 of them moving" in viewer._layers.about["Splats"].content)
+        for frame in (2, 0, 3):
+            viewer._set_playback(viewer._playback.seek(frame, 0.0))
+            wait_until(lambda frame=frame: flown(viewer, splats) == pytest.approx(rig.times[frame] - middle, abs=1e-4))
+        assert node(viewer, "/splats").buffer.shape[0] == 2
+        viewer._layers.boxes["Splats"].value = False
+        assert not node(viewer, "/moving_splats").visible
+
+
+def test_what_moves_moves_between_the_frames_too():
+    rig = make_rig("orbit", 1, 3)
+    splats, seen = moving_splats(rig), set()
+    with closing(SceneViewer(port=0)) as viewer:
+        viewer.show_rig(rig)
+        viewer.show_splats(splats)
+        wait_until(lambda: node(viewer, "/moving_splats") is not None)
+        viewer._set_playback(viewer._playback.at_rate(0.5, 0.0).play(time.monotonic()))  # two seconds a frame
+
+        def in_between() -> bool:
+            seen.add(flown(viewer, splats))
+            return len(seen) > 10
+
+        wait_until(in_between)
+
+
+def test_a_clock_without_cameras():
+    rig = make_rig("orbit", 1, 4)
+    splats = moving_splats(rig)
+    with closing(SceneViewer(port=0)) as viewer:
+        viewer.show_clock(rig.times)
+        viewer.show_splats(splats)
+        viewer._set_playback(viewer._playback.seek(3, 0.0))
+        wait_until(lambda: viewer._time_panel.frame.value == 3)
+        wait_until(lambda: node(viewer, "/moving_splats") and flown(viewer, splats) > 0.1)

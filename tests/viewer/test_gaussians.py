@@ -1,14 +1,13 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from viewer.gaussians import covariances, drawing_unit, flat_gaussians
+from recon.splats import Splats
+from viewer.gaussians import covariances, drawing_unit, flat_gaussians, seen
 
 
-def splats_of(n: int, **changes) -> SimpleNamespace:
+def splats_of(n: int, **changes) -> Splats:
     values = {
         "means": torch.arange(3.0 * n).reshape(n, 3),
         "quats": torch.tensor([[1.0, 0, 0, 0]]).repeat(n, 1),
@@ -16,7 +15,7 @@ def splats_of(n: int, **changes) -> SimpleNamespace:
         "logit_opacities": torch.zeros(n),
         "sh": torch.zeros(n, 4, 3),
     }
-    return SimpleNamespace(**values | changes)
+    return Splats(**values | changes)
 
 
 def test_covariance_of_an_unturned_splat_is_its_variances():
@@ -48,41 +47,24 @@ def test_colour_is_the_dc_term():
     sh = torch.zeros(1, 4, 3)
     sh[0, 0] = torch.tensor([1.0, -0.5, 9.0])
     sh[0, 1:] = 100.0  # must not matter
-    got = flat_gaussians(splats_of(1, sh=sh), 10)
+    got = flat_gaussians(splats_of(1, sh=sh))
     np.testing.assert_allclose(got.rgbs[0], [0.5 + 0.28209479, 0.5 - 0.28209479 / 2, 1.0], atol=1e-6)
     assert got.opacities[0] == pytest.approx(0.5)
 
 
-def test_what_cannot_be_drawn_is_left_out():
+def test_what_cannot_be_drawn_is_invisible_and_left_out():
     splats = splats_of(5)
     splats.means[0, 1] = torch.nan
     splats.log_scales[1, 0] = torch.inf
     splats.logit_opacities[2] = -20.0
     splats.quats[3] = 0.0
-    got = flat_gaussians(splats, 10)
-    assert len(got) == 1 and got.total == 5
+    flat = flat_gaussians(splats)
+    assert len(flat) == 5 and all(np.isfinite(values).all() for values in vars(flat).values())
+    np.testing.assert_allclose(flat.opacities, [0, 0, 0, 0, 0.5], atol=1e-8)
+    assert np.isfinite(covariances(flat.quats, np.exp(flat.log_scales))).all()
+    got = seen(flat)
+    assert len(got) == 1
     np.testing.assert_array_equal(got.means[0], [12, 13, 14])
-
-
-@pytest.mark.parametrize(("total", "limit"), [(10, 3), (10, 10), (11, 10), (1000, 7)])
-def test_the_limit_is_kept_evenly(total, limit):
-    got = flat_gaussians(splats_of(total), limit)
-    assert total / limit / 2 <= total / len(got) and len(got) <= limit
-    steps = np.diff(got.means[:, 0])
-    assert (steps == steps[:1]).all()
-
-
-def test_the_copy_shares_no_memory_with_a_running_fit():
-    splats = splats_of(3)
-    got = flat_gaussians(splats, 10)
-    for values in vars(splats).values():
-        values.fill_(7.0)
-    assert got.means[2, 2] == 8.0 and got.quats[0, 1] == 0.0 and got.log_scales[0, 0] == -3.0
-
-
-def test_gradients_do_not_disturb():
-    splats = splats_of(2, means=torch.ones(2, 3, requires_grad=True))
-    assert flat_gaussians(splats, 10).means.sum() == 6.0
 
 
 @pytest.mark.parametrize("world", [1e-3, 1.0, 1e4])

@@ -1,17 +1,24 @@
 """The page in one file: its size, and what headless Chromium shows of it without the net."""
 
+import base64
 import io
+import re
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
+import zstandard
 from PIL import Image
 
+from recon.moving import MovingSplats
 from recon.splats import Splats
 from trajectories import InputError
 from trajectories.rigs import make_rig
-from viewer.html import write_html
+from viewer.html import most_splats, write_html
 from viewer.screenshot import DRAWING, FLAGS, chromium_path
+from viewer.splat_nodes import MOVING, STILL
 
 N = 300
 
@@ -40,6 +47,37 @@ def test_one_file_that_names_no_other(page):
     text = page.read_text()
     assert 500_000 < len(text) < 1_500_000
     assert "__VISER_EMBED_DATA__" in text and "https://" not in text and "src=" not in text.split("<script", 1)[0]
+
+
+def test_what_moves_is_told_at_every_frame_and_what_stands_but_once(tmp_path):
+    rig, rest, M = make_rig("orbit", 1, 5), ball(), 100
+    rest.means += 0.01 * torch.randn(N, 3, generator=torch.Generator().manual_seed(1))
+    shifts = torch.randn(M, 4, 3, generator=torch.Generator().manual_seed(2))
+    turns, fades = torch.zeros(M, 4, 3), torch.zeros(M, 4)
+    moving = MovingSplats(rest, torch.arange(M), shifts, turns, fades, rig.times[0], rig.times[-1])
+    write_html(moving, tmp_path / "moves.html", rig)
+    told = recorded(tmp_path / "moves.html")
+    assert [time for time, message in told if message["type"] == "GaussianSplatsMessage"] == [0, 0]
+    updates = [(time, m) for time, m in told if m["type"] == "SceneNodeUpdateMessage" and m["name"] == MOVING]
+    assert [time for time, _ in updates] == pytest.approx(rig.times[1:])
+    assert not [m for _, m in told if m["type"] == "SceneNodeUpdateMessage" and m["name"] == STILL]
+
+
+def test_large_scenes_that_move_are_thinned():
+    rig = make_rig("orbit", 1, 10)
+    rest = ball()
+    moving = MovingSplats(rest, torch.arange(1), *(torch.zeros(1, 4, *end) for end in ((3,), (3,), ())), 0.0, 1.0)
+    assert (most_splats(rest, rig), most_splats(moving, None), most_splats(moving, rig)) == (500_000, 500_000, 200_000)
+
+
+def recorded(page: Path) -> list[tuple[float, dict]]:
+    """The messages of a page, with their times."""
+    scene = base64.b64decode(
+        max(re.findall(r"[A-Za-z0-9+/=]{1000,}", page.read_text().split("__VISER_EMBED_DATA__")[1]), key=len)
+    )
+    content = zstandard.ZstdDecompressor().decompress(scene[8:])
+    size = int.from_bytes(content[:8], "little")
+    return msgspec.msgpack.decode(content[8 : 8 + size])["messages"]
 
 
 @pytest.mark.timeout(600)  # software drawing on a busy machine

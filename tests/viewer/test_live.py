@@ -1,15 +1,15 @@
 import threading
 import time
-from types import SimpleNamespace
 
 import torch
 
+from recon.splats import Splats
 from viewer import live
 from viewer.live import LatestSplats
 
 
-def splats_of(value: float) -> SimpleNamespace:
-    return SimpleNamespace(
+def splats_of(value: float) -> Splats:
+    return Splats(
         means=torch.full((1, 3), value),
         quats=torch.tensor([[1.0, 0, 0, 0]]),
         log_scales=torch.zeros(1, 3),
@@ -26,10 +26,10 @@ class Drawn:
         self.pause = pause
         self.changed = threading.Condition()
 
-    def __call__(self, gaussians) -> None:
+    def __call__(self, splats) -> None:
         time.sleep(self.pause)
         with self.changed:
-            self.values.append(float(gaussians.means[0, 0]))
+            self.values.append(float(splats.means[0, 0]))
             self.changed.notify_all()
 
     def wait_for(self, value: float) -> bool:
@@ -88,16 +88,3 @@ def test_close_ends_the_thread():
     mailbox = LatestSplats(Drawn(), limit=10)
     mailbox.close()
     assert not mailbox._thread.is_alive()
-
-
-def test_a_scene_that_plays_is_drawn_often():
-    drawn = Drawn()
-    mailbox = LatestSplats(drawn, limit=10)
-    mailbox.playing = True
-    try:
-        for step in range(12):
-            mailbox.offer(splats_of(float(step)))
-            assert drawn.wait_for(float(step))  # each within the second that a fit's would have to wait
-    finally:
-        mailbox.close()
-    assert drawn.values == [float(step) for step in range(12)]

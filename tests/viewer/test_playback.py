@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trajectories import InputError
-from viewer.playback import Playback, native_fps
+from viewer.playback import Playback, native_fps, seconds_at
 
 
 def test_a_paused_head_stays():
@@ -76,3 +76,23 @@ def test_no_frames():
 def test_native_fps_is_the_median():
     assert native_fps(np.array([0.0, 0.25, 0.5, 10.0])) == pytest.approx(4.0)
     assert native_fps(np.zeros(1)) == 8.0
+
+
+def test_the_head_is_between_frames_while_it_plays_and_on_one_while_it_rests():
+    head = Playback(frames=4, fps=8, start=1).play(now=10.0)
+    assert head.position(10.0) == 1
+    assert head.position(10.0 + 2.5 / 8) == pytest.approx(3.5)
+    assert head.position(10.0 + 3.5 / 8) == pytest.approx(0.5)
+    assert head.pause(10.0 + 2.5 / 8).position(99.0) == 3
+
+
+@given(frames=st.integers(1, 30), fps=st.floats(0.1, 60), elapsed=st.floats(0, 50))
+def test_the_position_lies_in_the_frame_on_show(frames, fps, elapsed):
+    head = Playback(frames, fps).play(now=0.0)
+    behind = (head.position(elapsed) - head.frame(elapsed)) % frames
+    assert behind < 1 or behind > frames - 1e-3  # rounding
+
+
+def test_seconds_between_the_frames():
+    times = np.array([0.5, 1.0, 3.0])
+    assert [seconds_at(times, position) for position in (0, 0.5, 1.25, 2, 2.9)] == [0.5, 0.75, 1.5, 3, 3]
