@@ -23,7 +23,7 @@ from trajectories.formats import pinhole
 
 PERSPECTIVE_TERMS = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
 FISHEYE_TERMS = ("k1", "k2", "k3", "k4")
-SCALES = np.geomspace(64.0, 0.5, 2000)
+SCALES = np.geomspace(64.0, 0.5, 250)
 """Focal lengths of a pinhole that are tried, from a narrow view to a wide one, in focal lengths of the lens: at half of
 it, the middle of the picture is drawn at half its width."""
 LARGEST_SCALE = 4.0
@@ -156,25 +156,34 @@ def pinhole_cameras(c2w: ArrayLike, lenses: Sequence[Lens], where: Callable[[int
 
 @functools.lru_cache(maxsize=4096)
 def _undistorted_K(lens: Lens) -> np.ndarray:
-    along = np.linspace(0.0, 1.0, 33)
-    edges = [np.stack([along, np.full_like(along, end)], axis=1) for end in (0.0, 1.0)]
-    border = 0.5 + np.concatenate([*edges, *(edge[:, ::-1] for edge in edges)]) * [lens.width - 1, lens.height - 1]
-    focal, center, size = np.array([lens.fx, lens.fy]), np.array([lens.cx, lens.cy]), np.array(lens.size)
-    if not (focal > 0).all():
+    if not (lens.fx > 0 and lens.fy > 0):
         raise InputError(f"The focal lengths are {lens.fx:g} and {lens.fy:g}; both must be positive.")
-    seen = lens.project((border - center) / (SCALES[:, None, None] * focal))
-    inside = np.asarray(((seen >= 0) & (seen <= size)).all(axis=-1))
-    # As the pinhole's view widens, its border must move outwards in the picture: where it turns back, the lens folds.
-    distance = np.linalg.norm(seen - center, axis=-1)
-    inside[1:] &= distance[1:] >= distance[:-1]
-    good = np.asarray(inside.all(axis=1))
-    scale = SCALES[-1 if good.all() else max(int(np.argmin(good)) - 1, 0)]
+    coarse = _full_scales(lens, SCALES)
+    step = SCALES[0] / SCALES[1]
+    # From a step back: a border that turned back between two steps may still be farther out at the second.
+    scale = _full_scales(lens, np.geomspace(coarse[-1] * step, coarse[-1] / step, 40))[-1]
     if scale > LARGEST_SCALE:
         raise InputError(
             f"The lens distortion {list(lens.distortion)} cannot be undone, because it folds the picture over; mend "
             "its numbers or undistort the images."
         )
     K = lens.K
-    K[[0, 1], [0, 1]] *= scale
+    K[[0, 1], [0, 1]] *= max(scale, SCALES[-1])
     K.flags.writeable = False
     return K
+
+
+def _full_scales(lens: Lens, scales: np.ndarray) -> np.ndarray:
+    """The first of falling scales, and those after it up to the last at which the pinhole's picture is full."""
+    along = np.linspace(0.0, 1.0, 33)
+    edges = [np.stack([along, np.full_like(along, end)], axis=1) for end in (0.0, 1.0)]
+    border = 0.5 + np.concatenate([*edges, *(edge[:, ::-1] for edge in edges)]) * [lens.width - 1, lens.height - 1]
+    center = np.array([lens.cx, lens.cy])
+    seen = lens.project((border - center) / (scales[:, None, None] * [lens.fx, lens.fy]))
+    # A quarter of a pixel is left for what lies between the samples of the border.
+    full = np.asarray(((seen >= 0.25) & (seen <= np.array(lens.size) - 0.25)).all(axis=-1))
+    # As the pinhole's view widens, its border must move outwards in the picture: where it turns back, the lens folds.
+    distance = np.linalg.norm(seen - center, axis=-1)
+    full[1:] &= distance[1:] >= distance[:-1]
+    good = np.asarray(full.all(axis=1))
+    return scales if good.all() else scales[: max(int(np.argmin(good)), 1)]
