@@ -43,15 +43,33 @@ def test_ssim_against_a_direct_sum():
     assert ssim(x, y).item() == pytest.approx(np.mean(values), abs=1e-5)
 
 
+@pytest.mark.parametrize("size", [(23, 31), (11, 11), (12, 26), (40, 27), (14, 64)])
 @pytest.mark.parametrize("weight", [0.0, 0.2, 1.0])
-def test_fused_loss_agrees_with_plain_torch(weight):
-    x, y = images()
+def test_fused_loss_agrees_with_plain_torch(weight, size):
+    x, y = images(*size)
     x.requires_grad_()
     fused = photometric_loss(x, y, weight)
     plain = (1 - weight) * (x - y).abs().mean() + weight * (1 - ssim(x, y))
     torch.testing.assert_close(fused, plain, atol=1e-6, rtol=1e-5)
     (got,), (expected,) = (torch.autograd.grad(3.0 * loss, x) for loss in (fused, plain))
     torch.testing.assert_close(got, expected, atol=1e-5 * float(expected.abs().max()), rtol=1e-4)
+
+
+def test_fused_loss_has_the_same_bits_on_any_number_of_threads():
+    x, y = images(60, 45)
+    x.requires_grad_()
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 1, 2, 3):
+            torch.set_num_threads(threads)
+            loss = photometric_loss(x, y)
+            results.append((loss.detach(), *torch.autograd.grad(loss, x)))
+    finally:
+        torch.set_num_threads(before)
+    for loss, gradient in results[1:]:
+        assert torch.equal(loss, results[0][0])
+        assert torch.equal(gradient, results[0][1])
 
 
 def test_fused_gradient_is_a_slope():
