@@ -56,7 +56,7 @@ def open_page(url: str, *, wait: float = 3.0, size: tuple[int, int] = (1280, 720
             page.wait_for_function(DRAWING, timeout=120_000)  # software drawing on a busy machine is slow
             page.wait_for_timeout(1000 * wait)
             for close in page.locator(".mantine-Notification-closeButton").all():  # viser's word on software WebGL
-                close.click()
+                close.dispatch_event("click")  # a mouse would wait until a page that plays stands still
             yield page
         finally:
             browser.close()
