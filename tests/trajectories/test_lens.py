@@ -1,6 +1,8 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trajectories import InputError
 from trajectories.lens import Lens, pinhole_cameras
@@ -93,3 +95,18 @@ def test_cameras_of_several_sizes_get_the_commonest():
         pinhole_cameras(
             np.tile(np.eye(4), (2, 1, 1)), [large, Lens(9, 9, 9, 9, 4, 4, (-300.0,))], lambda n: f"frame {n}"
         )
+
+
+@given(
+    k=st.tuples(*[st.floats(-0.3, 0.3)] * 2, *[st.floats(-0.01, 0.01)] * 2, *[st.floats(-0.1, 0.1)] * 4),
+    center=st.tuples(st.floats(60, 100), st.floats(30, 60)),
+    fisheye=st.booleans(),
+)
+def test_whatever_the_lens_nothing_is_left_black(k, center, fisheye):
+    lens = Lens(160, 90, 100, 110, *center, k[:2] + k[4:6] if fisheye else k, fisheye)
+    K = lens.undistorted_K
+    u, v = np.meshgrid(np.arange(160) + 0.5, np.arange(90) + 0.5)
+    seen = lens.project(np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1]], axis=-1))
+    assert (seen >= 0).all() and (seen <= [160, 90]).all()
+    # Neighbours stay neighbours, in their order: the picture is not folded.
+    assert (np.diff(seen[..., 0], axis=1) > 0).all() and (np.diff(seen[..., 1], axis=0) > 0).all()
