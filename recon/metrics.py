@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recon.rasterize.kernels import kernel
 from recon.rasterize.lanes import WIDTH as LANES
 from recon.rasterize.lanes import fill, load, magnitude, store, total, where, workspace
 from recon.rasterize.threads import even_parts, run
@@ -127,7 +128,7 @@ def _along(columns, at, window):
     return blurred
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _similarity(first, last, x, y, window, width, scale, similarities, derivatives):
     """SSIM, summed over each row of places first..last, and minus `scale` times its derivatives.
 
@@ -175,7 +176,7 @@ def _similarity(first, last, x, y, window, width, scale, similarities, derivativ
         similarities[n] = summed
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _slope(first, last, x, y, window, derivatives, scale, distances, gradient):
     """Gradient of the loss in the rows of pixels first..last, and the sum of |x - y| in each."""
     stride, deep = x.shape[2], derivatives.shape[3]

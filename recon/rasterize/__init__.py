@@ -5,8 +5,8 @@ gsplat. Tensors on a CPU become a `Scene` (scene.py), which refuses what a CPU d
 Numba kernels (cpu.py: projection, binning, compositing). `reference.py` is the same in plain torch, for reading and for
 tests; `strategies.py` makes gsplat's densification run on a CPU.
 
-The kernels are compiled at the first call, some fifteen seconds, and kept beside this file for the next process; where
-that folder cannot be written, in the user's own cache folder (~/.cache/numba on Linux), or in NUMBA_CACHE_DIR.
+The kernels are compiled at the first call, some fifteen seconds, and kept for the next process; kernels.py says where,
+also for an install that cannot be written.
 """
 
 from typing import Any, Literal

@@ -8,8 +8,8 @@ and summed slot after slot, which needs no atomics and gives the same bits on an
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from recon.rasterize.kernels import kernel
 from recon.rasterize.reference import ALPHA_MIN
 from recon.rasterize.threads import even_parts, run
 
@@ -91,7 +91,7 @@ def bin_splats(
     return Bins(records, tile_starts, ids, slots, slot_starts, tiles_x, tiles_y)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _measure(first, last, centres, shapes, opacities, width, height, records, boxes, slot_starts):
     """Each splat's record, box of tiles (left, top, right, bottom) and number of tiles."""
     for m in range(first, last):
@@ -115,7 +115,7 @@ def _measure(first, last, centres, shapes, opacities, width, height, records, bo
         slot_starts[m + 1] = (boxes[m, 2] - boxes[m, 0]) * (boxes[m, 3] - boxes[m, 1])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _count(first, last, order, order_starts, boxes, tiles_x, tiles_y, tile_starts):
     """How many splats each tile of tile rows first..last meets, at the tile's place + 1."""
     for camera in range(first // tiles_y, (last - 1) // tiles_y + 1):
@@ -128,7 +128,7 @@ def _count(first, last, order, order_starts, boxes, tiles_x, tiles_y, tile_start
                     tile_starts[tile + column + 1] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _deal(first, last, order, order_starts, boxes, slot_starts, tiles_x, tiles_y, tile_starts, ids, slots):
     """Write splats, nearest first, and the slots of the meetings into the tiles of tile rows first..last."""
     free = tile_starts[first * tiles_x : last * tiles_x].copy()

@@ -22,6 +22,7 @@ from torch.autograd.function import once_differentiable
 
 from recon.rasterize import binning
 from recon.rasterize.binning import HALF_A, HALF_K, OPACITY, REACH, SHEAR, TILE, Bins, X, Y
+from recon.rasterize.kernels import kernel
 from recon.rasterize.lanes import bits, exp_minus, fill, load, lowest, magnitude, some, store, total, where, workspace
 from recon.rasterize.reference import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
 from recon.rasterize.threads import even_parts, run, weighted_parts
@@ -131,7 +132,7 @@ def _reached(lane, first_dx, centre_y, half_a, shear, half_k, reach):
     return bits(half_k * dy * dy + half_a * near * near <= reach)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _blend(
     first,
     last,
@@ -220,7 +221,7 @@ def _blend(
                     images[camera, y, x, channel] = blended[channel * PIXELS + pixel] + rest * beyond[camera, channel]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _unblend(
     first,
     last,
@@ -352,7 +353,7 @@ def _unblend(
                 slot_grads[slot, GEOMETRY + channel] = total(load(v_color, channel * TILE))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _gather(first, last, slot_starts, slot_grads, v_centres, v_shapes, v_opacities, v_absolute, v_colors):
     """Sum each splat's slots, in their order."""
     channels = v_colors.shape[1]

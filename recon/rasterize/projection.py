@@ -14,6 +14,7 @@ from numba import njit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from recon.rasterize.kernels import kernel
 from recon.rasterize.reference import ALPHA_MIN, EXTENT_SIGMAS, FIELD_MARGIN
 from recon.rasterize.threads import even_parts, run
 
@@ -234,7 +235,7 @@ def _dimming(covariance, eps2d):
     return np.sqrt(max(sharp / (xx * yy - xy * xy), 1e-12))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _project(
     first,
     last,
@@ -367,7 +368,7 @@ def _direction(n, c, means, eyes):
     return (x * inverse, y * inverse, z * inverse), inverse
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _color(first, last, seen, places, table, per_camera, degree, means, eyes, splat_colors):
     """Colours of the seen splats first..last."""
     count = len(means)
@@ -391,7 +392,7 @@ def _color(first, last, seen, places, table, per_camera, degree, means, eyes, sp
         splat_colors[m, 0], splat_colors[m, 1], splat_colors[m, 2] = max(red, zero), max(green, zero), max(blue, zero)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _unproject(
     first,
     last,
