@@ -28,6 +28,7 @@ from viewer.scene_nodes import CameraNodes, Frames, add_ground, add_points, look
 from viewer.splat_nodes import SplatNodes
 
 if TYPE_CHECKING:
+    from recon.export.ply_sequence import PlySequence
     from recon.moving import MovingSplats
     from recon.points import PointCloud
     from recon.splats import Splats
@@ -53,7 +54,8 @@ def open_scene(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8080)
     """Start a page that shows a scene folder; an incomplete scene shows what is there.
 
     Args:
-        folder: a scene folder: any of rig.json or transforms.json, images/, points.ply, splats.ply.
+        folder: a scene folder: any of rig.json or transforms.json, images/, points.ply, splats.ply; or an exported
+            ply-sequence.
         host: address to listen on.
         port: port to listen on, 0 for any; when it is taken, one of the next is used and named.
 
@@ -66,6 +68,8 @@ def open_scene(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8080)
         viewer.show_rig(scene.rig, scene.frames)
     if scene.points is not None:
         viewer.show_points(scene.points)
+    if scene.clock is not None:
+        viewer.show_clock(scene.clock)
     if scene.splats is not None:
         viewer.show_splats(scene.splats)
     told = [f"“{scene.prompt}”"] if scene.prompt else []
@@ -161,7 +165,7 @@ class SceneViewer:
             self._time_panel = self._wire_time(times) if len(times) > 1 else None
             self._wake.set()
 
-    def show_splats(self, splats: Splats | MovingSplats) -> None:
+    def show_splats(self, splats: Splats | MovingSplats | PlySequence) -> None:
         """Show splats, in the place of those shown before; at once, or soon when called often.
 
         Those that move play on the clock of the videos, and between their frames, too.
@@ -204,10 +208,16 @@ class SceneViewer:
             if wanted != shown:
                 self._show_frame(wanted[-1])
                 shown = wanted
-            with self._lock:
-                self._splats.show_instant(self._seconds())
+            self._show_instant()
             self._wake.wait(self._until_next(time.monotonic() - started))
             self._wake.clear()
+
+    def _show_instant(self) -> None:
+        with self._lock:
+            try:
+                self._splats.show_instant(self._seconds())
+            except InputError as error:  # a sequence is read as it plays
+                self.notice(str(error))
 
     def _until_next(self, took: float) -> float | None:
         """Seconds until something moves, None while paused, after moving everything took so many.

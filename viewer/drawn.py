@@ -10,6 +10,7 @@ import numpy as np
 from viewer.gaussians import Gaussians, flat_gaussians, seen
 
 if TYPE_CHECKING:
+    from recon.export.ply_sequence import PlySequence
     from recon.moving import MovingSplats
     from recon.splats import Splats
 
@@ -20,8 +21,8 @@ class DrawnSplats:
 
     still: Gaussians
     """Those that stand still."""
-    moving: MovingSplats | None
-    """The others, each with a path; None where all stand still."""
+    moving: MovingSplats | PlySequence | None
+    """The others; None where all stand still."""
     total: int
     """How many splats they were taken from."""
 
@@ -30,24 +31,25 @@ class DrawnSplats:
 
     @property
     def means(self) -> np.ndarray:
-        """(N, 3) centres; of those that move, at the middle instant."""
-        if self.moving is None:
-            return self.still.means
-        return np.concatenate([self.still.means, self.moving.rest.means.numpy()])
+        """(N, 3) centres; of those that move, at the first instant."""
+        return np.concatenate([self.still.means, self.instant(-np.inf).means])
 
     def instant(self, seconds: float) -> Gaussians:
         """Those that move, then: always all of them in one order, as a page changes their number at a great cost."""
         return self.still[:0] if self.moving is None else flat_gaussians(self.moving.at(seconds))
 
 
-def drawn(splats: Splats | MovingSplats, limit: int) -> DrawnSplats:
+def drawn(splats: Splats | MovingSplats | PlySequence, limit: int) -> DrawnSplats:
     """Copy what can be drawn of `splats`: at most `limit`, evenly chosen, without the non-finite and the invisible.
 
-    Cheap enough for the fit's own thread: it copies numbers and does no algebra.
+    Cheap enough for the fit's own thread: it copies numbers and does no algebra. A sequence is read as it plays, whole.
     """
+    from recon.export.ply_sequence import PlySequence
     from recon.moving import MovingSplats
 
     total = len(splats)
+    if isinstance(splats, PlySequence):
+        return DrawnSplats(flat_gaussians(splats.at(-np.inf))[:0], splats, total)
     chosen = np.arange(0, total, max(1, -(-total // limit)))
     if not isinstance(splats, MovingSplats):
         return DrawnSplats(seen(flat_gaussians(_rows(splats, chosen))), None, total)

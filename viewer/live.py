@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from viewer.drawn import DrawnSplats, drawn
 
 if TYPE_CHECKING:
+    from recon.export.ply_sequence import PlySequence
     from recon.moving import MovingSplats
     from recon.splats import Splats
 
@@ -33,14 +34,14 @@ class LatestSplats:
         self._draw, self._limit = draw, limit
         self._changed = threading.Condition()
         self._due = 0.0
-        self._late: Splats | MovingSplats | None = None
+        self._late: Splats | MovingSplats | PlySequence | None = None
         self._copy: DrawnSplats | None = None
         self._copied_in = 0.0
         self._open = True
         self._thread = threading.Thread(target=self._run, name="viewer-splats", daemon=True)
         self._thread.start()
 
-    def offer(self, splats: Splats | MovingSplats) -> None:
+    def offer(self, splats: Splats | MovingSplats | PlySequence) -> None:
         """Show `splats`, now or soon, unless newer ones come first."""
         started = time.monotonic()
         with self._changed:
@@ -70,7 +71,7 @@ class LatestSplats:
             with self._changed:
                 self._due = now + max(LEAST_INTERVAL, (now - started + self._copied_in) / SHARE)
 
-    def _next(self) -> DrawnSplats | Splats | MovingSplats | None:
+    def _next(self) -> DrawnSplats | Splats | MovingSplats | PlySequence | None:
         """Wait for a copy that is due, or for late splats that nothing has replaced; None when closed."""
         with self._changed:
             while self._open:

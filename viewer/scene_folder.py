@@ -15,6 +15,7 @@ from trajectories.rig import Rig
 from viewer.scene_nodes import Frames
 
 if TYPE_CHECKING:
+    from recon.export.ply_sequence import PlySequence
     from recon.moving import MovingSplats
     from recon.points import PointCloud
     from recon.splats import Splats
@@ -34,13 +35,15 @@ class SceneFolder:
     frames: Frames | None
     """The image of view v at frame t, read when it is asked for."""
     points: PointCloud | None
-    splats: Splats | MovingSplats | None
+    splats: Splats | MovingSplats | PlySequence | None
+    clock: np.ndarray | None = None
+    """(T,) seconds of what plays without cameras."""
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The names of what is not there."""
         parts = {"cameras": self.rig, "starting points": self.points, "splats": self.splats}
-        return tuple(name for name, part in parts.items() if part is None)
+        return () if self.clock is not None else tuple(name for name, part in parts.items() if part is None)
 
 
 def read_scene_folder(folder: str | Path) -> SceneFolder:
@@ -55,6 +58,11 @@ def read_scene_folder(folder: str | Path) -> SceneFolder:
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}; give a scene folder.")
     there = [name for name in MARKS if (folder / name).is_file()]
+    if not there and (folder / "manifest.json").is_file():
+        from recon.export.ply_sequence import load_ply_sequence
+
+        sequence = load_ply_sequence(folder)
+        return SceneFolder(folder.resolve().name, None, None, None, None, sequence, sequence.times)
     if not there:
         raise InputError(f"{folder} is no scene folder; one holds at least one of {', '.join(MARKS)}.")
     rig, frames, points = None, None, None

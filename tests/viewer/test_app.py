@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from recon.export.ply_sequence import write_ply_sequence
+from recon.export.targets import TARGETS
 from recon.moving import MovingSplats
 from recon.points import PointCloud
 from recon.splats import Splats
 from trajectories import InputError
 from trajectories.rig_file import save_rig
 from trajectories.rigs import make_rig
-from viewer.app import SceneViewer, view_scene
+from viewer.app import SceneViewer, open_scene, view_scene
 
 
 def splats_of(n: int) -> Splats:
@@ -212,3 +214,25 @@ def test_a_clock_without_cameras():
         viewer._set_playback(viewer._playback.seek(3, 0.0))
         wait_until(lambda: viewer._time_panel.frame.value == 3)
         wait_until(lambda: node(viewer, "/moving_splats") and flown(viewer, splats) > 0.1)
+
+
+def test_a_sequence_of_instants_plays(tmp_path):
+    rig = make_rig("orbit", 1, 4)
+    splats = moving_splats(rig)
+    write_ply_sequence(splats, rig.times, tmp_path / "moves", TARGETS["blender"])
+    with closing(open_scene(tmp_path / "moves", port=0)) as viewer:
+        wait_until(lambda: node(viewer, "/moving_splats") is not None)
+
+        def shows(frame: int) -> bool:
+            drawn = node(viewer, "/moving_splats")
+            return np.allclose(drawn.centers * drawn.scale, splats.at(rig.times[frame]).means, atol=1e-5)
+
+        for frame in (2, 0):
+            viewer._set_playback(viewer._playback.seek(frame, 0.0))
+            wait_until(lambda frame=frame: shows(frame))
+        assert viewer._layers.notice.content == ""
+        (tmp_path / "moves" / "00003.ply").unlink()
+        viewer._set_playback(viewer._playback.seek(3, 0.0))
+        wait_until(lambda: "00003.ply" in viewer._layers.notice.content)
+        viewer._set_playback(viewer._playback.seek(1, 0.0))
+        wait_until(lambda: shows(1))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recon.export.ply import load_ply
-from recon.export.ply_sequence import write_ply_sequence
+from recon.export.ply_sequence import load_ply_sequence, write_ply_sequence
 from recon.export.targets import TARGETS
 from recon.export.turn import turn_splats
 from trajectories import InputError
@@ -68,3 +68,40 @@ def test_same_bytes_and_nothing_over_what_is_there(moving_splats, tmp_path):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
     with pytest.raises(InputError, match="not an empty folder"):
         write_ply_sequence(moving_splats, TIMES, tmp_path / "a", TARGETS["opengl"])
+
+
+def test_a_sequence_is_read_back_instant_by_instant(moving_splats, tmp_path):
+    write_ply_sequence(moving_splats, TIMES, tmp_path / "moves", TARGETS["blender"])
+    back = load_ply_sequence(tmp_path / "moves")
+    np.testing.assert_array_equal(back.times, TIMES)
+    assert len(back) == 7
+    for time, instant in ((-1.0, 0.0), (0.5, 0.5), (0.99, 0.5), (1.5, 1.0), (9.0, 2.0)):
+        assert torch.equal(back.at(time).means, moving_splats.at(instant).means)
+
+
+def test_what_is_no_sequence_of_ours_is_refused(moving_splats, tmp_path):
+    folder, path = tmp_path / "moves", tmp_path / "moves" / "manifest.json"
+    with pytest.raises(InputError, match="there is no such file"):
+        load_ply_sequence(folder)
+    write_ply_sequence(moving_splats, TIMES, folder, TARGETS["unity"])
+    with pytest.raises(InputError, match="in the axes of another program; export without --target"):
+        load_ply_sequence(folder)
+    write_ply_sequence(moving_splats, TIMES, tmp_path / "ours", TARGETS["blender"])
+    good = json.loads((tmp_path / "ours" / "manifest.json").read_text())
+    outside = [{"file": "../a.ply", "time": 0.0}]
+    backward = [{"file": "00000.ply", "time": 1.0}, {"file": "00001.ply", "time": 0.0}]
+    for bad in (
+        {"format": "x"},
+        {"frames": []},
+        {"frames": outside},
+        {"frames": backward},
+        {"turn": None},
+        {"unit": "m"},
+    ):
+        path.write_text(json.dumps(good | bad))
+        with pytest.raises(InputError, match=r"manifest\.json (is no manifest|says)"):
+            load_ply_sequence(folder)
+    path.write_text(json.dumps(good))
+    (folder / "00002.ply").unlink()
+    with pytest.raises(InputError, match=r"names 00002\.ply, which is not there"):
+        load_ply_sequence(folder)
