@@ -1,10 +1,11 @@
-"""A pipeline that draws instead of dreaming, for tests of everything around it."""
+"""What tests of several packages use: one thread, a pipeline that draws instead of dreaming, official files."""
 
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from trajectories.cameras import Cameras
 
@@ -26,6 +27,39 @@ def painted_ground(cameras: Cameras) -> np.ndarray:
         waves = np.stack([np.sin(5 * x) * np.cos(4 * y), np.sin(7 * y + x), np.cos(6 * x - 5 * y)], axis=-1)
     hit = (depth > 0) & (depth < 30)
     return np.where(hit, 0.5 + 0.4 * waves, (0.4, 0.6, 0.9)).astype(np.float32)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Networks as small as these are slower on several threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def official():
+    """`official(network)`: its tensors by kind of file and official name, with the tables that the files carry."""
+    from cvd3d.model.attention import sinusoidal_positions
+    from cvd3d.model.official_names import CAMERA_CONTROL, CROSS_VIEW, MOTION_MODULE, official_shapes
+
+    def tensors(network):
+        values = dict(network.named_parameters())
+        files = {
+            kind: {key: values[name].detach().clone() for key, (name, _) in keys.items()}
+            for kind, keys in official_shapes(network).items()
+        }
+        for kind, length in ((MOTION_MODULE, 32), (CAMERA_CONTROL, 16)):
+            for key in [key for key in files[kind] if key.endswith("to_q.weight")]:
+                table = sinusoidal_positions(length, files[kind][key].shape[0])
+                files[kind][key.replace("to_q.weight", "pos_encoder.pe")] = table
+        for key in [key for key in files[CROSS_VIEW] if key.endswith("to_q.weight")]:
+            coords = torch.zeros(64, 64, 3, dtype=torch.long)
+            files[CROSS_VIEW][key.replace("to_q.weight", "pos_encoder.coords")] = coords
+        return files
+
+    return tensors
 
 
 class DrawingPipeline:

@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cvd3d.model import CollaborativeUNet, from_released
-from cvd3d.model.attention import sinusoidal_positions
 from cvd3d.model.official_names import CAMERA_CONTROL, CROSS_VIEW, MOTION_MODULE, UNET, official_name
 from trajectories import InputError
 
@@ -25,21 +24,6 @@ def network(wake):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         return wake(CollaborativeUNet(**SMALL).eval().requires_grad_(False))
-
-
-def official(network):
-    """The network's tensors by kind of file and official name, with the tables that the files carry."""
-    files = {kind: {} for kind in (UNET, MOTION_MODULE, CAMERA_CONTROL, CROSS_VIEW)}
-    for name, parameter in network.named_parameters():
-        kind, key = official_name(name)
-        files[kind][key] = parameter.clone()
-    for kind, length in ((MOTION_MODULE, 32), (CAMERA_CONTROL, 16)):
-        for key in [key for key in files[kind] if key.endswith("to_q.weight")]:
-            table = sinusoidal_positions(length, files[kind][key].shape[0])
-            files[kind][key.replace("to_q.weight", "pos_encoder.pe")] = table
-    for key in [key for key in files[CROSS_VIEW] if key.endswith("to_q.weight")]:
-        files[CROSS_VIEW][key.replace("to_q.weight", "pos_encoder.coords")] = torch.zeros(64, 64, 3, dtype=torch.long)
-    return files
 
 
 def write(folder, files):
@@ -62,7 +46,7 @@ def write(folder, files):
 
 
 @pytest.fixture
-def paths(network, tmp_path):
+def paths(network, official, tmp_path):
     return write(tmp_path, official(network))
 
 
@@ -81,7 +65,7 @@ def test_the_files_give_the_network_that_they_were_made_of(network, paths, aroun
     assert torch.equal(run(loaded, around), run(network, around))
 
 
-def test_a_diffusers_folder_and_safetensors_load_as_well(network, paths, around, tmp_path):
+def test_a_diffusers_folder_and_safetensors_load_as_well(network, paths, around, tmp_path, official):
     folder = tmp_path / "sd"
     folder.mkdir()
     save_file(official(network)[UNET], folder / "diffusion_pytorch_model.safetensors")
@@ -95,7 +79,7 @@ def test_a_diffusers_folder_and_safetensors_load_as_well(network, paths, around,
     assert other.config.num_attention_heads == 4 and not torch.equal(run(other, around), run(network, around))
 
 
-def test_half_precision_files_give_a_network_in_single_precision(network, paths, around):
+def test_half_precision_files_give_a_network_in_single_precision(network, paths, around, official):
     torch.save({key: tensor.half() for key, tensor in official(network)[UNET].items()}, paths["unet"])
     loaded = from_released(**paths).requires_grad_(False)
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
@@ -160,7 +144,7 @@ def test_something_else_is_refused(paths, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [UNET, MOTION_MODULE, CAMERA_CONTROL, CROSS_VIEW])
-def test_missing_and_unexpected_keys_are_named(network, tmp_path, kind):
+def test_missing_and_unexpected_keys_are_named(network, tmp_path, kind, official):
     files = official(network)
     key = [key for key in files[kind] if key.endswith("bias")][5]
     files[kind][key.replace("bias", "bios")] = files[kind].pop(key)
@@ -169,14 +153,14 @@ def test_missing_and_unexpected_keys_are_named(network, tmp_path, kind):
     assert f"it lacks {key}" in str(error.value) and "no place for " + key.replace("bias", "bios") in str(error.value)
 
 
-def test_a_whole_module_that_is_missing_is_refused(network, tmp_path):
+def test_a_whole_module_that_is_missing_is_refused(network, tmp_path, official):
     files = official(network)
     files[CROSS_VIEW] = {k: t for k, t in files[CROSS_VIEW].items() if not k.startswith("up_blocks.1.epi_modules.0.")}
     with pytest.raises(InputError, match=r"it lacks up_blocks\.1\.epi_modules\.0\.epi_transformer.* and \d+ more"):
         from_released(**write(tmp_path, files))
 
 
-def test_a_tensor_of_another_shape_names_both(network, tmp_path):
+def test_a_tensor_of_another_shape_names_both(network, tmp_path, official):
     files = official(network)
     key = "down_blocks.1.epi_modules.0.epi_transformer.proj_in.weight"
     files[CROSS_VIEW][key] = torch.zeros(48, 48)
@@ -184,7 +168,7 @@ def test_a_tensor_of_another_shape_names_both(network, tmp_path):
         from_released(**write(tmp_path, files))
 
 
-def test_positions_that_are_not_the_usual_ones_are_warned_of(network, tmp_path):
+def test_positions_that_are_not_the_usual_ones_are_warned_of(network, tmp_path, official):
     files = official(network)
     table = next(key for key in files[MOTION_MODULE] if key.endswith("pos_encoder.pe"))
     files[MOTION_MODULE][table] += 1

@@ -10,14 +10,6 @@ from cvd3d.sampling.pipeline import CollaborativePipeline
 from trajectories import make_rig
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def build():
     """A pipeline of tiny random parts in which every module does something: `build(vae=..., pose_frame=...)`."""

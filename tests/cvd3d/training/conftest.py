@@ -1,18 +1,9 @@
 import numpy as np
 import pytest
-import torch
 
 from cvd3d.training.pools import Pool
 from cvd3d.training.recipe import CROSS_VIEW, EVERYTHING, MOTION, POSE, AutoencoderStage, Recipe, Stage, WordsStage
 from cvd3d.training.train import build_networks, train
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -9,22 +9,13 @@ from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
 from cvd3d.model import CollaborativeUNet
-from cvd3d.model.attention import sinusoidal_positions
-from cvd3d.model.official_names import CAMERA_CONTROL, CROSS_VIEW, MOTION_MODULE, UNET, official_name
+from cvd3d.model.official_names import CAMERA_CONTROL, CROSS_VIEW, MOTION_MODULE, UNET
 from cvd3d.model.text import small_text_encoder, word_tokenizer
 
 SMALL = {
     "block_out_channels": (32, 64, 64), "attention_levels": 2, "layers_per_block": 2, "cross_attention_dim": 24,
     "motion_max_seq_length": 16, "pose_unshuffle": 2, "pose_frame": "first", "mask_pixel_offset": -0.5,
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
@@ -48,24 +39,6 @@ def small_network():
         return network
 
     return make
-
-
-@pytest.fixture(scope="session")
-def official():
-    """`official(network)`: its tensors by kind of file and official name, with the tables that the files carry."""
-
-    def tensors(network):
-        files = {kind: {} for kind in (UNET, MOTION_MODULE, CAMERA_CONTROL, CROSS_VIEW)}
-        for name, parameter in network.named_parameters():
-            kind, key = official_name(name)
-            files[kind][key] = parameter.clone()
-        for kind, length in ((MOTION_MODULE, 32), (CAMERA_CONTROL, 16)):
-            for key in [key for key in files[kind] if key.endswith("to_q.weight")]:
-                table = sinusoidal_positions(length, files[kind][key].shape[0])
-                files[kind][key.replace("to_q.weight", "pos_encoder.pe")] = table
-        return files
-
-    return tensors
 
 
 @pytest.fixture(scope="session")
