@@ -2,25 +2,44 @@
 
     python benchmarks/rasterizer.py [--repeats 10] [--reference-repeats 1] [--threads 2] [--no-large-reference]
 
-Prints milliseconds (the least of the repeats) forward and forward with backward, gradients to means, quaternions,
-scales, opacities and spherical harmonics of degree 3; the same in units of one 2048 x 2048 x 2048 float32 matrix
-product of torch on the same threads; and how many times faster than the reference. The scene is made here: a ground
-of flat splats, eight balls of them and a haze, seen by one camera of 60 degrees, about 35 splats drawn at a pixel.
+The scene is made here: a ground of flat splats, eight balls of them and a haze, seen by one camera of 60 degrees, about
+35 splats drawn at a pixel. Gradients go to means, quaternions, scales, opacities and spherical harmonics of degree 3.
+
+First milliseconds (the least of the repeats) forward, and forward with backward; the same in units of one
+2048 x 2048 x 2048 float32 matrix product of torch on the same threads; how many times faster than the reference.
+
+Then lanes. A lane is one splat at one pixel: 34 floating point operations forward and 85 backward, of RGB. The kernels
+take sixteen of a tile's row at once, and those that they take are counted here, drawn or not. Lanes a second are those
+of the whole call, projection and sorting included, and so is the share of the peak: of what the same threads reach in
+fused multiply-adds of sixteen lanes and nothing else.
+
+Last the peak of memory over the inputs, gradients included, in a process of its own (Linux).
 """
 
 import argparse
+import ctypes
+import gc
 import math
+import multiprocessing
 import os
 import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 
 from recon.rasterize import rasterization, reference
+from recon.rasterize.binning import HALF_A, HALF_K, REACH, SHEAR, TILE, X, Y
+from recon.rasterize.compositing import CHECK_EVERY, LANE_CENTRES, _reached
+from recon.rasterize.lanes import WIDTH, load, lowest, store
+from recon.rasterize.threads import run
 
+FORWARD_FLOPS, BACKWARD_FLOPS = 34, 85
+GRADIENTS = ("means", "quats", "scales", "opacities", "colors")
 WORK = ((10_000, 256), (10_000, 512), (100_000, 256), (100_000, 512))
 REFERENCE_WORK = ((10_000, 256), (100_000, 512))
 
@@ -67,7 +86,7 @@ def make_scene(count: int, side: int) -> dict[str, Tensor]:
 def measure(rasterize: Callable, count: int, side: int, repeats: int) -> tuple[float, float]:
     """Least seconds forward, and forward with backward."""
     scene = make_scene(count, side)
-    leaves = [scene[name].requires_grad_() for name in ("means", "quats", "scales", "opacities", "colors")]
+    leaves = [scene[name].requires_grad_() for name in GRADIENTS]
     upstream = torch.randn(1, side, side, 3, generator=torch.Generator().manual_seed(1)) / side**2
     forward, both = math.inf, math.inf
     for _ in range(repeats):
@@ -92,6 +111,86 @@ def matrix_product(repeats: int = 10) -> float:
     return least
 
 
+def lanes(count: int, side: int) -> tuple[int, int]:
+    """Lanes that are evaluated forward and backward."""
+    scene = make_scene(count, side)
+    scene["means"].requires_grad_()
+    images, _, _ = rasterization(**scene, width=side, height=side, sh_degree=3)
+    bins, stops = images.grad_fn.bins, images.grad_fn.stops
+    forward, backward = _rows(bins.records, bins.tile_starts, bins.ids, bins.tiles_x, stops[0], LANE_CENTRES)
+    return forward * WIDTH, backward * WIDTH
+
+
+@njit
+def _rows(records, tile_starts, ids, tiles_x, stops, lane_centres):
+    """Rows of tiles that `compositing` evaluates for one image: reached by a splat and not finished."""
+    height, lane, row_stops = len(stops), load(lane_centres, 0), np.empty(TILE, np.float32)
+    forward, backward = 0, 0
+    for tile in range(len(tile_starts) - 1):
+        top, left = tile // tiles_x * TILE, tile % tiles_x * TILE
+        row_stops[:] = -1
+        for row in range(min(TILE, height - top)):
+            row_stops[row] = stops[top + row, left : left + TILE].max()
+        for order in range(tile_starts[tile + 1] - tile_starts[tile]):
+            splat = records[ids[tile_starts[tile] + order]]
+            first_dx, centre_y = np.float32(left + 0.5) - splat[X], splat[Y] - np.float32(top)
+            rows = _reached(lane, first_dx, centre_y, splat[HALF_A], splat[SHEAR], splat[HALF_K], splat[REACH])
+            while rows != 0:
+                stop = row_stops[lowest(rows)]
+                rows &= rows - 1
+                forward += stop >= order - order % CHECK_EVERY
+                backward += stop > order
+    return forward, backward
+
+
+@njit(nogil=True, error_model="numpy")
+def _multiply_add(first, last, numbers, rounds, sums):
+    """Twelve times sixteen sums, multiplied and added to `rounds` times: enough to hide how long one takes."""
+    x, y = load(numbers, 0), load(numbers, WIDTH)
+    a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11 = x, x, x, x, x, x, x, x, x, x, x, x
+    for _ in range(rounds):
+        a0, a1, a2, a3 = a0 * x + y, a1 * x + y, a2 * x + y, a3 * x + y
+        a4, a5, a6, a7 = a4 * x + y, a5 * x + y, a6 * x + y, a7 * x + y
+        a8, a9, a10, a11 = a8 * x + y, a9 * x + y, a10 * x + y, a11 * x + y
+    store(sums, first * WIDTH, a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11)
+
+
+def multiply_add_peak(repeats: int = 10, rounds: int = 2_000_000) -> float:
+    """Most floating point operations a second that all threads reach in fused multiply-adds; each counts as two."""
+    threads = torch.get_num_threads()
+    numbers, sums = np.full(2 * WIDTH, 0.5, np.float32), np.empty(threads * WIDTH, np.float32)
+    run(_multiply_add, np.arange(threads + 1), numbers, 1, sums)
+    least = math.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run(_multiply_add, np.arange(threads + 1), numbers, rounds, sums)
+        least = min(least, time.perf_counter() - start)
+    return 2 * 12 * WIDTH * rounds * threads / least
+
+
+def peak_memory(count: int, side: int, threads: int, answer: "multiprocessing.Queue[float]") -> None:
+    """Put the MB that one forward and backward take at most, over what is held before."""
+    torch.set_num_threads(threads)
+    measure(rasterization, 100, 16, 1)
+    scene = make_scene(count, side)
+    upstream = torch.ones(1, side, side, 3)
+    for name in GRADIENTS:
+        scene[name].requires_grad_()
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from what is held now
+    before = status("VmRSS")
+    images, _, _ = rasterization(**scene, width=side, height=side, sh_degree=3)
+    images.backward(upstream)
+    answer.put((status("VmHWM") - before) / 1e3)
+
+
+def status(name: str) -> int:
+    """Kilobytes that Linux tells of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
 def processor() -> str:
     """The processor's name."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
@@ -101,7 +200,7 @@ def processor() -> str:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--reference-repeats", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -123,8 +222,9 @@ def main() -> None:
         "| Gaussians / pixels | forward ms | + backward ms | in units | reference ms | + backward ms | times faster |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- |")
+    seconds = {}
     for count, side in WORK:
-        forward, both = measure(rasterization, count, side, options.repeats)
+        forward, both = seconds[count, side] = measure(rasterization, count, side, options.repeats)
         row = f"| {count // 1000}k / {side}² | {forward * 1e3:.1f} | {both * 1e3:.1f} | {both / unit:.2f} |"
         if (count, side) in REFERENCE_WORK and not (options.no_large_reference and count > 10_000):
             slow = measure(reference.rasterization, count, side, options.reference_repeats)
@@ -132,6 +232,27 @@ def main() -> None:
         else:
             row += " | | |"
         print(row, flush=True)
+
+    peak = multiply_add_peak()
+    print(f"\npeak of fused multiply-adds: {peak / 1e9:.0f} GFLOP/s\n")
+    print("| Gaussians / pixels | Mlanes forward | backward | Mlanes/s forward | both | % of peak forward | both |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for (count, side), (forward, both) in seconds.items():
+        there, back = lanes(count, side)
+        flops = there * FORWARD_FLOPS, there * FORWARD_FLOPS + back * BACKWARD_FLOPS
+        row = f"| {count // 1000}k / {side}² | {there / 1e6:.1f} | {back / 1e6:.1f} | {there / forward / 1e6:.0f} "
+        row += f"| {(there + back) / both / 1e6:.0f} "
+        row += f"| {100 * flops[0] / forward / peak:.1f} | {100 * flops[1] / both / peak:.1f} |"
+        print(row, flush=True)
+
+    context = multiprocessing.get_context("spawn")
+    answer = context.Queue()
+    count, side = WORK[-1]
+    worker = context.Process(target=peak_memory, args=(count, side, options.threads, answer))
+    worker.start()
+    print(f"\npeak memory over the inputs, {count // 1000}k / {side}², both: {answer.get():.0f} MB", flush=True)
+    worker.join()
+
     unit_after = matrix_product()
     if abs(unit_after / unit - 1) > 0.1:
         print(f"\nThe unit is now {unit_after * 1e3:.1f} ms: something else ran meanwhile, so read with care.")
