@@ -7,7 +7,8 @@ Random splats, a part of which moves along paths of eight knots. Prints for each
   could    instants a second that the server could send,
   plays    instants a second that a client gets from a page that plays (the viewer stops at 30), and
   sends    kilobytes of one instant.
-With --browser also what headless Chromium shows, drawing in software: pictures a second, and new splats a second.
+With --browser also what headless Chromium shows, drawing in software: pictures a second while the page rests and while
+it plays, and new splats a second.
 """
 
 import argparse
@@ -82,14 +83,21 @@ def play(splats: MovingSplats, seconds: float) -> tuple[float, float]:
     return len(sizes) / seconds, float(np.median(sizes)) / 1000
 
 
-def watch(splats: MovingSplats, seconds: float) -> tuple[float, float]:
-    """Pictures a second of headless Chromium, and how often these have new splats."""
+def watch(splats: MovingSplats, seconds: float) -> tuple[float, float, float]:
+    """Pictures a second of headless Chromium at rest and playing, and how often these have new splats."""
     with playing(splats) as viewer, open_page(viewer.url, wait=5, size=(840, 480)) as page:
         page.evaluate(COUNT)
-        start = time.monotonic()
-        page.wait_for_timeout(1000 * seconds)
-        counts, taken = page.evaluate("() => window.counts"), time.monotonic() - start
-    return counts["pictures"] / taken, counts["splats"] / taken
+        viewer._set_playback(viewer._playback.pause(time.monotonic()))
+        page.wait_for_timeout(3000)
+        rates = []
+        for _ in range(2):
+            before, start = page.evaluate("() => ({...counts})"), time.monotonic()
+            page.wait_for_timeout(1000 * seconds)
+            counts, taken = page.evaluate("() => ({...counts})"), time.monotonic() - start
+            rates.append({name: (counts[name] - before[name]) / taken for name in counts})
+            viewer._set_playback(viewer._playback.play(time.monotonic()))
+    rest, played = rates
+    return rest["pictures"], played["pictures"], played["splats"]
 
 
 def playing(splats: MovingSplats) -> closing[SceneViewer]:
@@ -125,8 +133,12 @@ def main() -> None:
             flush=True,
         )
         if args.browser:
-            pictures, fresh = watch(splats, args.seconds)
-            print(f"        Chromium: {pictures:.1f} pictures a second, {fresh:.1f} with new splats", flush=True)
+            rest, pictures, fresh = watch(splats, args.seconds)
+            print(
+                f"        Chromium: {rest:.1f} pictures a second at rest, {pictures:.1f} playing, {fresh:.1f} with new "
+                "splats",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -132,6 +132,12 @@ def test_html(scene, export):
     assert (scene.parent / "tiny.html").stat().st_size > 500_000
 
 
+def test_html_of_what_moves_holds_the_motion_and_says_what_is_thinned(scene, moving_scene, export, monkeypatch):
+    assert "the motion" not in export("tiny", "--to", "html")
+    monkeypatch.setattr("viewer.html.MOST_INSTANTS", 40)  # at two frames
+    assert "splats beyond about 20 of 60" in export("tiny", "--to", "html", "--force")
+
+
 def test_mesh(scene, export):
     pytest.importorskip("open3d")
     trimesh = pytest.importorskip("trimesh")
