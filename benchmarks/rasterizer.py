@@ -16,6 +16,9 @@ fused multiply-adds of sixteen lanes and nothing else.
 Last the peak of memory over the inputs, gradients included, in a process of its own (Linux).
 """
 
+# Numba's intrinsics take two arguments more when defined than when called, which no type checker can know.
+# mypy: disable-error-code="call-arg, var-annotated"
+
 import argparse
 import ctypes
 import gc
@@ -26,6 +29,7 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +48,7 @@ WORK = ((10_000, 256), (10_000, 512), (100_000, 256), (100_000, 512))
 REFERENCE_WORK = ((10_000, 256), (100_000, 512))
 
 
-def make_scene(count: int, side: int) -> dict[str, Tensor]:
+def make_scene(count: int, side: int) -> dict[str, Any]:
     """`count` Gaussians in front of one camera, in the arguments of `rasterization`."""
     generator = torch.Generator().manual_seed(0)
 
@@ -116,7 +120,8 @@ def lanes(count: int, side: int) -> tuple[int, int]:
     scene = make_scene(count, side)
     scene["means"].requires_grad_()
     images, _, _ = rasterization(**scene, width=side, height=side, sh_degree=3)
-    bins, stops = images.grad_fn.bins, images.grad_fn.stops
+    saved: Any = images.grad_fn  # what `Composite` kept for backward
+    bins, stops = saved.bins, saved.stops
     forward, backward = _rows(bins.records, bins.tile_starts, bins.ids, bins.tiles_x, stops[0], LANE_CENTRES)
     return forward * WIDTH, backward * WIDTH
 
