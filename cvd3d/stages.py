@@ -191,7 +191,7 @@ def import_stage(path: Path, poses: Path | None, longest_side: int) -> Stage:
 
 
 def points_stage(seed: int, moves: bool) -> Stage:
-    """Take the capture's points or find some, write points.ply, and name it in transforms.json.
+    """Find starting points, those of the capture among them, write points.ply, and name it in transforms.json.
 
     Args:
         seed: of every random draw.
@@ -206,16 +206,13 @@ def points_stage(seed: int, moves: bool) -> Stage:
         from trajectories.formats.nerfstudio import read_transforms, write_transforms
 
         captured = place.scene / CAPTURED_POINTS_FILE
-        if captured.exists():
-            points = load_ply(captured)
-        else:
-            capture = _frames(place.scene)
-            generator = torch.Generator().manual_seed(seed)
-            points = initial_points(capture, generator=generator, show_progress=True)
-            if moves:
-                instants = np.unique(capture.times)
-                middle = capture.at_instant(float(instants[len(instants) // 2]))
-                points = points + initial_points(middle, generator=generator, show_progress=True)
+        capture = replace(_frames(place.scene), points=load_ply(captured) if captured.exists() else None)
+        generator = torch.Generator().manual_seed(seed)
+        points = initial_points(capture, generator=generator, show_progress=True)
+        if moves:
+            instants = np.unique(capture.times)
+            middle = capture.at_instant(float(instants[len(instants) // 2]))
+            points = points + initial_points(middle, generator=generator, show_progress=True)
         save_ply(points, place.out / POINTS_FILE)
         transforms = read_transforms(place.scene / TRANSFORMS_FILE)
         write_transforms(replace(transforms, ply_file_path=POINTS_FILE), place.out / TRANSFORMS_FILE)

@@ -17,6 +17,8 @@ from recon.triangulation import track_quality, triangulate
 from recon.views import extent, focus_point, inverse_depth_range, neighbors, spread_views
 from trajectories.cameras import Cameras
 
+MOST_BYTES = 2e9
+"""All frames together, as float32; larger ones are shrunk before they are searched."""
 ENOUGH_TRACKS = 3000
 """With so many triangulated points a plane sweep adds nothing that densification would not find."""
 MIN_PARALLAX_PIXELS = 4.0
@@ -28,15 +30,16 @@ def initial_points(
 ) -> PointCloud:
     """Starting points in the world of the cameras.
 
-    Features are matched along epipolar lines and triangulated. Where that gives few points, as on smooth generated
-    frames, plane sweeps of a few views add confident pixels. Directions in which nothing could be
+    Points that came with the capture are taken as they are; without them, features are matched along epipolar lines and
+    triangulated. Where that gives few points, as on smooth generated frames, plane sweeps of a few views add confident
+    pixels. Directions in which nothing could be
     measured, as a sky, get points on a far shell. If nothing at all can be measured, points are drawn at random where
     the cameras look, with a warning. `PointCloud.source` says which of these happened.
 
     Args:
         capture: posed frames, at least two of them, from different places.
         generator: draws which points stay when there are more than `limit`, and the random last resort.
-        limit: at most so many points, without the shell.
+        limit: at most so many points, without the shell and those of the capture.
         show_progress: draw a progress bar.
 
     Raises:
@@ -48,9 +51,13 @@ def initial_points(
     views = np.arange(len(capture))
     if len(views) > 96:
         views = np.unique(np.linspace(0, len(views) - 1, 96).round().astype(int))
-    chosen = capture.subset(views)
+    chosen = _shrunk(capture.subset(views))
     images = chosen.images()
-    points = triangulated_points(chosen.cameras, images)
+    if capture.points is not None:
+        points = _without_isolated(capture.points)
+        limit = max(limit, len(points))
+    else:
+        points = triangulated_points(chosen.cameras, images)
     if len(points) < ENOUGH_TRACKS:
         references = spread_views(chosen.cameras, 8)
         references_shown = track(references, "depth by plane sweep", show_progress)
@@ -156,6 +163,13 @@ def swept_points(
     return PointCloud(position[keep], np.concatenate(colors)[keep], source)
 
 
+def _shrunk(capture: Capture) -> Capture:
+    """The capture at a size at which all of its frames fit in MOST_BYTES."""
+    width, height = capture.cameras.width, capture.cameras.height
+    shrink = (MOST_BYTES / (12.0 * len(capture) * width * height)) ** 0.5
+    return capture if shrink >= 1 else capture.resized(max(1, int(shrink * width)), max(1, int(shrink * height)))
+
+
 def _range_from(guide: PointCloud | None, cameras: Cameras, index: int) -> tuple[float, float] | None:
     """The inverse depths of guide points in a view, widened by a half; None if it sees fewer than 100."""
     if guide is None or len(guide) < 100:
@@ -188,6 +202,11 @@ def _isolated(points: np.ndarray, k: int = 6) -> np.ndarray:
     distances = np.log(np.maximum(cKDTree(points).query(points, k + 1)[0][:, 1:].mean(axis=1), 1e-12))
     low, median, high = np.percentile(distances, [25, 50, 75])
     return distances > median + 3 * (high - low)
+
+
+def _without_isolated(points: PointCloud) -> PointCloud:
+    keep = ~_isolated(points.positions.astype(np.float64))
+    return PointCloud(points.positions[keep], points.colors[keep], points.source)
 
 
 def _bilinear(images: np.ndarray, views: np.ndarray, pixels: np.ndarray) -> np.ndarray:

@@ -1,10 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+import recon.initial_points as module
 from recon.capture import Capture
 from recon.initial_points import initial_points, swept_points, triangulated_points
+from recon.points import PointCloud
 from trajectories.errors import InputError
+
+EMPTY = PointCloud(np.zeros((0, 3)), np.zeros((0, 3)), "")
 
 
 def seeded(seed=0):
@@ -74,3 +80,23 @@ def test_one_place_is_refused(world):
         initial_points(world.capture.subset([3, 3]), generator=seeded())
     with pytest.raises(InputError, match="one frame"):
         initial_points(world.capture.subset([3]), generator=seeded())
+
+
+def test_points_of_the_capture_are_kept_and_added_to(world):
+    on_ground = np.random.default_rng(0).uniform(-2, 2, (200, 3)) * [1, 1, 0]
+    astray = [[300.0, 0.0, 0.0]]
+    given = PointCloud(np.concatenate([on_ground, astray]), np.full((201, 3), 0.5), "a surveyor")
+    points = initial_points(replace(world.capture, points=given), generator=seeded(), limit=100)
+    np.testing.assert_array_equal(points.positions[:200], on_ground.astype(np.float32))
+    assert points.source.startswith("a surveyor") and "SIFT" not in points.source
+    assert not (points.positions == astray).all(axis=1).any()
+
+
+def test_frames_beyond_the_memory_are_shrunk(world, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(module, "triangulated_points", lambda cameras, images: sizes.append(images.shape) or EMPTY)
+    monkeypatch.setattr(module, "swept_points", lambda *_, **__: EMPTY)
+    monkeypatch.setattr(module, "MOST_BYTES", 12.0 * 12 * 96 * 96 / 4)
+    with pytest.warns(UserWarning, match="random points"):
+        initial_points(world.capture, generator=seeded())
+    assert sizes == [(12, 48, 48, 3)]
