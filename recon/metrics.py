@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recon.rasterize.kernels import kernel
+from recon.kernels import kernel
 from recon.rasterize.lanes import WIDTH as LANES
 from recon.rasterize.lanes import fill, load, magnitude, store, total, where, workspace
 from recon.rasterize.threads import even_parts, run

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from recon.kernels import kernel
 from recon.triangulation import fundamental
 from trajectories.cameras import Cameras
 
@@ -88,7 +89,7 @@ def match_along_epipolar_lines(
     return np.stack([rows, best12[rows]], axis=1), first[rows]
 
 
-@numba.njit(cache=True, fastmath={"reassoc", "contract"})
+@functools.partial(kernel, fastmath={"reassoc", "contract"})
 def _best_in_band(x1, x2, lines1, lines2, descriptors1, descriptors2, band):
     """For each feature, the best partner near the epipolar line, or -1; for the first image, also the two distances."""
     best12 = np.full(len(x1), -1)

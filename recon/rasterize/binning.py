@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recon.rasterize.kernels import kernel
+from recon.kernels import kernel
 from recon.rasterize.reference import ALPHA_MIN
 from recon.rasterize.threads import even_parts, run
 

@@ -20,9 +20,9 @@ from numba import njit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from recon.kernels import kernel
 from recon.rasterize import binning
 from recon.rasterize.binning import HALF_A, HALF_K, OPACITY, REACH, SHEAR, TILE, Bins, X, Y
-from recon.rasterize.kernels import kernel
 from recon.rasterize.lanes import bits, exp_minus, fill, load, lowest, magnitude, some, store, total, where, workspace
 from recon.rasterize.reference import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
 from recon.rasterize.threads import even_parts, run, weighted_parts

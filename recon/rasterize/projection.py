@@ -14,7 +14,7 @@ from numba import njit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from recon.rasterize.kernels import kernel
+from recon.kernels import kernel
 from recon.rasterize.reference import ALPHA_MIN, EXTENT_SIGMAS, FIELD_MARGIN
 from recon.rasterize.threads import even_parts, run
 

@@ -12,6 +12,7 @@ from numba import njit
 
 from cvd3d.training.world.primitives import BOX, CONE, CYLINDER, ROOF, SPHERE, WHEEL, Primitives
 from cvd3d.training.world.scenes import GROUNDS, SKIES, World
+from recon.kernels import kernel
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
 
@@ -23,8 +24,6 @@ FINE = 14.0  # metres; the ground's tiles fade beyond
 DARK_STRIPE = 0.8
 
 _SKY, _GROUND = 0, 1  # surface labels; objects follow
-
-_jit = njit(cache=True, nogil=True, error_model="numpy")
 
 
 def render(world: World, cameras: Cameras, times: np.ndarray | float = 0.0, *, supersample: int = 2) -> np.ndarray:
@@ -92,7 +91,7 @@ def _solids(primitives: Primitives) -> np.ndarray:
     return np.column_stack(columns).astype(np.float64)
 
 
-@_jit
+@kernel
 def _round_hit(ox, oy, oz, dx, dy, dz):
     """Enter the unit cylinder: (t, face); the side is 0, the caps 1 and 2."""
     near, far, face = -MISS, MISS, 0
@@ -122,7 +121,7 @@ def _round_hit(ox, oy, oz, dx, dy, dz):
     return MISS, 0
 
 
-@_jit
+@kernel
 def _cone_hit(ox, oy, oz, dx, dy, dz):
     """Meet the unit cone: (t, face); the side is 0, the base 1."""
     nearest, face = MISS, 0
@@ -150,7 +149,7 @@ def _cone_hit(ox, oy, oz, dx, dy, dz):
     return nearest, face
 
 
-@_jit
+@kernel
 def _flat_hit(kind, ox, oy, oz, dx, dy, dz):
     """Enter the unit box or roof through its planes: (t, face)."""
     near, far, face = -MISS, MISS, 0
@@ -187,7 +186,7 @@ def _flat_hit(kind, ox, oy, oz, dx, dy, dz):
     return MISS, 0
 
 
-@_jit
+@kernel
 def _hit(solids, p, ox, oy, oz, dx, dy, dz):
     """Where a world ray enters solid p: (t, face), or MISS."""
     cos, sin = solids[p, _COS], solids[p, _SIN]
@@ -216,7 +215,7 @@ def _hit(solids, p, ox, oy, oz, dx, dy, dz):
     return MISS, 0
 
 
-@_jit
+@kernel
 def _unit_normal(kind, face, x, y, z):
     """Outward normal of a unit shape at a point of its surface, of any length."""
     if kind == SPHERE:
@@ -244,7 +243,7 @@ def _unit_normal(kind, face, x, y, z):
     return 0.0, math.copysign(1.0, y), 0.0
 
 
-@_jit
+@kernel
 def _bounds(solids, c2w, K, width, height):
     """(P, 4) pixel rectangles (u0, u1, v0, v1) that hold each solid's projection, from its bounding sphere."""
     rectangles = np.empty((len(solids), 4))
@@ -269,7 +268,7 @@ def _bounds(solids, c2w, K, width, height):
     return rectangles
 
 
-@_jit
+@kernel
 def _ray(c2w, K, u, v):
     """The world direction through pixel position (u, v), with unit z in the camera: its parameter is the z-depth."""
     y = (v - K[1, 2]) / K[1, 1]
@@ -281,7 +280,7 @@ def _ray(c2w, K, u, v):
     )
 
 
-@_jit
+@kernel
 def _nearest(solids, rectangles, u, v, ox, oy, oz, dx, dy, dz):
     """The first surface on a camera ray: (t, index, face); index -1 is the ground, and t is MISS in the sky."""
     nearest, index, face = MISS, -1, 0
@@ -295,7 +294,7 @@ def _nearest(solids, rectangles, u, v, ox, oy, oz, dx, dy, dz):
     return nearest, index, face
 
 
-@_jit
+@kernel
 def _shadowed(solids, x, y, z, sun):
     """Whether a solid stands between the point and the sun."""
     for p in range(len(solids)):
@@ -310,7 +309,7 @@ def _shadowed(solids, x, y, z, sun):
     return False
 
 
-@_jit
+@kernel
 def _hump(x):
     """Parabolas in place of sin(pi x), for speed."""
     x *= 0.5
@@ -364,7 +363,7 @@ def _look(rgb, solids, rectangles, c2w, K, sun, palette, u, v):
     return 4 + ((index * 8 + face) * 2 + stripe) * 2 + shadow
 
 
-@_jit
+@kernel
 def _render_frame(image, solids, c2w, K, sun, palette, supersample):
     height, width = image.shape[:2]
     rectangles = _bounds(solids, c2w, K, width, height)
@@ -398,7 +397,7 @@ def _render_frame(image, solids, c2w, K, sun, palette, supersample):
                 image[v, u, k] = np.uint8(weight * rgb[k] + 0.5)
 
 
-@_jit
+@kernel
 def _depth_frame(depth, solids, c2w, K):
     height, width = depth.shape
     rectangles = _bounds(solids, c2w, K, width, height)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recon.rasterize import kernels
+from recon import kernels
 from recon.rasterize.binning import _count
 
 
