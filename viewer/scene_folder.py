@@ -11,10 +11,12 @@ import numpy as np
 
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
+from trajectories.lens import Lens
 from trajectories.rig import Rig
 from viewer.scene_nodes import Frames
 
 if TYPE_CHECKING:
+    from recon.capture import Still
     from recon.export.ply_sequence import PlySequence
     from recon.moving import MovingSplats
     from recon.points import PointCloud
@@ -65,20 +67,25 @@ def read_scene_folder(folder: str | Path) -> SceneFolder:
         return SceneFolder(folder.resolve().name, None, None, None, None, sequence, sequence.times)
     if not there:
         raise InputError(f"{folder} is no scene folder; one holds at least one of {', '.join(MARKS)}.")
+    from recon.capture import Still
+
     rig, frames, points = None, None, None
     splats: Splats | MovingSplats | None = None
     if "rig.json" in there:
         from trajectories.rig_file import load_rig
 
         rig = load_rig(folder / "rig.json")
-        paths = [[folder / "images" / name / f"{t:05d}.png" for t in range(rig.frames)] for name in rig.names]
-        frames = _reader(paths)
+        images = folder / "images"
+        files = [[images / name / f"{t:05d}.png" for t in range(rig.frames)] for name in rig.names]
+        frames = _reader([[(Still(file), None) for file in row] for row in files])
     elif "transforms.json" in there:
         from trajectories.formats.nerfstudio import read_transforms
 
         transforms = read_transforms(folder / "transforms.json")
         rig, order = rig_of_frames(transforms.cameras, transforms.times, transforms.videos)
-        frames = _reader([[folder / transforms.file_paths[i] for i in row] for row in order])
+        assert transforms.lenses is not None
+        pictures = [(Still(folder / path), lens) for path, lens in zip(transforms.file_paths, transforms.lenses)]
+        frames = _reader([[pictures[i] for i in row] for row in order])
     if "points.ply" in there:
         from recon.points import load_ply
 
@@ -119,12 +126,16 @@ def rig_of_frames(cameras: Cameras, times: np.ndarray | None, videos: tuple[str,
     return Rig(cameras[order], np.zeros(1), tuple(f"frame_{i:03d}" for i in range(N))), order
 
 
-def _reader(paths: list[list[Path]]) -> Frames:
-    def frames(view: int, frame: int) -> np.ndarray | None:
-        from recon.capture import Still
+def _reader(pictures: list[list[tuple[Still, Lens | None]]]) -> Frames:
+    """Reads image files, undistorted where they have a lens; None for those that are not there."""
 
-        path = paths[view][frame]
-        return Still(path).read() if path.is_file() else None
+    def frames(view: int, frame: int) -> np.ndarray | None:
+        from recon.capture.undistortion import Undistorted
+
+        still, lens = pictures[view][frame]
+        if not still.path.is_file():
+            return None
+        return still.read() if lens is None or lens.is_pinhole else Undistorted(still, lens).read()
 
     return frames
 

@@ -77,3 +77,24 @@ def test_photos_become_a_view_each(times):
     assert (rig.views, rig.frames) == (4, 1)
     np.testing.assert_array_equal(order[:, 0], range(4))
     np.testing.assert_array_equal(rig.cameras.c2w[:, 0], cameras.c2w)
+
+
+def test_distorted_pictures_are_shown_as_their_cameras_see_them(tmp_path):
+    def dataset(folder, k1):
+        folder.mkdir()
+        pixels = np.zeros((40, 60, 3), dtype=np.uint8)
+        pixels[:, 50:] = 255
+        Image.fromarray(pixels).save(folder / "a.png")
+        frame = {"file_path": "a.png", "transform_matrix": np.eye(4).tolist()}
+        lens = {"w": 60, "h": 40, "fl_x": 50, "fl_y": 50, "cx": 30, "cy": 20, "k1": k1}
+        (folder / "transforms.json").write_text(json.dumps({**lens, "frames": [frame]}))
+        return read_scene_folder(folder)
+
+    plain, bent = dataset(tmp_path / "plain", 0.0), dataset(tmp_path / "bent", -0.3)
+    assert (plain.frames(0, 0)[20, 50:] == 255).all() and (plain.frames(0, 0)[20, :50] == 0).all()
+    # The edge at (50 - 30) / 50 in the distorted picture lies farther out in the camera's own, by k1 r^3 and more.
+    r = np.roots([-0.3, 0.0, 1.0, -20.5 / 50])
+    r = r[np.isreal(r) & (r.real > 0)].real.min()
+    edge = bent.rig.cameras.K[0, 0, 0, 0] * r + 30
+    row = bent.frames(0, 0)[20, :, 0] / 255
+    assert abs((60 - row.sum()) - edge) < 1.0
