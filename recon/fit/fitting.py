@@ -22,7 +22,7 @@ from recon.fit.frames import Frames
 from recon.fit.optimization import Optimization
 from recon.fit.quality import evaluate, held_out_frames
 from recon.fit.settings import FitSettings
-from recon.moving import MovingSplats, settle
+from recon.moving import MovingSplats
 from recon.points import PointCloud, thinned
 from recon.progress import progress_bar
 from recon.splats import Splats, from_points
@@ -35,6 +35,8 @@ METRICS_FILE = "metrics.json"
 KEEP_EVERY = 100
 """Steps between the states in memory that a fit falls back to after a value that is not finite."""
 MAX_SETBACKS = 5
+MEASURED = 32
+"""At most so many of the fitted frames are looked at to measure something."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def fit(
     if checkpoint and (state := load_checkpoint(checkpoint, fingerprint)):
         run.restore(state)
     kept, setbacks = run.state(), 0
+    some = training[:: -(-len(training) // MEASURED)]
     with progress_bar(show_progress) as bar:
         task = bar.add_task("fitting splats", total=settings.steps, completed=run.step, status="")
         while run.step < settings.steps:
@@ -116,6 +119,8 @@ def fit(
                     stacklevel=2,
                 )
                 continue
+            if settings.knots and run.step == run.refine_stop:
+                run.settle(frames[frame] for frame in some)
             if run.step % KEEP_EVERY == 0:
                 kept = run.state()
             if checkpoint and run.step % settings.checkpoint_every == 0:
@@ -126,14 +131,12 @@ def fit(
                 bar.update(task, status=f"loss {loss:.4f}, {len(run.parameters['means'])} splats")
             bar.update(task, completed=run.step)
     splats = run.splats()
-    if isinstance(splats, MovingSplats):
-        splats = settle(splats, settings.still_below * run.scale)
     metrics = {
         "steps": settings.steps,
         "splats": len(splats),
         "moving": len(splats.moving) if isinstance(splats, MovingSplats) else 0,
         "held_out": evaluate(splats, capture, held_out, settings.background),
-        "training": evaluate(splats, capture, training[:: -(-len(training) // 32)], settings.background),
+        "training": evaluate(splats, capture, some, settings.background),
         "confidence": {str(frame): round(run.confidence.weight(frame), 4) for frame in training},
     }
     if folder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +13,17 @@ from recon.fit.confidence import Confidence
 from recon.fit.depth import depth_loss
 from recon.fit.exposure import Exposures
 from recon.fit.frames import Target
+from recon.fit.motion import visible_motion
 from recon.fit.settings import FitSettings
 from recon.metrics import photometric_loss
-from recon.moving import MovingSplats
+from recon.moving import MovingSplats, settled
 from recon.splats import Splats
 
 if TYPE_CHECKING:
     from recon.rasterize.strategies import Densification
+
+PATHS = ("shifts", "turns", "fades")
+"""The parameters of which only moving splats have some."""
 
 
 class Optimization:
@@ -61,6 +65,8 @@ class Optimization:
         self.step, self.rate = 0, 1.0
         self.order: list[int] = []
         """Fitted frames that are still to come in this round."""
+        self.moving: Tensor | None = None
+        """(M,) the splats that have paths, once it is settled which; until then all have."""
 
     def splats(self) -> Splats | MovingSplats:
         """The splats as they are; they share memory with the parameters."""
@@ -105,6 +111,28 @@ class Optimization:
         self.step += 1
         return value, None
 
+    @property
+    def refine_stop(self) -> int:
+        """The step from which on no splats come and go."""
+        return max(1, self.settings.steps * 6 // 10)
+
+    def settle(self, targets: Iterable[Target]) -> None:
+        """Let those splats stand still whose motion `targets` do not show; no splats may come or go any more."""
+        splats = self.splats()
+        assert isinstance(splats, MovingSplats) and self.moving is None
+        moves = visible_motion(splats, targets) > self.settings.still_below
+        splats = settled(splats, moves)
+        self.moving = splats.moving
+        p, rest = self.parameters, splats.rest
+        for name, tensor in (("means", rest.means), ("quats", rest.quats), ("opacities", rest.logit_opacities)):
+            p[name].data.copy_(tensor)
+        for name in PATHS:
+            optimizer, old = self.optimizers[name], p[name]
+            p[name] = torch.nn.Parameter(getattr(splats, name))
+            averages = optimizer.state.pop(old)
+            optimizer.param_groups[0]["params"] = [p[name]]
+            optimizer.state[p[name]] = {key: value[moves] if value.ndim else value for key, value in averages.items()}
+
     def state(self) -> dict[str, Any]:
         """A copy of everything that the next step depends on: tensors and plain values."""
         optimizers = {}
@@ -114,6 +142,7 @@ class Optimization:
             "step": self.step,
             "rate": self.rate,
             "order": list(self.order),
+            "moving": _copy(self.moving),
             "parameters": {name: parameter.detach().clone() for name, parameter in self.parameters.items()},
             "optimizers": optimizers,
             "densification": {key: _copy(value) for key, value in self.densification.state.items()}
@@ -127,6 +156,7 @@ class Optimization:
     def restore(self, state: dict[str, Any]) -> None:
         """Go back, or on, to what `state` gave."""
         self.step, self.rate, self.order = state["step"], state["rate"], list(state["order"])
+        self.moving = _copy(state["moving"])
         for name, optimizer in self.optimizers.items():
             device = self.parameters[name].device
             parameter = torch.nn.Parameter(state["parameters"][name].clone().to(device))
@@ -156,7 +186,7 @@ class Optimization:
             return None
         schedule = {
             "refine_start_iter": settings.steps // 10,
-            "refine_stop_iter": settings.steps * 6 // 10,
+            "refine_stop_iter": self.refine_stop,
             "refine_every": settings.refine_every,
             "cap_max": settings.cap,
         }
@@ -169,8 +199,8 @@ class Optimization:
         return Densification(strategy, self.parameters, self.optimizers, self.generator, self.scale, packed=False)
 
     def _moving(self, rest: Splats, p: Mapping[str, Tensor]) -> MovingSplats:
-        every = torch.arange(len(rest), device=rest.means.device)
-        return MovingSplats(rest, every, p["shifts"], p["turns"], p["fades"], self.start_time, self.end_time)
+        moving = torch.arange(len(rest), device=rest.means.device) if self.moving is None else self.moving
+        return MovingSplats(rest, moving, p["shifts"], p["turns"], p["fades"], self.start_time, self.end_time)
 
     def _render(self, target: Target) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
         """The image (H, W, 3) and, where its loss is wanted, the depth (H, W) that a frame sees, and gsplat's meta."""
@@ -215,8 +245,6 @@ class Optimization:
             loss = loss + opacity_reg * p["opacities"].sigmoid().mean()
         if scale_reg := usual if settings.scale_reg is None else settings.scale_reg:
             loss = loss + scale_reg * p["scales"].exp().mean()
-        if settings.knots:
-            loss = loss + settings.stillness * p["shifts"].abs().mean() / self.scale
         return loss
 
     def _fault(self, loss: float) -> str | None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from recon.moving import MovingSplats, settle, spline_weights, turned
+from recon.moving import MovingSplats, settled, spline_weights, turned
 from recon.splats import Splats
 
 
@@ -69,15 +71,39 @@ def test_an_instant_by_hand_and_still_ones_stand_still():
     assert len(splats) == 5 and splats.sh_degree == 1
 
 
-def test_what_hardly_moves_is_kept_where_it_is_on_average():
+def test_what_does_not_move_is_kept_where_it_is_on_average():
     splats = make()
     splats.shifts[1] *= 0.001
-    settled = settle(splats, 0.05)
-    assert settled.moving.tolist() == [1, 3]
+    before = splats.at(1.7).means
+    done = settled(splats, torch.tensor([True, False, True]))
+    assert done.moving.tolist() == [1, 3] and len(done.fades) == 2
     for time in (1.0, 1.7, 3.0):
-        assert torch.allclose(settled.at(time).means, splats.at(time).means, atol=0.01)
-        assert torch.equal(settled.at(time).means[1], splats.at(time).means[1])
-    assert torch.equal(settled.at(1.0).means[2], settled.at(3.0).means[2])
+        assert torch.allclose(done.at(time).means, splats.at(time).means, atol=0.01)
+        assert torch.equal(done.at(time).means[1], splats.at(time).means[1])
+    assert torch.equal(done.at(1.0).means[2], done.at(3.0).means[2])
+    assert torch.equal(splats.at(1.7).means, before)
+
+
+def test_the_average_is_that_of_the_path():
+    splats = make()
+    middle = torch.stack([splats.at(time).means for time in np.linspace(1, 3, 401)]).mean(dim=0)
+    still = settled(splats, torch.zeros(3, dtype=torch.bool))
+    assert len(still.moving) == 0
+    for time in (1.0, 2.2):
+        assert torch.allclose(still.at(time).means, middle, atol=0.01)
+
+
+def test_gradients_reach_the_paths_and_what_is_at_rest():
+    splats = make()
+    tensors = [splats.rest.means, splats.rest.quats, splats.shifts, splats.turns, splats.fades]
+    tensors = [tensor.double().requires_grad_() for tensor in tensors]
+
+    def at(means, quats, shifts, turns, fades):
+        rest = replace(splats.rest.map(torch.Tensor.double), means=means, quats=quats)
+        now = replace(splats, rest=rest, shifts=shifts, turns=turns, fades=fades).at(1.3)
+        return now.means, now.quats, now.logit_opacities
+
+    assert torch.autograd.gradcheck(at, tensors)
 
 
 def test_another_device_has_all_of_it():

@@ -1,0 +1,62 @@
+"""Which splats need to move: those that show where pictures change when all of them stand still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from recon.fit.frames import Target
+from recon.moving import MovingSplats, settled
+from recon.splats import Splats
+
+
+def visible_motion(splats: MovingSplats, targets: Iterable[Target]) -> Tensor:
+    """How much of the motion is seen around each splat.
+
+    The length of a path says little: on an even ground splats wander far, and nobody can see it. So the frames are
+    rendered with all motion and with none, and each splat is told the mean difference of the pixels that show it, each
+    weighted with the splat's share in its color.
+
+    Args:
+        splats: N Gaussians, all of them with paths.
+        targets: frames from all places and instants; only their cameras and times count.
+
+    Returns:
+        (N,) mean differences of the colors, in [0, 1]; 0 for splats that no frame shows.
+    """
+    still = settled(splats, torch.zeros_like(splats.moving, dtype=torch.bool)).rest
+    sums = torch.zeros(len(splats), 2, device=splats.shifts.device)
+    for target in targets:
+        now = splats.at(target.time)
+        with torch.no_grad():
+            difference = (_render(now, now.sh, target) - _render(still, still.sh, target)).abs().amax(dim=-1)
+        # The gradient of a sum over an image to a splat's color is the sum of its shares in the pixels.
+        colors = torch.zeros(len(splats), 3, device=sums.device, requires_grad=True)
+        image = _render(now, colors, target)
+        (gradient,) = torch.autograd.grad((image[..., 0] * difference + image[..., 1]).sum(), colors)
+        sums += gradient[:, :2]
+    # A thousandth of a pixel is nothing.
+    return sums[:, 0] / sums[:, 1].clamp_min(1e-3)
+
+
+def _render(splats: Splats, colors: Tensor, target: Target) -> Tensor:
+    """(H, W, 3) of colors (N, 3), or of spherical harmonics (N, K, 3)."""
+    from recon.rasterize import rasterization
+
+    height, width = target.image.shape[:2]
+    images, _, _ = rasterization(
+        splats.means,
+        splats.quats,
+        splats.log_scales.exp(),
+        splats.logit_opacities.sigmoid(),
+        colors,
+        target.viewmat[None],
+        target.K[None],
+        width,
+        height,
+        sh_degree=splats.sh_degree if colors.ndim == 3 else None,
+        packed=False,
+    )
+    return images[0]
