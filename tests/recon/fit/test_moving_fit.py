@@ -134,6 +134,7 @@ def test_a_stopped_fit_goes_on_to_the_same_result(capture, points, tmp_path, res
 
 def test_where_nothing_is_seen_to_move_no_paths_stay(capture, points):
     found = fit(capture, points, replace(SETTINGS, steps=20, still_below=1.0), generator=seeded())
+    assert isinstance(found.splats, MovingSplats)
     assert found.metrics["moving"] == 0 and found.splats.shifts.shape == (0, 4, 3)
     assert torch.equal(found.splats.at(0.0).means, found.splats.at(1.0).means)
 
