@@ -4,11 +4,17 @@
 
 Renders three scenes of the procedural world (a ball that bounces, a cube that spins, a car that drives), each seen by
 cameras on a quarter of a circle; two of the cameras are kept out of every fit. Prints the PSNR in dB of the cameras
-kept out, over all instants and over the pixels that move, of
+kept out, over all instants: whole, over the pixels that move at any time, and over the others ("rest"), of
   moving       one fit of moving splats to all instants,
   still        one fit of still splats to all instants,
-  per instant  a fit of still splats to each of a few instants alone, measured at those.
-All start from the same points: those of a middle instant and those of all frames together.
+  instant n    a fit of still splats to an instant alone, measured at that; as many steps for each as for all the
+               instants together in the fits above,
+  equal work   the same with the steps shared out: all instants' fits together cost what the moving one does.
+All start from the same points, those of a middle instant and those of all frames together; instants from their own.
+
+For moving splats it says how many have paths, and how well they are found: of the splats that at least half of the
+cameras see at pixels that move, the share that have paths ("found"), and of those that no camera sees there the share
+that have paths all the same ("false"). Those seen at such pixels by some cameras only may be behind what moves.
 """
 
 import argparse
@@ -24,7 +30,8 @@ from cvd3d.training.world.scenes import BOUNCING, DRIVING, SPINNING, Object, Wor
 from recon.capture import Capture
 from recon.fit import FitSettings, fit
 from recon.initial_points import initial_points
-from recon.points import PointCloud
+from recon.moving import MovingSplats
+from recon.points import PointCloud, thinned
 from recon.render import render
 from trajectories import Cameras, Rig, intrinsics_from_fov, look_at
 
@@ -69,22 +76,23 @@ def main() -> None:
     parser.add_argument("--knots", type=int, default=8)
     parser.add_argument("--instants", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--points", type=int, default=10_000, help="most starting points")
     parser.add_argument("--scenes", nargs="+", default=list(SCENES), choices=list(SCENES))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    print("scene   fit          PSNR   where it moves   seconds   splats   moving")
+    print("scene   fit          whole   moves    rest   seconds   splats   moving   found   false")
     for name in args.scenes:
         compare(name, SCENES[name], args)
 
 
 def compare(name: str, world: World, args: argparse.Namespace) -> None:
-    """All three fits of one scene."""
+    """All fits of one scene."""
     rig = an_arc(args.views, args.frames, args.size)
     images = draw(world, rig.cameras, rig.times)
     kept_out = [args.views // 4, 3 * args.views // 4]
     seen = [v for v in range(args.views) if v not in kept_out]
     truth = images[kept_out]
-    moves = np.ptp(truth.astype(int), axis=1).max(-1) > 24  # (views, H, W), over time
+    moves = np.ptp(images.astype(int), axis=1).max(-1) > 24  # (views, H, W), over time
 
     def capture_of(frames: list[int]) -> Capture:
         return Capture(
@@ -99,7 +107,7 @@ def compare(name: str, world: World, args: argparse.Namespace) -> None:
 
     every, middle = list(range(args.frames)), args.frames // 2
     clouds = [initial_points(capture_of(frames), generator=generator()) for frames in ([middle], every)]
-    points = clouds[0] + clouds[1]
+    points = thinned(clouds[0] + clouds[1], args.points, generator())
     settings = FitSettings(steps=args.steps, hold_out=0)
 
     def report(kind: str, capture: Capture, settings: FitSettings, frames: list[int], start: PointCloud) -> None:
@@ -110,21 +118,45 @@ def compare(name: str, world: World, args: argparse.Namespace) -> None:
         for t in frames:
             made = render(result.splats.at(float(rig.times[t])), rig.cameras[kept_out, t]).numpy()
             errors.append((made - truth[:, t] / 255) ** 2)
-        squares = np.stack(errors, axis=1)
-        whole, moving = (
-            -10 * np.log10(each.mean()) for each in (squares, squares.swapaxes(1, 3).swapaxes(1, 2)[moves])
-        )
+        by_pixel = np.stack(errors, axis=-1).mean(axis=(-1, -2))  # over instants and colors
+        there = moves[kept_out]
+        whole, moving, rest = (-10 * np.log10(each.mean()) for each in (by_pixel, by_pixel[there], by_pixel[~there]))
+        found = ""
+        if isinstance(result.splats, MovingSplats):
+            found = "{:8.2f} {:7.2f}".format(*found_movers(result.splats, rig, moves))
         print(
-            f"{name:<7} {kind:<12} {whole:5.2f} {moving:12.2f} {seconds:13.1f} {result.metrics['splats']:8} "
-            f"{result.metrics['moving']:8}",
+            f"{name:<7} {kind:<12} {whole:5.2f} {moving:7.2f} {rest:7.2f} {seconds:9.1f} "
+            f"{result.metrics['splats']:8} {result.metrics['moving']:8} {found}",
             flush=True,
         )
 
     report("moving", capture_of(every), replace(settings, knots=args.knots), every, points)
     report("still", capture_of(every), settings, every, points)
+    shared_out = replace(settings, steps=max(1, args.steps // args.frames))
     for t in np.linspace(0, args.frames - 1, args.instants).round().astype(int).tolist():
         capture = capture_of([t])
-        report(f"instant {t}", capture, settings, [t], initial_points(capture, generator=generator()))
+        start = thinned(initial_points(capture, generator=generator()), args.points, generator())
+        report(f"instant {t}", capture, settings, [t], start)
+        report("equal work", capture, shared_out, [t], start)
+
+
+def found_movers(splats: MovingSplats, rig: Rig, moves: np.ndarray) -> tuple[float, float]:
+    """The shares of truly moving splats and of still ones that have paths.
+
+    Args:
+        splats: N Gaussians.
+        rig: V fixed cameras.
+        moves: (V, H, W) which of their pixels move.
+    """
+    has_path = np.zeros(len(splats), dtype=bool)
+    has_path[splats.moving.numpy()] = True
+    seen_moving = np.zeros(len(splats))
+    for view, mask in enumerate(moves):
+        pixels, depths = rig.cameras[view, 0].project(splats.rest.means.double().numpy())
+        inside = (depths > 0) & (pixels >= 0).all(-1) & (pixels < mask.shape[::-1]).all(-1)
+        x, y = np.where(inside[:, None], pixels, 0).astype(int).T
+        seen_moving += inside & mask[y, x]
+    return has_path[seen_moving >= rig.views / 2].mean(), has_path[seen_moving == 0].mean()
 
 
 if __name__ == "__main__":
