@@ -123,10 +123,10 @@ def compare(name: str, world: World, args: argparse.Namespace) -> None:
         whole, moving, rest = (-10 * np.log10(each.mean()) for each in (by_pixel, by_pixel[there], by_pixel[~there]))
         found = ""
         if isinstance(result.splats, MovingSplats):
-            found = "{:8.2f} {:7.2f}".format(*found_movers(result.splats, rig, moves))
+            found = "{:9.2f} {:7.2f}".format(*found_movers(result.splats, rig, moves))
         print(
             f"{name:<7} {kind:<12} {whole:5.2f} {moving:7.2f} {rest:7.2f} {seconds:9.1f} "
-            f"{result.metrics['splats']:8} {result.metrics['moving']:8} {found}",
+            f"{result.metrics['splats']:8} {result.metrics['moving']:8}{found}",
             flush=True,
         )
 
