@@ -197,8 +197,8 @@ class FitOptions:
     """How hard splats are pulled to the depths of the starting points; 0.05 helps with few views."""
     knots: Annotated[int | None, _default("up to 8 where something moves, else 0", "INT")] = None
     """Control points of each splat's path over time; 0 for a scene that stands still."""
-    still_below: Annotated[float | None, _default("0.02", "FLOAT")] = None
-    """Splats stand still where the pictures without their motion differ by less than this, 0 to 1."""
+    still_below: Annotated[float | None, _default("0.01", "FLOAT")] = None
+    """Splats stand still where their motion makes errors of colors, 0 to 1, smaller by less than this."""
     hold_out: Annotated[int | None, _default("8", "INT")] = None
     """Every so many frames, one is kept out of the fit and measured; 0 keeps none out."""
 

@@ -1,4 +1,4 @@
-"""Which splats need to move: those that show where pictures change when all of them stand still."""
+"""Which splats need to move: those that show where pictures become wrong when all of them stand still."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from recon.moving import MovingSplats, settled
 from recon.splats import Splats
 
 
-def visible_motion(splats: MovingSplats, targets: Iterable[Target]) -> Tensor:
-    """How much of the motion is seen around each splat.
+def use_of_motion(splats: MovingSplats, targets: Iterable[Target]) -> Tensor:
+    """How much nearer to the frames the motion brings what is seen of each splat.
 
-    The length of a path says little: on an even ground splats wander far, and nobody can see it. So the frames are
-    rendered with all motion and with none, and each splat is told the mean difference of the pixels that show it, each
-    weighted with the splat's share in its color.
+    The length of a path says little: on an even ground splats wander far, and nobody can see it; and where a fit is
+    still rough, motion is seen that explains nothing. So the frames are rendered with all motion and with none, and
+    each splat is told the mean difference of the errors of the pixels that show it, each weighted with the splat's
+    share in its color.
 
     Args:
         splats: N Gaussians, all of them with paths.
-        targets: frames from all places and instants; only their cameras and times count.
+        targets: frames from all places and instants.
 
     Returns:
-        (N,) mean differences of the colors, in [0, 1]; 0 for splats that no frame shows.
+        (N,) by how much errors of colors are less, on average; 0 for splats that no frame shows.
     """
     still = settled(splats, torch.zeros_like(splats.moving, dtype=torch.bool)).rest
     sums = torch.zeros(len(splats), 2, device=splats.shifts.device)
     for target in targets:
         now = splats.at(target.time)
         with torch.no_grad():
-            difference = (_render(now, now.sh, target) - _render(still, still.sh, target)).abs().amax(dim=-1)
+            errors = [(_render(each, each.sh, target) - target.image).abs().amax(dim=-1) for each in (still, now)]
         # The gradient of a sum over an image to a splat's color is the sum of its shares in the pixels.
         colors = torch.zeros(len(splats), 3, device=sums.device, requires_grad=True)
         image = _render(now, colors, target)
-        (gradient,) = torch.autograd.grad((image[..., 0] * difference + image[..., 1]).sum(), colors)
+        (gradient,) = torch.autograd.grad((image[..., 0] * (errors[0] - errors[1]) + image[..., 1]).sum(), colors)
         sums += gradient[:, :2]
     # A thousandth of a pixel is nothing.
     return sums[:, 0] / sums[:, 1].clamp_min(1e-3)

@@ -13,7 +13,7 @@ from recon.fit.confidence import Confidence
 from recon.fit.depth import depth_loss
 from recon.fit.exposure import Exposures
 from recon.fit.frames import Target
-from recon.fit.motion import visible_motion
+from recon.fit.motion import use_of_motion
 from recon.fit.settings import FitSettings
 from recon.metrics import photometric_loss
 from recon.moving import MovingSplats, settled
@@ -117,10 +117,10 @@ class Optimization:
         return max(1, self.settings.steps * 6 // 10)
 
     def settle(self, targets: Iterable[Target]) -> None:
-        """Let those splats stand still whose motion `targets` do not show; no splats may come or go any more."""
+        """Let those splats stand still whose motion `targets` do not need; no splats may come or go any more."""
         splats = self.splats()
         assert isinstance(splats, MovingSplats) and self.moving is None
-        moves = visible_motion(splats, targets) > self.settings.still_below
+        moves = use_of_motion(splats, targets) > self.settings.still_below
         splats = settled(splats, moves)
         self.moving = splats.moving
         p, rest = self.parameters, splats.rest

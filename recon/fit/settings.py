@@ -76,11 +76,9 @@ class FitSettings:
     """Learning rate of the rotations along the paths, in radians: enough for half a turn in a short fit."""
     fades_rate: float = 3e-2
     """Learning rate of the opacities along the paths: shadows, and what comes to light."""
-    still_below: float = 0.02
-    """Splats lose their paths, at six tenths of the fit, where the pictures without paths differ by less than this.
-
-    Colors are in [0, 1]; a larger value loses parts of what moves, a smaller one keeps much of the ground on paths.
-    """
+    still_below: float = 0.01
+    """Splats lose their paths, at six tenths of the fit, where motion makes errors of colors, in [0, 1], smaller by less
+    than this. At twice that, parts of what moves stop; at half of it, more of the ground keeps its paths."""
 
     def __post_init__(self) -> None:
         if self.steps < 1:

@@ -9,10 +9,11 @@ import torch
 from recon.capture import Capture
 from recon.fit import FitSettings, fit
 from recon.fit.frames import Frames
-from recon.fit.motion import visible_motion
-from recon.moving import MovingSplats
+from recon.fit.motion import use_of_motion
+from recon.moving import MovingSplats, settled
 from recon.points import PointCloud
-from recon.splats import Splats
+from recon.render import render
+from recon.splats import SH_C0, Splats
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.rotations import look_at
 
@@ -139,18 +140,24 @@ def test_where_nothing_is_seen_to_move_no_paths_stay(capture, points):
     assert torch.equal(found.splats.at(0.0).means, found.splats.at(1.0).means)
 
 
-def test_visible_motion_by_hand(capture):
+@pytest.mark.parametrize("right", [True, False])
+def test_use_of_motion_by_hand(capture, right):
     """One rises, one moves where no frame looks, a black one before nothing, and one stands still."""
     means = torch.tensor([[1.0, 1.0, 0.5], [0.0, 0.0, -50.0], [-1.0, 1.0, 0.5], [1.0, -1.0, 0.5]])
     N = len(means)
-    black = -0.5 / 0.28209479177387814
-    sh = torch.tensor([1.5, 1.5, black, 1.5])[:, None, None].repeat(1, 1, 3)
+    sh = torch.tensor([1.5, 1.5, -0.5 / SH_C0, 1.5])[:, None, None].repeat(1, 1, 3)
     quats = torch.tensor([[1.0, 0, 0, 0]]).repeat(N, 1)
     rest = Splats(means, quats, torch.full((N, 3), -2.0), torch.full((N,), 4.0), sh)
     shifts = torch.zeros(N, 4, 3)
     shifts[:3, 3, 2] = 0.6
     splats = MovingSplats(rest, torch.arange(N), shifts, torch.zeros(N, 4, 3), torch.zeros(N, 4), 0.0, 1.0)
-    frames = Frames(capture, 1e9, "cpu")
-    seen = visible_motion(splats, [frames[n] for n in range(len(capture))])
-    assert seen[0] > 0.1
-    assert seen[1:].tolist() == pytest.approx([0.0, 0.0, 0.0], abs=0.01)
+    still = settled(splats, torch.zeros(N, dtype=torch.bool))
+    targets = []
+    for index in range(len(capture)):
+        target = Frames(capture, 1e9, "cpu")[index]
+        truth = splats if right else still
+        image = render(truth.at(target.time), capture.cameras[[index]])[0]
+        targets.append(replace(target, image=image))
+    use = use_of_motion(splats, targets)
+    assert use[0] > 0.05 if right else use[0] < -0.05
+    assert use[1:].tolist() == pytest.approx([0.0, 0.0, 0.0], abs=0.01)
