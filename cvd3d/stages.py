@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,16 @@ class Sampling:
     """fp32, fp16 or bf16."""
     model: Path | None = None
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Footage:
+    """What is known of the frames of a scene, whoever made them."""
+
+    generated: bool
+    """A model made them, so that they may disagree."""
+    moves: bool = False
+    """Something in them moves."""
 
 
 def plan_stage(rig: Rig) -> Stage:
@@ -221,12 +231,12 @@ def points_stage(seed: int, moves: bool) -> Stage:
     return Stage("points", {"seed": seed, "moves": moves}, make)
 
 
-def fit_stage(seed: int, moves: bool, given: Mapping[str, Any], watch: Watch | None) -> Stage:
+def fit_stage(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watch | None) -> Stage:
     """Fit splats and write splats.ply, for those that move motion.safetensors, and metrics.json.
 
     Args:
         seed: of every random draw.
-        moves: whether the splats may move.
+        footage: says whether the splats may move, and whether frames may disagree.
         given: fields of `FitSettings`, and `quality` for the others, which are chosen for the capture.
         watch: sees the fit while it runs.
 
@@ -251,7 +261,7 @@ def fit_stage(seed: int, moves: bool, given: Mapping[str, Any], watch: Watch | N
         result = fit(
             capture,
             load_ply(place.scene / POINTS_FILE),
-            replace(settings_for(capture, moves, given.get("quality", "normal")), **fields),
+            replace(settings_for(capture, **asdict(footage), quality=given.get("quality", "normal")), **fields),
             generator=torch.Generator().manual_seed(seed),
             folder=place.checkpoints,
             on_step=None if watch is None else watch(place.scene),
@@ -273,12 +283,12 @@ def fit_stage(seed: int, moves: bool, given: Mapping[str, Any], watch: Watch | N
             for name in ("held_out", "training")
         }
 
-    return Stage("fit", {"seed": seed, "moves": moves, **given}, make)
+    return Stage("fit", {"seed": seed, **asdict(footage), **given}, make)
 
 
-def splat_stages(seed: int, moves: bool, given: Mapping[str, Any], watch: Watch | None) -> list[Stage]:
+def splat_stages(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watch | None) -> list[Stage]:
     """From the frames of a scene to its splats; arguments as for `fit_stage`."""
-    return [points_stage(seed, moves), fit_stage(seed, moves, given, watch)]
+    return [points_stage(seed, footage.moves), fit_stage(seed, footage, given, watch)]
 
 
 def check_parallax(rig: Rig, moves: bool) -> None:

@@ -33,16 +33,16 @@ class Fit:
         from cvd3d.live import live_page
         from cvd3d.prompts import something_moves
         from cvd3d.scene import read_scene, run_stages
-        from cvd3d.stages import splat_stages
+        from cvd3d.stages import Footage, splat_stages
         from cvd3d.summary import print_summary
 
         scene = read_scene(self.folder)
         asked = scene["asked"]
         generated = "prompt" in asked
-        moves = generated and something_moves(asked["prompt"])
+        footage = Footage(generated, moves=generated and something_moves(asked["prompt"]))
         seed = asked["seed"] if self.seed is None else self.seed
         with live_page(self.port) if self.view else nullcontext() as watch:
-            stages = splat_stages(seed, moves, self.fit.given(), watch)
+            stages = splat_stages(seed, footage, self.fit.given(), watch)
             after = "dataset" if generated else "import"
             done = run_stages(self.folder, stages, asked=asked, after=after, force=self.force)
         print_summary(self.folder, done)

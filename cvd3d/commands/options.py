@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import FlagCreatePairsOff, arg
+from tyro.conf import arg
 
 if TYPE_CHECKING:
     from cvd3d.stages import Sampling
@@ -185,13 +185,13 @@ class FitOptions:
     """Optimisation steps, one frame each."""
     sh_degree: Annotated[int | None, _default("2; 3 in high quality", "INT")] = None
     """Degree of the spherical harmonics, 0 to 3."""
-    densify: Annotated[str | None, _default("default", "STR")] = None
-    """How splats are added: default (clone, split, prune), mcmc, or none."""
-    cap: Annotated[int | None, _default("100000; 300000 in high quality", "INT")] = None
+    densify: Annotated[str | None, _default("mcmc; default where something moves", "STR")] = None
+    """How splats are added: mcmc (moved to where they are needed), default (clone, split, prune), or none."""
+    cap: Annotated[int | None, _default("by the pixels, at most 100000; 300000 in high quality", "INT")] = None
     """Never more splats than this."""
-    exposure: FlagCreatePairsOff[bool] = False
-    """Learn a gain and an offset for each frame's colors: for photos in changing light."""
-    confidence: Annotated[str | None, _default("even", "STR")] = None
+    exposure: Annotated[bool | None, _default("True for generated frames", "BOOL")] = None
+    """Learn a gain and an offset for each frame's colors, as for photos in changing light."""
+    confidence: Annotated[str | None, _default("learnt for generated frames, else even", "STR")] = None
     """even: all frames count alike; learnt: those that the others contradict count less."""
     depth_weight: Annotated[float | None, _default("0", "FLOAT")] = None
     """How hard splats are pulled to the depths of the starting points; 0.05 helps with few views."""

@@ -13,6 +13,7 @@ from cvd3d.commands.options import FitOptions, RigOptions, SamplingOptions
 
 if TYPE_CHECKING:
     from cvd3d.scene import Stage
+    from cvd3d.stages import Footage
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class Scene:
         from cvd3d.summary import print_summary
 
         check_folder(self.out)
-        stages, asked, moves = self._generated() if self.prompt is not None else self._captured()
+        stages, asked, footage = self._generated() if self.prompt is not None else self._captured()
         with live_page(self.port) if self.view else nullcontext() as watch:
-            stages += splat_stages(self.seed, moves, self.fit.given(), watch)
+            stages += splat_stages(self.seed, footage, self.fit.given(), watch)
             done = run_stages(self.out, stages, asked=asked, force=self.force)
         print_summary(self.out, done)
         if self.view:
@@ -81,21 +82,21 @@ class Scene:
             for name in (*self.cameras.given(), *self.sampling.given()):
                 raise InputError(f"--{name} has no meaning with --from, which brings its own cameras and frames.")
 
-    def _generated(self) -> tuple[list[Stage], dict[str, Any], bool]:
+    def _generated(self) -> tuple[list[Stage], dict[str, Any], Footage]:
         from cvd3d.commands.prompted import asked_for_prompt, prompt_stages
         from cvd3d.prompts import something_moves
-        from cvd3d.stages import check_parallax
+        from cvd3d.stages import Footage, check_parallax
 
         assert self.prompt is not None
         given = (self.prompt, self.seed, self.cameras, self.sampling)
         moves = something_moves(self.prompt)
         check_parallax(self.cameras.build(), moves)
-        return prompt_stages(self.out, *given), asked_for_prompt(*given), moves
+        return prompt_stages(self.out, *given), asked_for_prompt(*given), Footage(generated=True, moves=moves)
 
-    def _captured(self) -> tuple[list[Stage], dict[str, Any], bool]:
-        from cvd3d.stages import import_stage
+    def _captured(self) -> tuple[list[Stage], dict[str, Any], Footage]:
+        from cvd3d.stages import Footage, import_stage
 
         assert self.from_ is not None
         poses = None if self.poses is None else str(self.poses)
         asked = {"capture": str(self.from_), "poses": poses, "seed": self.seed}
-        return [import_stage(self.from_, self.poses, self.longest_side)], asked, False
+        return [import_stage(self.from_, self.poses, self.longest_side)], asked, Footage(generated=False)

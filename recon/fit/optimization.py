@@ -184,14 +184,18 @@ class Optimization:
         settings = self.settings
         if settings.densify == "none":
             return None
+        start, every = settings.steps // 10, settings.refinement_interval
         schedule = {
-            "refine_start_iter": settings.steps // 10,
+            "refine_start_iter": start,
             "refine_stop_iter": self.refine_stop,
-            "refine_every": settings.refine_every,
+            "refine_every": every,
             "cap_max": settings.cap,
         }
         if settings.densify == "mcmc":
-            strategy = mcmc_strategy(**schedule)
+            # Two thirds of the refinements fill the cap, the others find better places.
+            rounds = max(1, (self.refine_stop - start) * 2 // (3 * every))
+            growth = max(1.05, (settings.cap / len(self.parameters["means"])) ** (1 / rounds))
+            strategy = mcmc_strategy(**schedule, growth=growth)
         else:
             # Opacity resets need thousands of steps to heal, more than these fits have.
             options = {"grow_grad2d": settings.grow_grad2d, "absgrad": settings.absgrad}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,8 @@ from trajectories.errors import InputError
 
 MOST_KNOTS = 8
 QUALITIES = ("draft", "normal", "high")
+CAPS = {"draft": (10_000, 50_000, 50), "normal": (20_000, 100_000, 25), "high": (40_000, 300_000, 10)}
+"""Of splats: the fewest, the most, and in between one for so many pixels of all frames together."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,9 @@ class FitSettings:
     """Optimisation steps, one frame each."""
     sh_degree: int = 2
     """Degree of the spherical harmonics; they come in one degree at a time over the first half of the steps."""
-    means_rate: float = 1.6e-4
-    """Learning rate of the centres, in scene scales; it falls to a hundredth over the fit."""
+    means_rate: float | None = None
+    """Learning rate of the centres, in scene scales, which falls to a hundredth over the fit; 4e-4 with MCMC, else
+    1.6e-4, unless given."""
     scales_rate: float = 5e-3
     """Learning rate of the logarithms of the scales."""
     quats_rate: float = 1e-3
@@ -36,8 +39,9 @@ class FitSettings:
     """Learning rate of the higher spherical harmonics."""
     densify: Literal["default", "mcmc", "none"] = "default"
     """gsplat's strategy: clone, split and prune by gradient; relocate (MCMC); or leave the splats as they come."""
-    refine_every: int = 100
-    """Steps between densifications; they run from a tenth to six tenths of the fit."""
+    refine_every: int | None = None
+    """Steps between densifications, from a tenth to six tenths of the fit; a hundredth of the steps with MCMC, a
+    twentieth otherwise, unless given."""
     grow_grad2d: float = 2e-4
     """A splat whose mean image-plane gradient is larger grows ('default' only)."""
     absgrad: bool = False
@@ -98,10 +102,18 @@ class FitSettings:
         if self.hold_out < 0 or self.hold_out == 1:
             raise InputError(f"hold_out is {self.hold_out}; give 2 or more, or 0 to fit all frames.")
 
+    @property
+    def refinement_interval(self) -> int:
+        """Steps between densifications."""
+        share = 100 if self.densify == "mcmc" else 20
+        return max(1, self.steps // share) if self.refine_every is None else self.refine_every
+
     def rates(self, scene_scale: float) -> dict[str, float]:
         """Learning rates by parameter name."""
+        usual = 4e-4 if self.densify == "mcmc" else 1.6e-4
+        means_rate = usual if self.means_rate is None else self.means_rate
         return {
-            "means": self.means_rate * scene_scale,
+            "means": means_rate * scene_scale,
             "scales": self.scales_rate,
             "quats": self.quats_rate,
             "opacities": self.opacities_rate,
@@ -113,13 +125,16 @@ class FitSettings:
         }
 
 
-def settings_for(capture: Capture, moves: bool = False, quality: str = "normal") -> FitSettings:
+def settings_for(
+    capture: Capture, *, quality: str = "normal", moves: bool = False, generated: bool = False
+) -> FitSettings:
     """Settings for a capture.
 
     Args:
         capture: the frames.
-        moves: whether something in them moves.
         quality: "draft" to see whether it works at all, "normal", or "high" for a last version that takes its time.
+        moves: whether something in them moves.
+        generated: whether a model made the frames, which then may disagree.
 
     Raises:
         InputError: another quality.
@@ -128,11 +143,20 @@ def settings_for(capture: Capture, moves: bool = False, quality: str = "normal")
         raise InputError(f"The quality {quality!r} is unknown; give one of {', '.join(QUALITIES)}.")
     pixels = capture.cameras.width * capture.cameras.height
     instants = len(np.unique(capture.times))
-    knots = min(MOST_KNOTS, max(2, instants // 2)) if moves and instants > 1 else 0
     # A large frame starts at half size, where a step costs a quarter and shapes are found all the same.
     coarse_until = 0.5 if pixels > 200_000 else 0.0
-    if quality == "draft":
-        return FitSettings(steps=600, refine_every=50, coarse_until=coarse_until, knots=knots)
-    if quality == "high":
-        return FitSettings(steps=7000, sh_degree=3, cap=300_000, coarse_until=coarse_until / 2, knots=knots)
-    return FitSettings(steps=1500 if pixels <= 192 * 192 else 2000, coarse_until=coarse_until, knots=knots)
+    steps = {"draft": 600, "normal": 1500 if pixels <= 192 * 192 else 2000, "high": 7000}[quality]
+    fewest, most, pixels_each = CAPS[quality]
+    settings = FitSettings(
+        steps=steps,
+        sh_degree=3 if quality == "high" else 2,
+        coarse_until=coarse_until,
+        densify="mcmc",
+        cap=min(max(pixels * len(capture) // pixels_each, fewest), most),
+        exposure=generated,
+        confidence="learnt" if generated else "even",
+    )
+    if not moves or instants == 1:
+        return settings
+    knots = min(MOST_KNOTS, max(2, instants // 2))
+    return replace(settings, knots=knots, densify="default", cap=most)

@@ -13,27 +13,33 @@ names `means`, `quats`, `scales` (log), `opacities` (logit), and any others)::
 
 `parameters` and `optimizers` are changed in place: read `parameters["means"]` anew in each step.
 
-Two things are mended here, both without touching gsplat's files. Its strategies call two CUDA kernels, for which
-tensors on a CPU get the versions below. And DefaultStrategy of gsplat 1.5.3 never resets opacities (its condition reads
+Some things are mended here, all without touching gsplat's files. Its strategies call two CUDA kernels, and one slow
+function, for which tensors on a CPU get the versions below. DefaultStrategy knows no cap, and MCMCStrategy no pace. And
+DefaultStrategy of gsplat 1.5.3 never resets opacities (its condition reads
 `step % self.reset_every == 0 & step > 0`, which is always false), so `Densification` does; where gsplat has done it
 already, doing it again changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
-from gsplat.strategy import DefaultStrategy, MCMCStrategy, ops
+from gsplat.strategy import DefaultStrategy, MCMCStrategy, mcmc, ops
 from torch import Tensor
 
+from recon.kernels import kernel
 from recon.rasterize.reference import rotation_matrices
+from recon.rasterize.threads import even_parts, run
 
 
 @dataclass
 class CappedDefaultStrategy(DefaultStrategy):
     """gsplat's DefaultStrategy with the cap that its MCMCStrategy has: of too many, those of largest gradient grow."""
 
+    grow_grad2d: float = 2e-4
+    """A Gaussian whose mean image-plane gradient is larger grows; gsplat's own field."""
     cap_max: int = 1_000_000
     """Never more Gaussians than this."""
 
@@ -57,16 +63,37 @@ class CappedDefaultStrategy(DefaultStrategy):
         return grown
 
 
+@dataclass
+class GrowingMCMCStrategy(MCMCStrategy):
+    """gsplat's MCMCStrategy that grows by a factor one chooses: short fits have no time for its 1.05."""
+
+    growth: float = 1.05
+    """How many times more Gaussians there are after each refinement, up to the cap."""
+
+    @torch.no_grad()
+    def _add_new_gs(
+        self,
+        params: dict[str, torch.nn.Parameter] | torch.nn.ParameterDict,
+        optimizers: dict[str, torch.optim.Optimizer],
+        binoms: Tensor,
+    ) -> int:
+        N = len(params["means"])
+        added = max(0, min(self.cap_max, int(self.growth * N)) - N)
+        if added:
+            ops.sample_add(params, optimizers, state={}, n=added, binoms=binoms, min_opacity=self.min_opacity)
+        return added
+
+
 def default_strategy(**options: Any) -> CappedDefaultStrategy:
     """gsplat's DefaultStrategy, ready for tensors on a CPU; options are its fields and `cap_max`."""
     serve_cpu_tensors()
     return CappedDefaultStrategy(**options)
 
 
-def mcmc_strategy(**options: Any) -> MCMCStrategy:
-    """gsplat's MCMCStrategy, ready for tensors on a CPU; options are its fields."""
+def mcmc_strategy(**options: Any) -> GrowingMCMCStrategy:
+    """gsplat's MCMCStrategy, ready for tensors on a CPU; options are its fields and `growth`."""
     serve_cpu_tensors()
-    return MCMCStrategy(**options)
+    return GrowingMCMCStrategy(**options)
 
 
 @dataclass
@@ -168,19 +195,58 @@ def compute_relocation(opacities: Tensor, scales: Tensor, ratios: Tensor, binoms
     return new.to(opacities.dtype), (factor[:, None] * scales).to(scales.dtype)
 
 
+@torch.no_grad()
+def inject_noise_to_position(
+    params: dict[str, torch.nn.Parameter], optimizers: dict[str, Any], state: dict[str, Any], scaler: float
+) -> None:
+    """Move faint Gaussians at random, in the shape of each (MCMC paper, equation 8), without their covariances.
+
+    gsplat's own way works on a CPU, too, but takes a sixth of a step.
+    """
+    noise = torch.randn_like(params["means"])
+    tensors = (params["quats"], params["scales"], params["opacities"].flatten(), noise, params["means"])
+    run(_jitter, even_parts(len(noise)), *(tensor.detach().numpy() for tensor in tensors), np.float32(scaler))
+
+
+@kernel
+def _jitter(first, last, quats, log_scales, logits, noise, means, scaler):
+    """Add R S^2 R^T noise, by how faint each of first..last is, to the means."""
+    one, two = np.float32(1), np.float32(2)
+    for n in range(first, last):
+        if logits[n] > np.float32(-1.4):  # less than a millionth of a percent of the noise
+            continue
+        w, x, y, z = quats[n, 0], quats[n, 1], quats[n, 2], quats[n, 3]
+        q = two / (w * w + x * x + y * y + z * z)
+        xx, yy, zz, xy, xz, yz = q * x * x, q * y * y, q * z * z, q * x * y, q * x * z, q * y * z
+        wx, wy, wz = q * w * x, q * w * y, q * w * z
+        opacity = one / (one + np.exp(-logits[n]))
+        faint = scaler / (one + np.exp(np.float32(100) * (opacity - np.float32(0.005))))
+        a, b, c = faint * noise[n, 0], faint * noise[n, 1], faint * noise[n, 2]
+        u = ((one - yy - zz) * a + (xy + wz) * b + (xz - wy) * c) * np.exp(two * log_scales[n, 0])
+        v = ((xy - wz) * a + (one - xx - zz) * b + (yz + wx) * c) * np.exp(two * log_scales[n, 1])
+        t = ((xz + wy) * a + (yz - wx) * b + (one - xx - yy) * c) * np.exp(two * log_scales[n, 2])
+        means[n, 0] += (one - yy - zz) * u + (xy - wz) * v + (xz + wy) * t
+        means[n, 1] += (xy + wz) * u + (one - xx - zz) * v + (yz - wx) * t
+        means[n, 2] += (xz - wy) * u + (yz + wx) * v + (one - xx - yy) * t
+
+
 def serve_cpu_tensors() -> None:
     """Let gsplat's strategies use the functions above for tensors on a CPU, and its own kernels on CUDA."""
-    for ours in (quat_scale_to_covar_preci, compute_relocation):
+    for ours in (quat_scale_to_covar_preci, compute_relocation, inject_noise_to_position):
         theirs = getattr(ops, ours.__name__)
         if not hasattr(theirs, "cpu_version"):
             setattr(ops, ours.__name__, _by_device(theirs, ours))
+    # This one has imported it by name.
+    mcmc.inject_noise_to_position = ops.inject_noise_to_position
 
 
 def _by_device(on_cuda: Callable[..., Any], on_cpu: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that picks one of two by the device of its first tensor."""
+    """A function that picks one of two by the device of its first tensor, or of the means among its parameters."""
 
     def choose(*arguments: Any, **named: Any) -> Any:
-        first = next(value for value in (*arguments, *named.values()) if isinstance(value, Tensor))
+        given = [*arguments, *named.values()]
+        given += [value["means"] for value in given if isinstance(value, Mapping) and "means" in value]
+        first = next(value for value in given if isinstance(value, Tensor))
         return (on_cuda if first.is_cuda else on_cpu)(*arguments, **named)
 
     choose.cpu_version = on_cpu  # type: ignore[attr-defined]

@@ -287,8 +287,35 @@ def test_regularisation_makes_splats_fainter_and_smaller(world, points):
     assert strict.log_scales.exp().mean() < plain.log_scales.exp().mean()
 
 
-def test_qualities_take_more_and_more_steps(world):
-    draft, normal, high = (settings_for(world.capture, quality=quality) for quality in QUALITIES)
+def test_qualities_take_more_and_more_steps_and_splats(world):
+    draft, normal, high = (settings_for(world.capture.resized(640, 480), quality=quality) for quality in QUALITIES)
     assert draft.steps < normal.steps < high.steps
+    # 12 frames of 640x480 pixels.
+    assert [each.cap for each in (draft, normal, high)] == [50_000, 100_000, 300_000]
+    assert settings_for(world.capture).cap == 20_000
     with pytest.raises(InputError, match="'best' is unknown; give one of draft, normal, high"):
         settings_for(world.capture, quality="best")
+
+
+def test_generated_frames_may_disagree_and_moving_ones_have_paths(world):
+    plain = settings_for(world.capture)
+    assert (plain.exposure, plain.confidence, plain.knots, plain.densify) == (False, "even", 0, "mcmc")
+    generated = settings_for(world.capture, generated=True)
+    assert (generated.exposure, generated.confidence) == (True, "learnt")
+    moving = settings_for(world.capture, moves=True)
+    assert (moving.knots, moving.densify) == (2, "default")
+
+
+def test_rates_and_pace_follow_the_strategy():
+    default, mcmc = (FitSettings(steps=1000, densify=densify) for densify in ("default", "mcmc"))
+    assert (default.refinement_interval, mcmc.refinement_interval) == (50, 10)
+    assert default.rates(2.0)["means"] == 3.2e-4 and mcmc.rates(2.0)["means"] == 8e-4
+    assert replace(mcmc, means_rate=1e-4, refine_every=7).rates(2.0)["means"] == 2e-4
+    assert replace(mcmc, refine_every=7).refinement_interval == 7
+
+
+def test_mcmc_fills_its_cap_by_the_middle_of_the_fit(world, points):
+    counts = []
+    settings = replace(QUICK, densify="mcmc", refine_every=None, steps=100, cap=3 * len(points))
+    fit(world.capture, points, settings, generator=seeded(), on_step=lambda step, splats: counts.append(len(splats)))
+    assert counts[8] == len(points) < counts[30] < counts[55] == counts[-1] == 3 * len(points)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from gsplat.strategy import ops
 
-from recon.rasterize import rasterization
+from recon.rasterize import rasterization, strategies
 from recon.rasterize.strategies import (
     Densification,
     compute_relocation,
@@ -71,6 +71,43 @@ def test_the_mcmc_strategy_grows_up_to_its_cap(make_scene):
     assert counts[10] == 157
     assert counts[-1] == 160
     assert all(torch.isfinite(value).all() for value in parameters.values())
+
+
+def test_the_mcmc_strategy_grows_at_the_pace_one_chooses(make_scene):
+    strategy = mcmc_strategy(cap_max=10_000, refine_start_iter=5, refine_every=10, growth=1.5)
+    assert fit(strategy, make_scene, steps=25)[0][-1] == 337  # 150, 225, 337
+
+
+def test_of_too_many_those_of_largest_gradient_grow(make_scene):
+    strategy = default_strategy(cap_max=170, grow_grad2d=0.0, refine_start_iter=5, refine_every=10, prune_opa=0.0)
+    counts, _, _ = fit(strategy, make_scene, steps=45)
+    assert counts[10] == max(counts) == 170
+    assert strategy.grow_grad2d == 0.0
+
+
+def test_noise_is_that_of_gsplat():
+    generator = torch.Generator().manual_seed(0)
+    N = 300
+    parameters = {name: torch.randn(N, n, generator=generator) for name, n in (("means", 3), ("quats", 4))}
+    parameters["scales"] = torch.randn(N, 3, generator=generator) - 1
+    parameters["opacities"] = torch.linspace(-9, 5, N)
+    served = strategies.inject_noise_to_position
+    by_covariance = mcmc_noise_of_gsplat()
+    moved = []
+    for inject in (served, by_covariance):
+        torch.manual_seed(1)
+        own = {**parameters, "means": parameters["means"].clone()}
+        inject(own, {}, {}, 0.5)
+        moved.append(own["means"] - parameters["means"])
+    torch.testing.assert_close(*moved, rtol=1e-4, atol=1e-6)
+    assert moved[0][0].abs().max() > 1e-2 and (moved[0][-1] == 0).all()
+
+
+def mcmc_noise_of_gsplat():
+    """gsplat's own function, under the one that serves tensors on a CPU."""
+    cells = ops.inject_noise_to_position.__closure__
+    (theirs,) = [cell.cell_contents for cell in cells if cell.cell_contents is not strategies.inject_noise_to_position]
+    return theirs
 
 
 def test_draws_come_from_the_generator_alone(make_scene):
