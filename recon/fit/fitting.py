@@ -119,6 +119,8 @@ def fit(
                     stacklevel=2,
                 )
                 continue
+            if settings.knots and run.step == run.calm_step < run.refine_stop:
+                run.calm(frames[frame] for frame in some)
             if settings.knots and run.step == run.refine_stop:
                 run.settle(frames[frame] for frame in some)
             if run.step % KEEP_EVERY == 0:

@@ -97,6 +97,8 @@ class Optimization:
         if fault:
             self._clear_gradients()
             return value, fault
+        if settings.knots and self.moving is None and self.step >= self.calm_step:
+            self._hold_still()
         fall = 0.01 ** (self.step / settings.steps)
         for name, optimizer in self.optimizers.items():
             decay = fall if name in ("means", "shifts", "turns") else 1.0
@@ -116,22 +118,49 @@ class Optimization:
         """The step from which on no splats come and go."""
         return max(1, self.settings.steps * 6 // 10)
 
+    @property
+    def calm_step(self) -> int:
+        """The step at which paths that are of no use are first taken away, while splats come and go."""
+        return max(1, self.refine_stop // 2)
+
+    def calm(self, targets: Iterable[Target]) -> None:
+        """Let those splats stand still whose motion `targets` do not need: they and what they become, by zero paths."""
+        _, moves = self._let_stand_still(targets)
+        for name in PATHS:
+            self.parameters[name].data[~moves] = 0.0
+            for value in self.optimizers[name].state[self.parameters[name]].values():
+                if value.ndim:
+                    value[~moves] = 0.0
+
     def settle(self, targets: Iterable[Target]) -> None:
-        """Let those splats stand still whose motion `targets` do not need; no splats may come or go any more."""
+        """The same for good: only splats that move keep paths, and none may come or go any more."""
+        splats, moves = self._let_stand_still(targets)
+        self.moving = splats.moving
+        for name in PATHS:
+            optimizer, old = self.optimizers[name], self.parameters[name]
+            new = self.parameters[name] = torch.nn.Parameter(getattr(splats, name))
+            averages = optimizer.state.pop(old)
+            optimizer.param_groups[0]["params"] = [new]
+            optimizer.state[new] = {key: value[moves] if value.ndim else value for key, value in averages.items()}
+
+    def _let_stand_still(self, targets: Iterable[Target]) -> tuple[MovingSplats, Tensor]:
+        """The splats, of which only some move after this, and (N,) bool, which."""
         splats = self.splats()
         assert isinstance(splats, MovingSplats) and self.moving is None
         moves = use_of_motion(splats, targets) > self.settings.still_below
         splats = settled(splats, moves)
-        self.moving = splats.moving
         p, rest = self.parameters, splats.rest
         for name, tensor in (("means", rest.means), ("quats", rest.quats), ("opacities", rest.logit_opacities)):
             p[name].data.copy_(tensor)
+        return splats, moves
+
+    def _hold_still(self) -> None:
+        """Keep zero paths zero between `calm` and `settle`."""
+        still = ~self.parameters["shifts"].detach().flatten(1).any(dim=1)
         for name in PATHS:
-            optimizer, old = self.optimizers[name], p[name]
-            p[name] = torch.nn.Parameter(getattr(splats, name))
-            averages = optimizer.state.pop(old)
-            optimizer.param_groups[0]["params"] = [p[name]]
-            optimizer.state[p[name]] = {key: value[moves] if value.ndim else value for key, value in averages.items()}
+            gradient = self.parameters[name].grad
+            assert gradient is not None
+            gradient[still] = 0.0
 
     def state(self) -> dict[str, Any]:
         """A copy of everything that the next step depends on: tensors and plain values."""

@@ -41,7 +41,7 @@ class FitSettings:
     """gsplat's strategy: clone, split and prune by gradient; relocate (MCMC); or leave the splats as they come."""
     refine_every: int | None = None
     """Steps between densifications, from a tenth to six tenths of the fit; a hundredth of the steps with MCMC, a
-    twentieth otherwise, unless given."""
+    sixth where splats move, a twentieth otherwise, unless given."""
     grow_grad2d: float = 2e-4
     """A splat whose mean image-plane gradient is larger grows ('default' only)."""
     absgrad: bool = False
@@ -81,8 +81,9 @@ class FitSettings:
     fades_rate: float = 3e-2
     """Learning rate of the opacities along the paths: shadows, and what comes to light."""
     still_below: float = 0.01
-    """Splats lose their paths, at six tenths of the fit, where motion makes errors of colors, in [0, 1], smaller by less
-    than this. At twice that, parts of what moves stop; at half of it, more of the ground keeps its paths."""
+    """Splats lose their paths, at three and at six tenths of the fit, where motion makes errors of colors, in [0, 1],
+    smaller by less than this. At twice that, parts of what moves stop; at half of it, more of the ground keeps paths.
+    """
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -105,7 +106,8 @@ class FitSettings:
     @property
     def refinement_interval(self) -> int:
         """Steps between densifications."""
-        share = 100 if self.densify == "mcmc" else 20
+        # Splats that move look wrong at first, which is no reason to have more of them.
+        share = 100 if self.densify == "mcmc" else 6 if self.knots else 20
         return max(1, self.steps // share) if self.refine_every is None else self.refine_every
 
     def rates(self, scene_scale: float) -> dict[str, float]:
