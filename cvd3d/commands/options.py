@@ -194,7 +194,7 @@ class FitOptions:
     confidence: Annotated[str | None, _default("learnt for generated frames, else even", "STR")] = None
     """even: all frames count alike; learnt: those that the others contradict count less."""
     depth_weight: Annotated[float | None, _default("0", "FLOAT")] = None
-    """How hard splats are pulled to the depths of the starting points that a frame sees; gsplat's own trainer has 0.01."""
+    """How hard splats are pulled to the depths of the starting points that a frame sees; gsplat has 0.01."""
     knots: Annotated[int | None, _default("up to 8 where something moves, else 0", "INT")] = None
     """Control points of each splat's path over time; 0 for a scene that stands still."""
     still_below: Annotated[float | None, _default("0.01", "FLOAT")] = None
