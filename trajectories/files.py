@@ -97,7 +97,7 @@ def numbers(value: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
     fits = len(array.shape) == len(shape) and all(want in (-1, have) for want, have in zip(shape, array.shape))
     if wrong_kind or not fits:
         size = "x".join("N" if n == -1 else str(n) for n in shape) or "one"
-        raise InputError(f"{where} is {_short(value)}; {size} number{'s' if shape else ''} are expected.")
+        raise InputError(f"{where} is {_short(value)}; {size} {'numbers are' if shape else 'number is'} expected.")
     return array.astype(np.float64)
 
 

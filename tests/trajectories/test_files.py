@@ -34,7 +34,7 @@ def test_numbers_have_the_shape_asked_for():
     np.testing.assert_array_equal(numbers([[1, 2], [3, 4.5]], (-1, 2), "x"), [[1, 2], [3, 4.5]])
     assert numbers([], (-1,), "x").shape == (0,)
     for value in ([[1, 2], [3]], ["1", "2"], [1, None], [True], 5, {"a": 1}, [[1], [2]]):
-        with pytest.raises(InputError, match=r"here is .* are expected"):
+        with pytest.raises(InputError, match=r"here is .* expected"):
             numbers(value, (2,), "here")
 
 

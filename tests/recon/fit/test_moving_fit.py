@@ -117,9 +117,9 @@ def test_a_ball_that_hops_is_explained_better_than_by_still_splats(capture, poin
     assert still.metrics["moving"] == 0
 
 
-@pytest.mark.parametrize("stop_at", [95, 185])
+@pytest.mark.parametrize("stop_at", [50, 95, 185])
 def test_a_stopped_fit_goes_on_to_the_same_result(capture, points, tmp_path, result, stop_at):
-    # One is stopped before it is settled what moves, the other after that.
+    # Before any splat is held still, before it is settled what moves, and after that.
     steps = []
 
     def stop(step, splats):
