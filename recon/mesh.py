@@ -9,6 +9,7 @@ import torch
 
 from recon.progress import track
 from recon.rasterize.reference import spherical_harmonics
+from recon.render import rasterized
 from recon.splats import Splats
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
@@ -104,25 +105,14 @@ def _median_depth(splats: Splats, cameras: Cameras) -> float:
 @torch.no_grad()
 def _look(splats: Splats, camera: Cameras) -> tuple[np.ndarray, np.ndarray]:
     """(H, W, 3) colours and (H, W) z-depths of one camera, 0 where no depth can be trusted."""
-    from recon.rasterize import rasterization
-
     device = splats.means.device
     w2c = torch.tensor(camera.viewmats[0], dtype=torch.float32, device=device)
     eye = torch.tensor(camera.centers[0], dtype=torch.float32, device=device)
     rgb = (spherical_harmonics(splats.sh_degree, splats.means - eye, splats.sh) + 0.5).clamp_min(0)
     z = (splats.means @ w2c[2, :3] + w2c[2, 3])[:, None]
-    image, alpha, _ = rasterization(
-        splats.means,
-        splats.quats,
-        splats.log_scales.exp(),
-        splats.logit_opacities.sigmoid(),
-        torch.cat([rgb, z, z * z], dim=1),
-        w2c[None],
-        torch.tensor(camera.K, dtype=torch.float32, device=device),
-        camera.width,
-        camera.height,
-        packed=False,
-    )
+    K = torch.tensor(camera.K, dtype=torch.float32, device=device)
+    colors = torch.cat([rgb, z, z * z], dim=1)
+    image, alpha, _ = rasterized(splats, w2c[None], K, camera.width, camera.height, colors=colors)
     color, depth, square = (image[0] / alpha[0].clamp_min(1e-6)).split([3, 1, 1], dim=-1)
     spread = (square - depth * depth).clamp_min(0).sqrt()
     trusted = (alpha[0] > COVERED) & (spread < STEADY * depth)

@@ -3,12 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from recon.splats import Splats
 from trajectories.cameras import Cameras
+
+
+def rasterized(
+    splats: Splats,
+    viewmats: Tensor,
+    Ks: Tensor,
+    width: int,
+    height: int,
+    *,
+    colors: Tensor | None = None,
+    **options: Any,
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    """What `recon.rasterize.rasterization` makes of splats, after their activations; differentiable.
+
+    Args:
+        splats: N Gaussians.
+        viewmats: (C, 4, 4) world to camera.
+        Ks: (C, 3, 3) pixels.
+        width: of the images, pixels.
+        height: of the images, pixels.
+        colors: (N, D) to show in place of the splats' own spherical harmonics.
+        **options: others of `rasterization`.
+
+    Returns:
+        images (C, H, W, X), alphas (C, H, W, 1) and meta, not packed.
+    """
+    from recon.rasterize import rasterization
+
+    return rasterization(
+        splats.means,
+        splats.quats,
+        splats.log_scales.exp(),
+        splats.logit_opacities.sigmoid(),
+        splats.sh if colors is None else colors,
+        viewmats,
+        Ks,
+        width,
+        height,
+        sh_degree=splats.sh_degree if colors is None else None,
+        packed=False,
+        **options,
+    )
 
 
 @torch.no_grad()
@@ -23,25 +66,13 @@ def render(splats: Splats, cameras: Cameras, background: Sequence[float] = (0.0,
     Returns:
         (C, H, W, 3) float32 RGB in [0, 1].
     """
-    from recon.rasterize import rasterization
-
     device = splats.means.device
+    backgrounds = torch.tensor([list(background)], dtype=torch.float32, device=device)
     images = []
     # One camera at a time: memory stays that of one image.
     for viewmat, K in zip(cameras.viewmats, cameras.K):
-        colors, _, _ = rasterization(
-            splats.means,
-            splats.quats,
-            splats.log_scales.exp(),
-            splats.logit_opacities.sigmoid(),
-            splats.sh,
-            torch.as_tensor(viewmat, dtype=torch.float32, device=device)[None],
-            torch.tensor(K, dtype=torch.float32, device=device)[None],
-            cameras.width,
-            cameras.height,
-            sh_degree=splats.sh_degree,
-            packed=False,
-            backgrounds=torch.tensor([list(background)], dtype=torch.float32, device=device),
-        )
+        viewmats = torch.as_tensor(viewmat, dtype=torch.float32, device=device)[None]
+        Ks = torch.tensor(K, dtype=torch.float32, device=device)[None]
+        colors, _, _ = rasterized(splats, viewmats, Ks, cameras.width, cameras.height, backgrounds=backgrounds)
         images.append(colors[0].clamp(0.0, 1.0))
     return torch.stack(images)

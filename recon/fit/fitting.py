@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +28,7 @@ from recon.splats import Splats, from_points
 from recon.views import extent
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
+from trajectories.files import write_text
 
 CHECKPOINT_FILE = "fit.pt"
 METRICS_FILE = "metrics.json"
@@ -119,10 +119,7 @@ def fit(
                     stacklevel=2,
                 )
                 continue
-            if settings.knots and run.step == run.calm_step < run.refine_stop:
-                run.calm(frames[frame] for frame in some)
-            if settings.knots and run.step == run.refine_stop:
-                run.settle(frames[frame] for frame in some)
+            run.review_motion(frames[frame] for frame in some)
             if run.step % KEEP_EVERY == 0:
                 kept = run.state()
             if checkpoint and run.step % settings.checkpoint_every == 0:
@@ -132,17 +129,17 @@ def fit(
             if run.step % 10 == 0:
                 bar.update(task, status=f"loss {loss:.4f}, {len(run.parameters['means'])} splats")
             bar.update(task, completed=run.step)
-    splats = run.splats()
+    splats, weights = run.splats(), run.confidence.weights().tolist()
     metrics = {
         "steps": settings.steps,
         "splats": len(splats),
         "moving": len(splats.moving) if isinstance(splats, MovingSplats) else 0,
         "held_out": evaluate(splats, capture, held_out, settings.background),
         "training": evaluate(splats, capture, some, settings.background),
-        "confidence": {str(frame): round(run.confidence.weight(frame), 4) for frame in training},
+        "confidence": {str(frame): round(weights[frame], 4) for frame in training},
     }
     if folder:
-        _write_json(metrics, folder / METRICS_FILE)
+        write_text(folder / METRICS_FILE, json.dumps(metrics, indent=2) + "\n")
     return FitResult(splats.to("cpu"), metrics)
 
 
@@ -169,10 +166,3 @@ def _fingerprint(capture: Capture, points: PointCloud, settings: FitSettings, co
     for array in (cameras.c2w, cameras.K, capture.times, points.positions, points.colors, confidence.numpy()):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _write_json(content: dict[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(beside, path)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from recon.fit.frames import Target
 from recon.moving import MovingSplats, settled
+from recon.render import rasterized
 from recon.splats import Splats
 
 
@@ -32,32 +33,17 @@ def use_of_motion(splats: MovingSplats, targets: Iterable[Target]) -> Tensor:
     for target in targets:
         now = splats.at(target.time)
         with torch.no_grad():
-            errors = [(_render(each, each.sh, target) - target.image).abs().amax(dim=-1) for each in (still, now)]
+            errors = [(_image(each, target) - target.image).abs().amax(dim=-1) for each in (still, now)]
         # The gradient of a sum over an image to a splat's color is the sum of its shares in the pixels.
         colors = torch.zeros(len(splats), 3, device=sums.device, requires_grad=True)
-        image = _render(now, colors, target)
+        image = _image(now, target, colors)
         (gradient,) = torch.autograd.grad((image[..., 0] * (errors[0] - errors[1]) + image[..., 1]).sum(), colors)
         sums += gradient[:, :2]
     # A thousandth of a pixel is nothing.
     return sums[:, 0] / sums[:, 1].clamp_min(1e-3)
 
 
-def _render(splats: Splats, colors: Tensor, target: Target) -> Tensor:
-    """(H, W, 3) of colors (N, 3), or of spherical harmonics (N, K, 3)."""
-    from recon.rasterize import rasterization
-
+def _image(splats: Splats, target: Target, colors: Tensor | None = None) -> Tensor:
+    """(H, W, 3) of splats as a frame sees them, in their own colors or in others (N, 3)."""
     height, width = target.image.shape[:2]
-    images, _, _ = rasterization(
-        splats.means,
-        splats.quats,
-        splats.log_scales.exp(),
-        splats.logit_opacities.sigmoid(),
-        colors,
-        target.viewmat[None],
-        target.K[None],
-        width,
-        height,
-        sh_degree=splats.sh_degree if colors.ndim == 3 else None,
-        packed=False,
-    )
-    return images[0]
+    return rasterized(splats, target.viewmat[None], target.K[None], width, height, colors=colors)[0][0]

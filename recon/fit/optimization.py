@@ -17,6 +17,7 @@ from recon.fit.motion import use_of_motion
 from recon.fit.settings import FitSettings
 from recon.metrics import photometric_loss
 from recon.moving import MovingSplats, settled
+from recon.render import rasterized
 from recon.splats import Splats
 
 if TYPE_CHECKING:
@@ -122,6 +123,13 @@ class Optimization:
     def calm_step(self) -> int:
         """The step at which paths that are of no use are first taken away, while splats come and go."""
         return max(1, self.refine_stop // 2)
+
+    def review_motion(self, targets: Iterable[Target]) -> None:
+        """At its two steps, look at `targets` for what need not move; at others do nothing."""
+        if self.settings.knots and self.step == self.refine_stop:
+            self.settle(targets)
+        elif self.settings.knots and self.step == self.calm_step:
+            self.calm(targets)
 
     def calm(self, targets: Iterable[Target]) -> None:
         """Let those splats stand still whose motion `targets` do not need: they and what they become, by zero paths."""
@@ -237,8 +245,6 @@ class Optimization:
 
     def _render(self, target: Target) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
         """The image (H, W, 3) and, where its loss is wanted, the depth (H, W) that a frame sees, and gsplat's meta."""
-        from recon.rasterize import rasterization
-
         p, settings = self.parameters, self.settings
         height, width = target.image.shape[:2]
         if settings.background is None:
@@ -252,18 +258,12 @@ class Optimization:
         if settings.knots:
             splats = self._moving(splats, p).at(target.time)
         with_depth = settings.depth_weight > 0
-        images, _, meta = rasterization(
-            splats.means,
-            splats.quats,
-            splats.log_scales.exp(),
-            splats.logit_opacities.sigmoid(),
-            splats.sh,
+        images, _, meta = rasterized(
+            splats,
             target.viewmat[None],
             target.K[None],
             width,
             height,
-            sh_degree=degree,
-            packed=False,
             backgrounds=backgrounds,
             render_mode="RGB+ED" if with_depth else "RGB",
             absgrad=bool(self.densification and self.densification.absgrad),

@@ -57,7 +57,7 @@ class FitSettings:
     depth_weight: float = 0.0
     """Weight of the difference of inverse depths, in scene scales, at the starting points that a frame sees."""
     exposure: bool = False
-    """Learn an affine change of color for each frame; on average they change nothing."""
+    """Learn a gain and an offset for each color of each frame; on average they change nothing."""
     exposure_rate: float = 5e-3
     """Learning rate of those; it falls to a tenth over the fit."""
     confidence: Literal["even", "learnt"] = "even"
