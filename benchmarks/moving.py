@@ -27,7 +27,7 @@ import torch
 
 from cvd3d.training.world.render import render as draw
 from cvd3d.training.world.scenes import BOUNCING, DRIVING, SPINNING, Object, World
-from recon.capture import Capture
+from recon.capture import Capture, Pixels
 from recon.fit import FitSettings, fit
 from recon.initial_points import initial_points
 from recon.moving import MovingSplats
@@ -42,19 +42,6 @@ SCENES = {
     "cube": World((Object("cube", "blue", (0.0, 0.0), 0.0, 1.3, SPINNING),), ground="sand"),
     "car": World((Object("car", "yellow", (0.0, 0.0), math.radians(20), 1.3, DRIVING),), ground="road"),
 }
-
-
-class Drawn:
-    """A frame in memory."""
-
-    def __init__(self, image: np.ndarray) -> None:
-        self.image = image
-
-    def size(self) -> tuple[int, int]:
-        return self.image.shape[1], self.image.shape[0]
-
-    def read(self) -> np.ndarray:
-        return self.image
 
 
 def an_arc(views: int, frames: int, size: int) -> Rig:
@@ -99,7 +86,7 @@ def compare(name: str, world: World, args: argparse.Namespace) -> None:
             rig.cameras[np.ix_(seen, frames)].reshape(-1),
             np.tile(rig.times[frames], len(seen)),
             tuple(rig.names[v] for v in seen for _ in frames),
-            tuple(Drawn(images[v, t]) for v in seen for t in frames),
+            tuple(Pixels(images[v, t]) for v in seen for t in frames),
         )
 
     def generator() -> torch.Generator:

@@ -21,13 +21,13 @@ those of the room at random depths along the pixels of each camera.
 import argparse
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from recon.capture import Capture, Resized, Undistorted, read_video
+from recon.capture import Capture, Pixels, Resized, Undistorted, read_video
 from recon.fit import FitSettings, fit
 from recon.fit.fitting import FitResult
 from recon.points import PointCloud
@@ -41,19 +41,6 @@ MOVES = 24 / 255
 """A pixel whose values over time lie farther apart moves."""
 
 
-@dataclass(frozen=True)
-class Frame:
-    """A picture in memory."""
-
-    image: np.ndarray
-
-    def size(self) -> tuple[int, int]:
-        return self.image.shape[1], self.image.shape[0]
-
-    def read(self) -> np.ndarray:
-        return self.image
-
-
 def read_capture(folder: Path, every: int, width: int) -> Capture:
     """Undistorted pictures of all cameras, instant after instant."""
     described = json.loads((folder / "cameras.json").read_text())
@@ -63,8 +50,8 @@ def read_capture(folder: Path, every: int, width: int) -> Capture:
         clip = read_video(folder / f"{camera['name']}.mp4")[::every]
         K = np.array(camera["K"])
         lens = Lens(clip.shape[2], clip.shape[1], K[0, 0], K[1, 1], K[0, 2] + 0.5, K[1, 2] + 0.5, tuple(camera["dist"]))
-        pictures = (Undistorted(Frame(picture), lens) for picture in clip)
-        clips.append([Frame(Resized(picture, width, height).read()) for picture in pictures])
+        pictures = (Undistorted(Pixels(picture), lens) for picture in clip)
+        clips.append([Pixels(Resized(picture, width, height).read()) for picture in pictures])
         w2c = np.eye(4)
         w2c[:3, :3], w2c[:3, 3] = camera["R_w2c"], camera["t_w2c"]
         lenses.append(lens)

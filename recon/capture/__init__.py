@@ -5,6 +5,7 @@ from recon.capture.loaders import from_colmap, from_nerfstudio, from_realestate1
 from recon.capture.sources import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
+    Pixels,
     Resized,
     Source,
     Still,
@@ -18,6 +19,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "VIDEO_SUFFIXES",
     "Capture",
+    "Pixels",
     "Resized",
     "Source",
     "Still",

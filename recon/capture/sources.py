@@ -80,6 +80,22 @@ class Still:
         return np.asarray(Image.alpha_composite(black, image.convert("RGBA")).convert("RGB"))
 
 
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """A picture in memory."""
+
+    image: np.ndarray
+    """(H, W, 3) uint8 RGB."""
+
+    def size(self) -> tuple[int, int]:
+        """(width, height)."""
+        return self.image.shape[1], self.image.shape[0]
+
+    def read(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB."""
+        return self.image
+
+
 @dataclass(frozen=True)
 class VideoFrame:
     """One frame of a video file."""

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recon.fit.averages import averages, set_averages
+
 
 class Exposures:
     """A change of color for each frame, learnt beside the splats; on average they change nothing.
@@ -53,23 +55,14 @@ class Exposures:
         """A copy of what the next step depends on."""
         return {
             "changes": {frame: change.detach().clone() for frame, change in self.changes.items()},
-            "optimizer": {
-                frame: {key: value.clone() for key, value in self.optimizer.state[change].items()}
-                for frame, change in self.changes.items()
-            },
+            "optimizer": {frame: averages(self.optimizer, change) for frame, change in self.changes.items()},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back, or on, to what `state` gave."""
-        self.optimizer.state.clear()
         for frame, change in self.changes.items():
             change.data = state["changes"][frame].clone().to(change.device)
-            held = state["optimizer"][frame]
-            if held:
-                self.optimizer.state[change] = {
-                    key: value.clone().to(change.device) if key != "step" else value.clone()
-                    for key, value in held.items()
-                }
+            set_averages(self.optimizer, change, state["optimizer"][frame])
 
 
 def _neutral(device: torch.device | str) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recon.fit.averages import averages, set_averages
 from recon.fit.confidence import Confidence
 from recon.fit.depth import depth_loss
 from recon.fit.exposure import Exposures
@@ -147,9 +148,10 @@ class Optimization:
         for name in PATHS:
             optimizer, old = self.optimizers[name], self.parameters[name]
             new = self.parameters[name] = torch.nn.Parameter(getattr(splats, name))
-            averages = optimizer.state.pop(old)
+            values = averages(optimizer, old)
+            optimizer.state.clear()
             optimizer.param_groups[0]["params"] = [new]
-            optimizer.state[new] = {key: value[moves] if value.ndim else value for key, value in averages.items()}
+            set_averages(optimizer, new, {key: value[moves] if value.ndim else value for key, value in values.items()})
 
     def _let_stand_still(self, targets: Iterable[Target]) -> tuple[MovingSplats, Tensor]:
         """The splats, of which only some move after this, and (N,) bool, which."""
@@ -172,16 +174,15 @@ class Optimization:
 
     def state(self) -> dict[str, Any]:
         """A copy of everything that the next step depends on: tensors and plain values."""
-        optimizers = {}
-        for name, optimizer in self.optimizers.items():
-            optimizers[name] = {key: _copy(value) for key, value in optimizer.state[self.parameters[name]].items()}
         return {
             "step": self.step,
             "rate": self.rate,
             "order": list(self.order),
             "moving": _copy(self.moving),
             "parameters": {name: parameter.detach().clone() for name, parameter in self.parameters.items()},
-            "optimizers": optimizers,
+            "optimizers": {
+                name: averages(optimizer, self.parameters[name]) for name, optimizer in self.optimizers.items()
+            },
             "densification": {key: _copy(value) for key, value in self.densification.state.items()}
             if self.densification
             else {},
@@ -200,11 +201,7 @@ class Optimization:
             self.parameters[name] = parameter
             optimizer.param_groups[0]["params"] = [parameter]
             optimizer.state.clear()
-            values = {key: _copy(value) for key, value in state["optimizers"][name].items()}
-            if values:
-                optimizer.state[parameter] = {
-                    key: value.to(device) if isinstance(value, Tensor) else value for key, value in values.items()
-                }
+            set_averages(optimizer, parameter, state["optimizers"][name])
         if self.densification:
             device = self.parameters["means"].device
             for key, value in state["densification"].items():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import recon.initial_points as module
-from recon.capture import Capture
+from recon.capture import Capture, Pixels
 from recon.initial_points import initial_points, swept_points, triangulated_points
 from recon.points import PointCloud
 from trajectories.errors import InputError
@@ -15,19 +15,6 @@ EMPTY = PointCloud(np.zeros((0, 3)), np.zeros((0, 3)), "")
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
-
-
-class Array:
-    """A frame in memory."""
-
-    def __init__(self, pixels):
-        self.pixels = pixels
-
-    def size(self):
-        return self.pixels.shape[1], self.pixels.shape[0]
-
-    def read(self):
-        return self.pixels
 
 
 def test_triangulated_points_lie_on_the_world(world):
@@ -65,7 +52,7 @@ def test_initial_points_are_the_same_each_time_and_say_how_they_were_made(world)
 
 
 def test_frames_without_texture_start_at_random_and_say_so(world):
-    flat = Array(np.full((96, 96, 3), 128, dtype=np.uint8))
+    flat = Pixels(np.full((96, 96, 3), 128, dtype=np.uint8))
     few = world.capture.subset([0, 2, 5, 8])
     blank = Capture(few.cameras, few.times, few.videos, (flat,) * len(few))
     with pytest.warns(UserWarning, match="random points"):

@@ -1,12 +1,12 @@
 """A ball that hops over a still ground: what moves gets paths, and the rest stands still."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
 
-from recon.capture import Capture
+from recon.capture import Capture, Pixels
 from recon.fit import FitSettings, fit
 from recon.fit.frames import Frames
 from recon.fit.motion import use_of_motion
@@ -22,17 +22,6 @@ SKY = (0.5, 0.7, 0.95)
 SETTINGS = FitSettings(
     steps=200, sh_degree=0, densify="none", knots=4, hold_out=0, checkpoint_every=40, sh0_rate=2e-2, background=SKY
 )
-
-
-@dataclass(frozen=True)
-class Drawn:
-    image: np.ndarray
-
-    def size(self):
-        return self.image.shape[1], self.image.shape[0]
-
-    def read(self):
-        return self.image
 
 
 def height_at(time):
@@ -66,7 +55,7 @@ def capture():
     c2w = np.repeat(look_at(places, (0.0, 0.0, 0.6)), FRAMES, axis=0)
     K = intrinsics_from_fov(np.radians(50), SIZE, SIZE)
     times = np.tile(np.linspace(0, 1, FRAMES), 4)
-    images = tuple(Drawn(drawn(pose, K, time)) for pose, time in zip(c2w, times))
+    images = tuple(Pixels(drawn(pose, K, time)) for pose, time in zip(c2w, times))
     return Capture(Cameras(c2w, K, SIZE, SIZE), times, tuple(f"cam{n // FRAMES}" for n in range(len(times))), images)
 
 
