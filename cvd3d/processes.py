@@ -14,6 +14,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from trajectories.errors import InputError
+
 if TYPE_CHECKING:
     from accelerate import PartialState
 
@@ -41,6 +43,23 @@ def device() -> torch.device:
     return _state().device
 
 
+def named_device(name: str | None) -> torch.device:
+    """The device that a user named, or this process's own.
+
+    Raises:
+        InputError: torch does not know the name, or this machine does not have the device.
+    """
+    if name is None:
+        return device()
+    try:
+        named = torch.device(name)
+        torch.empty(0, device=named)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(f"There is no device {name!r} here ({reason}); give cpu, or cuda with a GPU.") from None
+    return named
+
+
 def wait() -> None:
     """Until all processes are here."""
     _state().wait_for_everyone()
@@ -63,3 +82,12 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
     flat /= count()
     for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients])):
         gradient.copy_(mean.view(gradient.shape))
+
+
+def any_of(flag: bool) -> bool:
+    """Whether the flag is set in any process."""
+    if count() == 1:
+        return flag
+    total = torch.tensor(float(flag), device=device())
+    dist.all_reduce(total)
+    return bool(total)

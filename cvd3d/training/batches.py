@@ -27,8 +27,8 @@ class Batch:
     """(V, T, 3, 3) pixels of each video to its partner's, where the pair is one clip and its warped copy."""
     size: tuple[int, int] = (0, 0)
     """Width and height of the images that the homographies belong to."""
-    visible: Tensor | None = None
-    """(V, 1, T, h, w) 1 where a latent shows the clip, 0 where the warp left nothing; all show it where None."""
+    weights: Tensor | None = None
+    """(V, 1, T, h, w) of the latents in the loss: 0 where a warp left nothing; all weigh 1 where None."""
 
 
 class Source(Protocol):

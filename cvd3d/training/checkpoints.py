@@ -1,10 +1,11 @@
-"""What a killed run of training needs to go on: the full state, saved beside the target and renamed."""
+"""What a stopped training needs to go on: states in parts of at most 16 MiB, moving averages, frozen parameters."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from torch import nn
 
 from cvd3d import processes
 from trajectories import InputError
-from trajectories.files import write_text
+from trajectories.files import read_json, write_bytes, write_text
+
+PART = 16 << 20  # bytes; small enough for any way of moving files between machines
 
 
 class Average:
@@ -31,6 +34,12 @@ class Average:
         torch._foreach_lerp_(list(self.values.values()), list(self.parameters.values()), weight)
 
     @torch.no_grad()
+    def load(self, values: Mapping[str, torch.Tensor]) -> None:
+        """Go on from saved averages of the same parameters."""
+        for name, value in self.values.items():
+            value.copy_(values[name])
+
+    @torch.no_grad()
     def restore(self) -> None:
         """Put the averages in the parameters' place."""
         for name, value in self.values.items():
@@ -38,18 +47,54 @@ class Average:
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write atomically; the first of several processes does."""
+    """Write a state as `PATH.json`, which names its parts `PATH.DIGEST-NN.part`; the first of several processes does.
+
+    The parts are written before the file that names them, so that a killed write leaves the old state.
+    """
     if processes.rank() > 0:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    os.replace(part, path)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getbuffer()
+    digest = hashlib.sha256(content).hexdigest()
+    names = []
+    for index, start in enumerate(range(0, len(content), PART)):
+        names.append(f"{path.name}.{digest[:12]}-{index:02d}.part")
+        write_bytes(path.with_name(names[-1]), bytes(content[start : start + PART]))
+    write_text(path.with_name(f"{path.name}.json"), json.dumps({"sha256": digest, "parts": names}, indent=2) + "\n")
+    for old in path.parent.glob(f"{path.name}.*-*.part"):
+        if old.name not in names:
+            old.unlink()
+
+
+def has_state(path: Path) -> bool:
+    """Whether a state was saved at `path`."""
+    return path.with_name(f"{path.name}.json").exists()
 
 
 def load_state(path: Path) -> dict[str, Any] | None:
-    """The state saved at `path`, or None."""
-    return torch.load(path, weights_only=True) if path.exists() else None
+    """The state saved at `path`, or None.
+
+    Raises:
+        InputError: a part is missing or cut short.
+    """
+    if not has_state(path):
+        return None
+    index = path.with_name(f"{path.name}.json")
+    listed = read_json(index)
+    digest, buffer = hashlib.sha256(), io.BytesIO()
+    try:
+        for name in listed["parts"]:
+            content = path.with_name(name).read_bytes()
+            digest.update(content)
+            buffer.write(content)
+        whole = digest.hexdigest() == listed["sha256"]
+    except (OSError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise InputError(f"{index}: the parts of this state are not complete; copy them again, or delete this file.")
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)
 
 
 def claim(path: Path, content: dict[str, Any], otherwise: str) -> None:

@@ -133,7 +133,7 @@ class WarpedClips:
             prompts,
             homographies=np.stack(homographies),
             size=(side, side),
-            visible=latents_seen(torch.stack(visible), latent_factor(self.framing.vae)),
+            weights=latents_seen(torch.stack(visible), latent_factor(self.framing.vae)),
         )
 
 

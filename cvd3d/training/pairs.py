@@ -13,7 +13,8 @@ from cvd3d.training.curves import draw_curve, draw_preview
 from cvd3d.training.diffusion import Networks, train_stage
 from cvd3d.training.filmed import FoldedClips, Framing, WarpedClips
 from cvd3d.training.homography import Warp
-from cvd3d.training.recipe import CROSS_VIEW, Stage
+from cvd3d.training.loop import Schedule
+from cvd3d.training.recipe import CROSS_VIEW, DiffusionStage
 from trajectories import InputError
 
 SHOW_EVERY = 1000  # steps between two previews
@@ -79,10 +80,13 @@ def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
         sources.append((WarpedClips(training.captioned, framing, training.warp), 1 - training.posed_share))
     lora = None if training.lora is None else SwitchedLora(pipeline.unet, training.lora).to(device)
     networks = Networks(pipeline.unet.train(), pipeline.text_encoder, pipeline.tokenizer, pipeline.scheduler, lora)
-    stage = Stage(
-        "pairs", "", training.steps, training.pairs // training.accumulate, training.frames, training.learning_rate,
-        (CROSS_VIEW,), cameras=True, pairs=True, timesteps="uniform", shared_timestep=training.shared_timestep,
-        accumulate=training.accumulate, half=training.half, constant=True, warmup=1, ema=0.999,
+    schedule = Schedule(
+        training.steps, training.pairs // training.accumulate, training.learning_rate, warmup=1, decay=0.0,
+        optimizer="adamw", accumulate=training.accumulate, bf16=training.half, ema=0.999,
+    )  # fmt: skip
+    stage = DiffusionStage(
+        "pairs", "", schedule, training.frames, (CROSS_VIEW,), cameras=True, pairs=True, timesteps="uniform",
+        shared_timestep=training.shared_timestep,
     )  # fmt: skip
     source = sources[0][0] if len(sources) == 1 else Mixture(*zip(*sources))
 
@@ -93,7 +97,7 @@ def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
             draw_curve(run / "pairs.csv", run / "pairs.png")
             draw_preview(pipeline, training.side, training.frames, run / "previews" / f"{step:06d}.png")
 
-    train_stage(networks, stage, source, run / "pairs.pt", training.seed, after_save=show)
+    train_stage(networks, stage, source, run / "pairs", training.seed, after_save=show)
     if processes.rank() == 0:
         pipeline.to("cpu")
         pipeline.unet.eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -10,7 +10,9 @@ import torch
 from cvd3d.training.batches import Batch
 from cvd3d.training.pools import Pool
 from cvd3d.training.world.captions import caption
-from trajectories import Cameras
+from cvd3d.training.world.coverage import object_coverage
+from cvd3d.training.world.scenes import World
+from trajectories import Cameras, Rig
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,20 @@ class PooledVideos:
     pairs: bool
     text_dropout: float
     """Share of empty captions."""
+    object_weight: float = 0.0
+    """What a latent that shows an object weighs in the loss beyond one that does not; the mean weight is 1."""
+    _drawn: dict[int, tuple[World, Rig]] = field(default_factory=dict, repr=False)
 
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         """Draw samples of the pool, and videos, frames and words of each."""
         pool = self.pool
+        h, w = self.latents.shape[-2:]
         chosen = torch.randint(pool.samples, (count,), generator=generator)
-        videos, prompts, poses, lenses = [], [], [], []
+        videos, prompts, poses, lenses, weights = [], [], [], [], []
         for index in chosen.tolist():
-            world, rig = pool.draw(index)
+            if index not in self._drawn:
+                self._drawn[index] = pool.draw(index)
+            world, rig = self._drawn[index]
             stride = pool.frames // self.frames
             if stride > 1:
                 stride = int(torch.randint(1, stride + 1, (), generator=generator))
@@ -45,7 +53,10 @@ class PooledVideos:
             for view in views:
                 videos.append(torch.from_numpy(self.latents[index, view, frames].astype(np.float32)).transpose(0, 1))
                 prompts.append(words)
-                poses.append(rig.cameras.c2w[view, frames])
-                lenses.append(rig.cameras.K[view, frames])
+                cameras = rig.cameras[view, frames]
+                poses.append(cameras.c2w)
+                lenses.append(cameras.K)
+                weights.append(1 + self.object_weight * object_coverage(world, cameras, rig.times[frames], h, w))
         cameras = Cameras(np.stack(poses), np.stack(lenses), rig.cameras.width, rig.cameras.height)
-        return Batch(torch.stack(videos), prompts, cameras)
+        weight = torch.from_numpy(np.stack(weights)).float().unsqueeze(1)
+        return Batch(torch.stack(videos), prompts, cameras, weights=weight / weight.mean())

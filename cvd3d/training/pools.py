@@ -65,7 +65,9 @@ class Pool:
         """
         for path, indices in self._missing(folder, "Encoding"):
             stored = np.load(pixels / self.name / path.name) if pixels else (self.render(i) for i in indices)
-            encoded = [autoencoder.encode_frames(_to_batch(sample)).half().numpy() for sample in stored]
+            encoded = [
+                autoencoder.encode_frames(_to_batch(s).to(autoencoder.device)).half().cpu().numpy() for s in stored
+            ]
             _save(path, np.stack(encoded).reshape(len(indices), self.views, self.frames, *encoded[0].shape[1:]))
 
     def load(self, folder: Path) -> np.ndarray:

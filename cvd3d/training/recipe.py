@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
+from cvd3d.training.loop import Schedule
 from cvd3d.training.pools import Pool
 
 CROSS_VIEW, MOTION, POSE = ".cross_view.", ".motion.", "pose_encoder."
@@ -12,49 +13,39 @@ EVERYTHING = ("",)
 
 
 @dataclass(frozen=True)
-class Stage:
+class DiffusionStage:
     """One stage of diffusion training."""
 
     name: str
     pool: str
     """Name of the pool that it learns from."""
-    steps: int
-    batch: int
-    """Videos a step, or pairs where `pairs`."""
+    schedule: Schedule
+    """A sample is a video, or a pair where `pairs`."""
     frames: int
     """Frames of each video, taken from the pool's with an even stride."""
-    learning_rate: float
     trains: tuple[str, ...]
     """Fragments of the names of the parameters that learn."""
     freezes: tuple[str, ...] = ()
     """Fragments of names that stay frozen all the same."""
-    text: bool = False
-    """Whether the text encoder learns too."""
     motion: bool = True
+    """Whether the motion modules take part."""
     cameras: bool = False
+    """Whether the network knows the cameras."""
     pairs: bool = False
-    timesteps: str = "sigmoid"
-    """How t is drawn: the "sigmoid" of a normal, or "uniform" (the paper's)."""
+    """Whether two videos of one scene look at each other."""
+    timesteps: Literal["sigmoid", "uniform"] = "sigmoid"
+    """How t is drawn: the sigmoid of a normal, or evenly (the paper's)."""
     shared_timestep: bool = True
     """Whether the two videos of a pair share t (paper, Eq. 2); the released code draws one for each."""
-    accumulate: int = 1
-    """Batches whose gradients are added up for one step."""
-    half: bool = False
-    """Whether the network computes in bfloat16, with weights in float32."""
-    constant: bool = False
-    """Whether the learning rate stays, instead of falling over the second half."""
-    warmup: int = 50
-    ema: float = 0.998
 
 
 @dataclass(frozen=True)
 class AutoencoderStage:
     """How the autoencoder learns."""
 
-    steps: int
-    batch: int
-    learning_rate: float
+    name: str
     pool: str
+    schedule: Schedule
     noise: float = 0.1
     """Deviation of the noise on the latents, in their own deviations; it makes the decoder forgiving."""
     penalty: float = 1e-4
@@ -68,9 +59,11 @@ class AutoencoderStage:
 class WordsStage:
     """How the text encoder learns to read captions."""
 
-    steps: int = 500
-    batch: int = 64
-    learning_rate: float = 1e-3
+    name: str
+    schedule: Schedule
+
+
+Stage = AutoencoderStage | WordsStage | DiffusionStage
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,8 @@ class Recipe:
 
     seed: int = 2024
     pools: tuple[Pool, ...] = (
-        Pool("images", seed=1, samples=16384, views=1, frames=1),
+        Pool("stills", seed=3, samples=16384, views=1, frames=1),
+        Pool("images", seed=1, samples=49152, views=1, frames=1),
         Pool("pairs", seed=2, samples=2048, views=2, frames=16),
     )
     autoencoder: dict[str, Any] = field(
@@ -105,16 +99,27 @@ class Recipe:
     text_layers: int = 2
     text_heads: int = 4
     text_dropout: float = 0.1
-    autoencoder_stages: tuple[tuple[str, AutoencoderStage], ...] = (
-        ("autoencoder", AutoencoderStage(steps=2200, batch=8, learning_rate=1e-3, pool="images")),
-        ("decoder", AutoencoderStage(1700, 8, 6e-4, "images", edges=2.0, decoder_only=True)),
-    )
-    words: WordsStage = WordsStage()
+    """Share of empty captions."""
+    object_weight: float = 2.0
+    """What a latent that shows an object weighs in the loss beyond one that shows ground or sky."""
     stages: tuple[Stage, ...] = (
-        Stage("images", "images", 1200, 32, 1, 6e-4, EVERYTHING, (CROSS_VIEW, MOTION, POSE), text=True, motion=False),
-        Stage("motion", "pairs", 150, 4, 8, 6e-4, (MOTION,), ("qkv_merge",)),
-        Stage("viewpoints", "images", 3000, 32, 1, 8e-4, EVERYTHING, (CROSS_VIEW,), text=True, cameras=True),
-        Stage("cameras", "pairs", 1400, 16, 2, 5e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        Stage("long", "pairs", 150, 2, 16, 2e-4, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        Stage("pairs", "pairs", 500, 2, 8, 6e-4, (CROSS_VIEW,), cameras=True, pairs=True),
+        AutoencoderStage("autoencoder", "stills", Schedule(3000, 16, 5e-3)),
+        AutoencoderStage("decoder", "stills", Schedule(1000, 16, 2e-3), edges=2.0, decoder_only=True),
+        WordsStage("words", Schedule(500, 64, 1e-3, optimizer="adamw")),
+        DiffusionStage(
+            "images", "images", Schedule(900, 64, 2e-3), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False
+        ),
+        DiffusionStage("viewpoints", "images", Schedule(1200, 64, 2e-3), 1, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("cameras", "pairs", Schedule(400, 16, 1e-3), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("long", "pairs", Schedule(150, 2, 5e-4), 16, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("pairs", "pairs", Schedule(600, 4, 1e-3), 4, (CROSS_VIEW,), cameras=True, pairs=True),
+    )
+
+
+def shortened(recipe: Recipe, steps: int) -> Recipe:
+    """The same recipe with `steps` steps a stage and as many samples as that needs; to try the code, not to learn."""
+    return replace(
+        recipe,
+        pools=tuple(replace(pool, samples=min(pool.samples, 8)) for pool in recipe.pools),
+        stages=tuple(replace(s, schedule=replace(s.schedule, steps=steps, batch=2)) for s in recipe.stages),
     )

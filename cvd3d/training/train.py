@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -10,24 +11,26 @@ from pathlib import Path
 
 import torch
 from diffusers import DDIMScheduler
+from torch import nn
 
 from cvd3d import processes
 from cvd3d.model.autoencoder import SmallAutoencoder
 from cvd3d.model.text import small_text_encoder, word_tokenizer
 from cvd3d.model.unet import CollaborativeUNet
+from cvd3d.precision import bf16_is_faster
 from cvd3d.training.autoencoder import train_autoencoder
-from cvd3d.training.checkpoints import claim, save_state
+from cvd3d.training.checkpoints import claim, load_state, save_state
 from cvd3d.training.curves import draw_curve
 from cvd3d.training.diffusion import Networks, train_stage
+from cvd3d.training.loop import OutOfTime
 from cvd3d.training.pooled import PooledVideos
-from cvd3d.training.pools import Pool
-from cvd3d.training.recipe import Recipe
+from cvd3d.training.recipe import AutoencoderStage, DiffusionStage, Recipe, Stage, WordsStage
 from cvd3d.training.words import train_words
 from cvd3d.training.world.captions import VOCABULARY
 from trajectories import InputError
 
-WORDS = "words"  # the text encoder's own stage, between the autoencoder's and the network's
 SAMPLING_STEPS, GUIDANCE = 16, 3.0  # what suits weights of this size
+SHARD = "15MB"  # of a weights file, so that it travels as the states do
 
 
 def build_networks(recipe: Recipe) -> tuple[SmallAutoencoder, Networks]:
@@ -58,76 +61,101 @@ def _flushed_denormals() -> Iterator[None]:
 
 
 @_flushed_denormals()
-def train(run: Path, recipe: Recipe | None = None, until: str | None = None, start: Path | None = None) -> Path:
-    """Train every stage that `run` has not finished, and write a model folder that a sampler loads.
+def train(
+    run: Path,
+    recipe: Recipe | None = None,
+    until: str | None = None,
+    start: Path | None = None,
+    minutes: float | None = None,
+    device: torch.device | None = None,
+    bf16: bool | None = None,
+) -> bool:
+    """Train every stage that `run` has not finished, and write the model so far to `run/model`.
 
     Args:
         run: folder of pools, states and loss curves; the same call goes on where a killed one stopped.
-        recipe: the default model's, unless given.
-        until: name of the last stage to train; all, unless given.
-        start: a model folder of the recipe's sizes to go on from, with its autoencoder as it is, and a text encoder
-            that can read; random weights, unless given.
+        recipe: the default model's by default.
+        until: name of the last stage to train; all by default.
+        start: a model folder of the recipe's sizes to go on from, with its autoencoder and text encoder as they are;
+            random weights by default.
+        minutes: how long this sitting lasts; until everything is trained by default.
+        device: where the network trains; `processes.device()` by default.
+        bf16: whether the network computes in bfloat16; what is faster here by default.
 
     Returns:
-        The model folder, `run/model`.
+        Whether all stages are finished, up to `until`.
     """
     recipe = recipe or Recipe()
-    names = [*(name for name, _ in recipe.autoencoder_stages), WORDS, *(stage.name for stage in recipe.stages)]
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    stages = [stage for stage in recipe.stages if start is None or isinstance(stage, DiffusionStage)]
+    names = [stage.name for stage in stages]
     if until is not None and until not in names:
         raise InputError(f"There is no stage {until!r}; known: {', '.join(names)}.")
-    wanted = names[: names.index(until) + 1] if until else names
     run.mkdir(parents=True, exist_ok=True)
     claim(
         run / "recipe.json",
         {**asdict(recipe), "start": start},
         "is another recipe's; give --out a folder of its own, or delete this one.",
     )
-    pools = {pool.name: pool for pool in recipe.pools}
     autoencoder, networks = build_networks(recipe)
     if start is not None:
         _load_weights(start, autoencoder, networks)
-    # Another autoencoder would make the latents strange to a network that knows the old ones.
-    for index, (name, ae_stage) in enumerate(recipe.autoencoder_stages if start is None else ()):
-        pool = pools[ae_stage.pool]
+    device = device or processes.device()
+    bf16 = bf16_is_faster(device.type) if bf16 is None else bf16
+    parts: dict[str, nn.Module] = {
+        "autoencoder": autoencoder,
+        "unet": networks.unet,
+        "text_encoder": networks.text_encoder,
+    }
+    for part in parts.values():
+        part.to(device)
+    finished = True
+    try:
+        for index, stage in enumerate(stages):
+            done = run / "states" / f"{stage.name}.finished"
+            if (state := load_state(done)) is not None:
+                for name, weights in state.items():
+                    parts[name].load_state_dict(weights)
+            else:
+                if isinstance(stage, DiffusionStage):
+                    stage = replace(stage, schedule=replace(stage.schedule, bf16=bf16))
+                name = _train_stage(stage, recipe, run, recipe.seed + index, autoencoder, networks, deadline)
+                draw_curve(run / "states" / f"{stage.name}.csv", run / "states" / f"{stage.name}.png")
+                processes.wait()
+                save_state(done, {name: parts[name].state_dict()})
+            if stage.name == until:
+                break
+    except OutOfTime:
+        finished = False
+    if processes.rank() == 0:
+        save_model(run / "model", autoencoder, networks)
+    return finished
+
+
+def _train_stage(
+    stage: Stage,
+    recipe: Recipe,
+    run: Path,
+    seed: int,
+    autoencoder: SmallAutoencoder,
+    networks: Networks,
+    deadline: float | None,
+) -> str:
+    """Train one stage; the name of the network that has learnt."""
+    state = run / "states" / stage.name
+    if isinstance(stage, WordsStage):
+        train_words(networks.text_encoder, networks.tokenizer, stage, state, seed, deadline)
+        return "text_encoder"
+    pool = next(pool for pool in recipe.pools if pool.name == stage.pool)
+    if isinstance(stage, AutoencoderStage):
         pool.write_pixels(run / "pixels")
-        if name not in wanted:
-            break
-        finished = run / "states" / f"{name}.finished.pt"
-        if finished.exists():
-            autoencoder.load_state_dict(torch.load(finished, weights_only=True))
-            continue
-        train_autoencoder(
-            autoencoder, ae_stage, pool, run / "pixels", run / "states" / f"{name}.pt", recipe.seed + index
-        )
-        _finish(finished, autoencoder.state_dict())
-    if WORDS in wanted and start is None:
-        _train_words(run / "states", recipe, networks)
-    for index, stage in enumerate(recipe.stages):
-        if stage.name not in wanted:
-            break
-        finished = run / "states" / f"{stage.name}.finished.pt"
-        if finished.exists():
-            state = torch.load(finished, weights_only=True)
-            networks.unet.load_state_dict(state["unet"])
-            networks.text_encoder.load_state_dict(state["text_encoder"])
-            continue
-        pool = pools[stage.pool]
-        write_latents(pool, run, autoencoder)
-        source = PooledVideos(pool, pool.load(run / "latents"), stage.frames, stage.pairs, recipe.text_dropout)
-        train_stage(networks, stage, source, run / "states" / f"{stage.name}.pt", recipe.seed + 100 + index)
-        draw_curve(run / "states" / f"{stage.name}.csv", run / "states" / f"{stage.name}.png")
-        states = {"unet": networks.unet.state_dict(), "text_encoder": networks.text_encoder.state_dict()}
-        _finish(finished, states)
-    return save_model(run / "model", autoencoder, networks) if processes.rank() == 0 else run / "model"
-
-
-def _train_words(states: Path, recipe: Recipe, networks: Networks) -> None:
-    finished = states / f"{WORDS}.finished.pt"
-    if finished.exists():
-        networks.text_encoder.load_state_dict(torch.load(finished, weights_only=True))
-        return
-    train_words(networks.text_encoder, networks.tokenizer, recipe.words, states / f"{WORDS}.pt", recipe.seed + 50)
-    _finish(finished, networks.text_encoder.state_dict())
+        train_autoencoder(autoencoder, stage, pool, run / "pixels", state, seed, deadline)
+        return "autoencoder"
+    pool.write_latents(run / "latents", autoencoder)
+    latents = pool.load(run / "latents")
+    source = PooledVideos(pool, latents, stage.frames, stage.pairs, recipe.text_dropout, recipe.object_weight)
+    train_stage(networks, stage, source, state, seed, deadline)
+    return "unet"
 
 
 def _load_weights(start: Path, autoencoder: SmallAutoencoder, networks: Networks) -> None:
@@ -143,22 +171,16 @@ def _load_weights(start: Path, autoencoder: SmallAutoencoder, networks: Networks
             raise InputError(f"The model in {start} has another {type(ours).__name__} than the recipe.") from None
 
 
-def write_latents(pool: Pool, run: Path, autoencoder: SmallAutoencoder) -> None:
-    """Encode the pool, from its stored pixels where there are any."""
-    pixels = run / "pixels"
-    pool.write_latents(run / "latents", autoencoder, pixels if (pixels / pool.name).is_dir() else None)
-
-
 def save_model(folder: Path, autoencoder: SmallAutoencoder, networks: Networks) -> Path:
     """Write a pipeline folder in float16 safetensors."""
     from cvd3d.sampling.pipeline import CollaborativePipeline
     from cvd3d.sampling.quiet import quiet
 
     pipeline = CollaborativePipeline(
-        autoencoder,
-        networks.text_encoder,
+        autoencoder.cpu(),
+        networks.text_encoder.cpu(),
         networks.tokenizer,
-        networks.unet,
+        networks.unet.cpu(),
         networks.scheduler,
         steps=SAMPLING_STEPS,
         guidance=GUIDANCE,
@@ -166,23 +188,7 @@ def save_model(folder: Path, autoencoder: SmallAutoencoder, networks: Networks) 
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     with quiet():
-        pipeline.to(dtype=torch.float16).save_pretrained(part, safe_serialization=True)
+        pipeline.to(dtype=torch.float16).save_pretrained(part, safe_serialization=True, max_shard_size=SHARD)
         pipeline.to(dtype=torch.float32)
     shutil.rmtree(folder, ignore_errors=True)
     return part.rename(folder)
-
-
-def _finish(path: Path, state: dict) -> None:
-    processes.wait()
-    save_state(path, state)
-
-
-def shortened(recipe: Recipe, steps: int) -> Recipe:
-    """The same recipe with `steps` steps a stage and as many samples as that needs; to try the code, not to learn."""
-    return replace(
-        recipe,
-        pools=tuple(replace(pool, samples=min(pool.samples, 8)) for pool in recipe.pools),
-        autoencoder_stages=tuple((n, replace(s, steps=steps, batch=2)) for n, s in recipe.autoencoder_stages),
-        words=replace(recipe.words, steps=steps, batch=2),
-        stages=tuple(replace(stage, steps=steps, batch=2) for stage in recipe.stages),
-    )

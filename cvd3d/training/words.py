@@ -9,21 +9,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from rich.progress import Progress
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
-from cvd3d import processes
 from cvd3d.model.text import encode_text
-from cvd3d.training.checkpoints import load_state, save_state
-from cvd3d.training.log import Log
+from cvd3d.training.checkpoints import trainable
+from cvd3d.training.loop import learn
 from cvd3d.training.recipe import WordsStage
 from cvd3d.training.world.captions import caption
 from cvd3d.training.world.objects import COLORS, OBJECTS
-from cvd3d.training.world.scenes import BOUNCING, DRIVING, GROUNDS, SKIES, SPINNING, STILL, World, sample_world
+from cvd3d.training.world.scenes import BOUNCING, DRIVING, SPINNING, STILL, World, sample_world
+from cvd3d.training.world.surroundings import GROUNDS, SKIES
 
-SAVE_EVERY = 200
 NOTHING = "nothing"  # where a second object is not there
 
 THING = ((*OBJECTS, NOTHING), (*COLORS, NOTHING), (STILL, BOUNCING, SPINNING, DRIVING, NOTHING))
@@ -56,50 +54,29 @@ class Reader(nn.Module):
 
 
 def train_words(
-    encoder: CLIPTextModel, tokenizer: PreTrainedTokenizerBase, stage: WordsStage, state_file: Path, seed: int
+    encoder: CLIPTextModel,
+    tokenizer: PreTrainedTokenizerBase,
+    stage: WordsStage,
+    state: Path,
+    seed: int,
+    deadline: float | None = None,
 ) -> None:
     """Train the encoder in place on captions of random worlds, together with a reader that is thrown away.
 
-    Goes on from `state_file` if it is there. The log tells the share of right answers, which stays below 1 because
-    captions leave things unsaid.
+    See `loop.learn`. The log has the share of right answers, which stays below 1 because captions leave things unsaid.
     """
-    generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # modules draw their first weights from the global generator
-        reader = Reader(encoder.config.hidden_size)
-    encoder.requires_grad_(True)
+        reader = Reader(encoder.config.hidden_size).to(encoder.device)
     both = nn.ModuleList([encoder, reader])
-    optimizer = torch.optim.AdamW(both.parameters(), lr=stage.learning_rate, betas=(0.9, 0.99), weight_decay=1e-2)
-    log = Log(state_file.with_suffix(".csv"))
-    first = 0
-    if (state := load_state(state_file)) is not None:
-        first = state["step"]
-        both.load_state_dict(state["both"])
-        optimizer.load_state_dict(state["optimizer"])
-        generator.set_state(state["generator"])
-    with Progress(disable=processes.rank() > 0) as progress:
-        bar = progress.add_task("Training the text encoder to read", total=stage.steps, completed=first)
-        for step in range(first, stage.steps):
-            optimizer.param_groups[0]["lr"] = stage.learning_rate * min(1, (step + 1) / 50, 1.02 - step / stage.steps)
-            worlds = [sample_world(generator) for _ in range(stage.batch)]
-            truth = torch.tensor([answers(world) for world in worlds])
-            logits = reader(encode_text(tokenizer, encoder, [caption(world, generator) for world in worlds]))
-            loss = torch.stack([F.cross_entropy(said, truth[:, i]) for i, said in enumerate(logits)]).mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(list(both.parameters()), 1.0)
-            optimizer.step()
-            right = torch.stack([said.argmax(dim=-1) == truth[:, i] for i, said in enumerate(logits)]).float().mean()
-            log.add(step, loss=loss.item(), right=right.item())
-            progress.advance(bar)
-            if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
-                save_state(
-                    state_file,
-                    {
-                        "step": step + 1,
-                        "both": both.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "generator": generator.get_state(),
-                    },
-                )
-    encoder.requires_grad_(False)
+
+    def loss(count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        worlds = [sample_world(generator) for _ in range(count)]
+        truth = torch.tensor([answers(world) for world in worlds], device=encoder.device)
+        logits = reader(encode_text(tokenizer, encoder, [caption(world, generator) for world in worlds]))
+        right = torch.stack([said.argmax(dim=-1) == truth[:, i] for i, said in enumerate(logits)]).float().mean()
+        total = torch.stack([F.cross_entropy(said, truth[:, i]) for i, said in enumerate(logits)]).mean()
+        return {"loss": total, "right": right}
+
+    parameters = trainable([both], ("",), ())
+    learn("Training the text encoder to read", {"both": both}, parameters, stage.schedule, loss, state, seed, deadline)

@@ -11,7 +11,8 @@ import numpy as np
 from numba import njit
 
 from cvd3d.training.world.primitives import BOX, CONE, CYLINDER, ROOF, SPHERE, WHEEL, Primitives
-from cvd3d.training.world.scenes import GROUNDS, SKIES, World
+from cvd3d.training.world.scenes import World
+from cvd3d.training.world.surroundings import GROUNDS, SKIES
 from recon.kernels import kernel
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError

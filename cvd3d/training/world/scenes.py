@@ -7,14 +7,17 @@ two, the one that the caption names first stands at negative x.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from cvd3d.training.world.draws import chance, choose, uniform
-from cvd3d.training.world.objects import COLORS, CUSTOMARY_COLOR, OBJECTS, Rgb
+from cvd3d.training.world.held_out import is_held_out
+from cvd3d.training.world.objects import COLORS, CUSTOMARY_COLOR, OBJECTS
 from cvd3d.training.world.primitives import Primitives, concatenate
+from cvd3d.training.world.surroundings import GROUNDS, SKIES
 
 STILL, BOUNCING, SPINNING, DRIVING = "still", "bouncing", "spinning", "driving"
 
@@ -26,42 +29,6 @@ DRIVE_REACH = 0.8
 SPACING = 0.95  # metres from the origin to either of two objects
 JITTER = 0.12
 SUN_AZIMUTH = math.radians(-130.0)  # over the left shoulder of a camera that looks along +y
-
-
-@dataclass(frozen=True)
-class Ground:
-    """A flat colour and the second tone of its one-metre tiles, RGB in [0, 1]."""
-
-    color: Rgb
-    tile: Rgb
-
-
-@dataclass(frozen=True)
-class Sky:
-    """A vertical gradient and the light that falls from it, RGB in [0, 1]."""
-
-    zenith: Rgb
-    horizon: Rgb
-    sun: Rgb
-    """Light on a surface that faces the sun."""
-    ambient: Rgb
-    """Light on a surface that faces up; one that faces down has half of it."""
-
-
-GROUNDS: dict[str, Ground] = {
-    "grass": Ground((0.45, 0.63, 0.26), (0.37, 0.55, 0.21)),
-    "sand": Ground((0.90, 0.78, 0.54), (0.82, 0.69, 0.45)),
-    "snow": Ground((0.90, 0.93, 0.97), (0.80, 0.85, 0.92)),
-    "road": Ground((0.46, 0.46, 0.48), (0.39, 0.39, 0.41)),
-    "dirt": Ground((0.50, 0.34, 0.21), (0.42, 0.28, 0.17)),
-}
-
-SKIES: dict[str, Sky] = {
-    "clear": Sky((0.25, 0.52, 0.90), (0.76, 0.87, 0.96), (0.58, 0.57, 0.54), (0.50, 0.51, 0.54)),
-    "sunset": Sky((0.42, 0.30, 0.52), (0.99, 0.62, 0.30), (0.60, 0.50, 0.42), (0.49, 0.44, 0.46)),
-    "night": Sky((0.03, 0.04, 0.14), (0.13, 0.17, 0.34), (0.38, 0.39, 0.43), (0.40, 0.41, 0.48)),
-    "overcast": Sky((0.55, 0.57, 0.60), (0.76, 0.77, 0.78), (0.22, 0.22, 0.22), (0.66, 0.66, 0.67)),
-}
 
 
 @dataclass(frozen=True)
@@ -125,17 +92,27 @@ class World:
 
 
 def sample_world(generator: torch.Generator) -> World:
-    """Draw a scene: 60 % have one object, 60 % are still; grass and a clear sky are the most common."""
-    count = 1 if chance(generator, 0.6) else 2
-    kinds = [choose(generator, tuple(OBJECTS)) for _ in range(count)]
-    mover = int(uniform(generator, 0, count)) if chance(generator, 0.4) else None
+    """Draw a scene that is not held out: half have two objects, 60 % are still; grass and a clear sky lead."""
+    while True:
+        world = _draw_world(generator)
+        if not is_held_out([(thing.kind, thing.color) for thing in world.objects], world.ground):
+            return world
+
+
+def make_world(things: Sequence[tuple[str, str, str]], ground: str, sky: str, generator: torch.Generator) -> World:
+    """A scene of named things, placed as in training.
+
+    Args:
+        things: kind, color and action of one or two objects, in the caption's order.
+        ground: a key of `GROUNDS`.
+        sky: a key of `SKIES`.
+        generator: draws what no caption says: exact places, sizes and headings, and the sun.
+    """
     objects = []
-    for index, kind in enumerate(kinds):
-        color = CUSTOMARY_COLOR[kind] if chance(generator, 0.15) else choose(generator, tuple(COLORS))
-        action = _sample_action(kind, generator) if index == mover else STILL
+    for index, (kind, color, action) in enumerate(things):
         # Beside another object a car drives across the line between them, so that they do not collide.
-        heading = 90.0 if action == DRIVING and count == 2 else 20.0
-        place = 0.0 if count == 1 else SPACING * (2 * index - 1)
+        heading = 90.0 if action == DRIVING and len(things) == 2 else 20.0
+        place = 0.0 if len(things) == 1 else SPACING * (2 * index - 1)
         objects.append(
             Object(
                 kind=kind,
@@ -149,14 +126,27 @@ def sample_world(generator: torch.Generator) -> World:
         )
     return World(
         objects=tuple(objects),
-        ground="grass" if chance(generator, 0.2) else choose(generator, tuple(GROUNDS)),
-        sky="clear" if chance(generator, 0.2) else choose(generator, tuple(SKIES)),
+        ground=ground,
+        sky=sky,
         sun_azimuth=SUN_AZIMUTH + math.radians(uniform(generator, -25.0, 25.0)),
         sun_elevation=math.radians(uniform(generator, 45.0, 60.0)),
     )
 
 
-def _sample_action(kind: str, generator: torch.Generator) -> str:
+def _draw_world(generator: torch.Generator) -> World:
+    count = 1 if chance(generator, 0.5) else 2
+    kinds = [choose(generator, tuple(OBJECTS)) for _ in range(count)]
+    mover = int(uniform(generator, 0, count)) if chance(generator, 0.4) else None
+    things = []
+    for index, kind in enumerate(kinds):
+        color = CUSTOMARY_COLOR[kind] if chance(generator, 0.15) else choose(generator, tuple(COLORS))
+        things.append((kind, color, _draw_action(kind, generator) if index == mover else STILL))
+    ground = "grass" if chance(generator, 0.2) else choose(generator, tuple(GROUNDS))
+    sky = "clear" if chance(generator, 0.2) else choose(generator, tuple(SKIES))
+    return make_world(things, ground, sky, generator)
+
+
+def _draw_action(kind: str, generator: torch.Generator) -> str:
     if kind == "car" and chance(generator, 0.6):
         return DRIVING
     return choose(generator, (BOUNCING, SPINNING))

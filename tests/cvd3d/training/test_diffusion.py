@@ -105,7 +105,7 @@ def test_what_the_warp_left_empty_does_not_count(networks, stages):
     H = np.tile(np.eye(3), (2, 2, 1, 1))
     visible = torch.ones(2, 1, 2, 8, 8)
     visible[1, :, 1, :4] = 0
-    batch = Batch(torch.randn(2, 4, 2, 8, 8), ["", ""], homographies=H, size=(128, 128), visible=visible)
+    batch = Batch(torch.randn(2, 4, 2, 8, 8), ["", ""], homographies=H, size=(128, 128), weights=visible)
     loss, record = loss_and_record(networks, stages["pairs"], batch)
     assert record.options["cameras"][0] is H and record.options["cameras"][1:4] == ((128, 128), 8, 8)
     abar = networks().scheduler.alphas_cumprod[record.steps].view(-1, 1, 1, 1, 1)

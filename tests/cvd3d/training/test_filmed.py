@@ -99,7 +99,7 @@ def test_a_clip_and_its_warped_copy(tmp_path, framing):
     batch = WarpedClips(tmp_path, framing, Warp()).draw(2, torch.Generator().manual_seed(0))
     assert batch.latents.shape == (4, 4, 3, 4, 4) and batch.prompts == ["waves at dusk"] * 4
     assert batch.cameras is None and batch.size == (16, 16)
-    assert batch.visible.shape == (4, 1, 3, 4, 4) and batch.visible[0].all() and not batch.visible[1::2].all()
+    assert batch.weights.shape == (4, 1, 3, 4, 4) and batch.weights[0].all() and not batch.weights[1::2].all()
     for first in (0, 2):
         assert np.allclose(batch.homographies[first] @ batch.homographies[first + 1], np.eye(3), atol=1e-9)
         assert torch.equal(batch.latents[first, :, 0], batch.latents[first + 1, :, 0])

@@ -17,7 +17,8 @@ from cvd3d.training.world.captions import (
     words,
 )
 from cvd3d.training.world.objects import CUSTOMARY_COLOR, OBJECTS
-from cvd3d.training.world.scenes import GROUNDS, SKIES, STILL, sample_world
+from cvd3d.training.world.scenes import STILL, sample_world
+from cvd3d.training.world.surroundings import GROUNDS, SKIES
 
 
 def pairs(count, seed):

@@ -1,0 +1,39 @@
+"""Where in the picture the objects are, as the latents see it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cvd3d.training.world.scenes import World
+from trajectories import Cameras
+
+
+def object_coverage(world: World, cameras: Cameras, times: np.ndarray, rows: int, cols: int) -> np.ndarray:
+    """How much of each cell of a grid over the image lies in the disc around an object.
+
+    Args:
+        world: the scene.
+        cameras: (T,).
+        times: (T,) seconds.
+        rows: cells from top to bottom.
+        cols: cells from left to right.
+
+    Returns:
+        (T, rows, cols) in [0, 1], falling off over the width of a cell.
+    """
+    y, x = np.meshgrid(np.arange(rows) + 0.5, np.arange(cols) + 0.5, indexing="ij")
+    covered = np.zeros((len(times), rows, cols))
+    for t, time in enumerate(times):
+        w2c = np.linalg.inv(cameras.c2w[t])
+        for thing in world.objects:
+            solids = thing.at(float(time))
+            low = (solids.centers - solids.half_sizes).min(axis=0)
+            high = (solids.centers + solids.half_sizes).max(axis=0)
+            local = w2c[:3, :3] @ ((low + high) / 2) + w2c[:3, 3]
+            if local[2] <= 0:
+                continue
+            u, v, _ = cameras.K[t] @ local / local[2]
+            radius = np.linalg.norm(high - low) / 2 * cameras.K[t][1, 1] / local[2] * rows / cameras.height
+            distance = np.hypot(x - u * cols / cameras.width, y - v * rows / cameras.height)
+            covered[t] = np.maximum(covered[t], np.clip(radius - distance + 0.5, 0, 1))
+    return covered
