@@ -24,13 +24,13 @@ import torch
 
 from recon.export.compressed_ply import morton_order, write_compressed_ply
 from recon.export.gltf import write_gltf
-from recon.export.ply import load_ply, save_ply
 from recon.export.splat import write_splat
 from recon.export.spz import write_spz
 from recon.export.targets import TARGETS, Target
 from recon.export.turn import turn_splats
 from recon.rasterize.reference import rotation_matrices
 from recon.splats import Splats
+from recon.splats.ply import load_splats, save_splats
 
 N = 2000
 # What splat-transform writes as PLY after it read SPZ, and what PLY it writes as glTF's axes: one turned about z.
@@ -111,14 +111,14 @@ def main() -> None:
 
     write_compressed_ply(splats, folder / "a.compressed.ply")
     ordered = splats.map(lambda tensor: tensor[morton_order(splats.means.numpy())])
-    compare("compressed-ply", load_ply(through("a.compressed.ply", "compressed.ply")), ordered)
+    compare("compressed-ply", load_splats(through("a.compressed.ply", "compressed.ply")), ordered)
     write_spz(turn_splats(splats, TARGETS["opengl"]), folder / "a.spz")
-    compare("spz", load_ply(through("a.spz", "spz.ply")), turn_splats(splats, FROM_SPZ))
+    compare("spz", load_splats(through("a.spz", "spz.ply")), turn_splats(splats, FROM_SPZ))
     write_splat(splats, folder / "a.splat")
     flat = Splats(**{**vars(splats), "sh": splats.sh[:, :1]})
-    compare("splat", load_ply(through("a.splat", "splat.ply")), flat, by_x)
+    compare("splat", load_splats(through("a.splat", "splat.ply")), flat, by_x)
 
-    save_ply(turn_splats(splats, FOR_GLTF), folder / "gltf.ply")
+    save_splats(turn_splats(splats, FOR_GLTF), folder / "gltf.ply")
     theirs, written = glb_attributes(through("gltf.ply", "theirs.glb")), folder / "ours.glb"
     write_gltf(turn_splats(splats, TARGETS["opengl"]), written)
     ours = glb_attributes(written)
@@ -138,8 +138,8 @@ def main() -> None:
             f"{'validator':<16}{glb.name}: {report['errors']} errors, {report['warnings']} warnings: {', '.join(codes)}"
         )
 
-    save_ply(splats, folder / "plain.ply")
-    compare("turned", load_ply(through("plain.ply", "turned.ply", "-r", "90,0,90")), turn_splats(splats, TURNED))
+    save_splats(splats, folder / "plain.ply")
+    compare("turned", load_splats(through("plain.ply", "turned.ply", "-r", "90,0,90")), turn_splats(splats, TURNED))
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ from cvd3d.training.world.render import render as draw
 from cvd3d.training.world.scenes import BOUNCING, DRIVING, SPINNING, Object, World
 from recon.capture import Capture, Pixels
 from recon.fit import FitSettings, fit
-from recon.initial_points import initial_points
-from recon.moving import MovingSplats
 from recon.points import PointCloud, thinned
 from recon.render import render
+from recon.splats import MovingSplats
+from recon.starting_points import initial_points
 from trajectories import Cameras, Rig, intrinsics_from_fov, look_at
 
 SCENES = {

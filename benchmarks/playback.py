@@ -22,8 +22,7 @@ import viser
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from recon.moving import MovingSplats
-from recon.splats import Splats
+from recon.splats import MovingSplats, Splats
 from trajectories.rigs import make_rig
 from viewer.app import SceneViewer
 from viewer.drawn import drawn

@@ -36,11 +36,11 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from recon.kernels.lanes import WIDTH, load, lowest, store
+from recon.kernels.threads import run
 from recon.rasterize import rasterization, reference
 from recon.rasterize.binning import HALF_A, HALF_K, REACH, SHEAR, TILE, X, Y
 from recon.rasterize.compositing import CHECK_EVERY, LANE_CENTRES, _reached
-from recon.rasterize.lanes import WIDTH, load, lowest, store
-from recon.rasterize.threads import run
 
 FORWARD_FLOPS, BACKWARD_FLOPS = 34, 85
 GRADIENTS = ("means", "quats", "scales", "opacities", "colors")

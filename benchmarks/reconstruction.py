@@ -22,7 +22,7 @@ import torch
 
 from recon.capture import Capture, from_realestate10k, load_capture
 from recon.fit import QUALITIES, FitSettings, fit, settings_for
-from recon.initial_points import initial_points
+from recon.starting_points import initial_points
 
 
 def captures(re10k: Path | None, folders: list[Path], only: list[str]) -> Iterator[tuple[str, Capture]]:

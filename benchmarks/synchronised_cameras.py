@@ -32,9 +32,9 @@ from recon.fit import FitSettings, fit
 from recon.fit.fitting import FitResult
 from recon.points import PointCloud
 from recon.render import render
-from recon.views import focus_point
 from trajectories import Cameras, look_at
 from trajectories.lens import Lens, pinhole_cameras
+from trajectories.views import focus_point
 
 FRAMES_PER_SECOND = 60.0
 MOVES = 24 / 255

@@ -48,7 +48,7 @@ def main(args: Sequence[str] | None = None) -> None:
         SystemExit: status 2 after bad input, 130 after Ctrl-C.
     """
     command = _parse(sys.argv[1:] if args is None else args)
-    from cvd3d.sampling import crew
+    from cvd3d.sampling import helpers as crew
     from trajectories.errors import InputError
 
     if crew.helps() and not isinstance(command, Train | TrainPairs):

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from recon.export.ply import load_ply
 from recon.render import render
+from recon.splats.ply import load_splats
 from trajectories import load_rig, make_rig
 
 SHOWN = 4  # instants of each video
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    rig, splats = load_rig(args.scene / "rig.json"), load_ply(args.scene / "splats.ply")
+    rig, splats = load_rig(args.scene / "rig.json"), load_splats(args.scene / "splats.ply")
     instants = np.linspace(0, rig.frames - 1, SHOWN).round().astype(int)
     videos = [
         [np.asarray(Image.open(args.scene / "images" / name / f"{t:05d}.png")) for t in instants] for name in rig.names

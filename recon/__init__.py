@@ -1,1 +1,1 @@
-
+"""From posed frames to Gaussian splats: captures, starting points, the fit, the rasterizer and exports."""

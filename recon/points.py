@@ -68,7 +68,7 @@ def thinned(points: PointCloud, limit: int, generator: torch.Generator) -> Point
     return PointCloud(points.positions[keep], points.colors[keep], f"{points.source} ({limit} of {len(points)})")
 
 
-def save_ply(points: PointCloud, path: Path | str) -> None:
+def save_points(points: PointCloud, path: Path | str) -> None:
     """Write points as a binary PLY: `x y z` float32, `red green blue` uint8, the source as a comment."""
     from plyfile import PlyData, PlyElement
 
@@ -86,7 +86,7 @@ def save_ply(points: PointCloud, path: Path | str) -> None:
     os.replace(beside, path)
 
 
-def load_ply(path: Path | str) -> PointCloud:
+def load_points(path: Path | str) -> PointCloud:
     """Read a PLY of points; points without colours become mid grey.
 
     Raises:

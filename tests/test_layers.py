@@ -28,7 +28,7 @@ def wrong_arrows(package: str, source: str) -> set[str]:
 
 
 def test_a_wrong_arrow_is_seen():
-    source = "import numpy\ndef f():\n    from cvd3d.scene import make\n    import viewer.app as app"
+    source = "import numpy\ndef f():\n    from cvd3d.scene.chain import make\n    import viewer.app as app"
     assert wrong_arrows("recon", source) == {"cvd3d", "viewer"}
     assert wrong_arrows("cvd3d", source) == set()
 

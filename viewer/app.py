@@ -19,8 +19,8 @@ import viser
 from trajectories.errors import InputError
 from trajectories.rig import Rig
 from viewer.drawn import DrawnSplats
-from viewer.framing import Framing, frame_scene
-from viewer.live import LatestSplats
+from viewer.framing import OpeningView, frame_scene
+from viewer.latest_splats import LatestSplats
 from viewer.panels import CameraPanel, TimePanel, about_splats, add_camera_panel, add_layer_panel, add_time_panel
 from viewer.playback import Playback, native_fps, seconds_at
 from viewer.scene_folder import read_scene_folder
@@ -28,10 +28,9 @@ from viewer.scene_nodes import CameraNodes, Frames, add_ground, add_points, look
 from viewer.splat_nodes import SplatNodes
 
 if TYPE_CHECKING:
-    from recon.export.ply_sequence import PlySequence
-    from recon.moving import MovingSplats
     from recon.points import PointCloud
-    from recon.splats import Splats
+    from recon.splats import MovingSplats, Splats
+    from recon.splats.ply_sequence import PlySequence
 
 PORTS_TRIED = 50
 INSTANTS_PER_SECOND = 30.0
@@ -284,7 +283,7 @@ class SceneViewer:
 
     # -- cameras ------------------------------------------------------------------------------------------------------
 
-    def _wire_cameras(self, rig: Rig, cameras: CameraNodes, framing: Framing) -> CameraPanel:
+    def _wire_cameras(self, rig: Rig, cameras: CameraNodes, framing: OpeningView) -> CameraPanel:
         panel = add_camera_panel(self.server.gui, rig)
         panel.size.on_update(lambda event: cameras.resize(framing.frustum_depth * event.target.value))
         panel.overview.on_click(lambda event: self._overview(event.client) if event.client else None)
@@ -317,7 +316,7 @@ class SceneViewer:
             client.camera.fov = initial.fov
             client.camera.near = initial.near
 
-    def _frame_scene(self) -> Framing:
+    def _frame_scene(self) -> OpeningView:
         """Choose the first look for what is there; it moves the eyes that are here only the first time."""
         framing = frame_scene(self._rig, self._positions)
         initial = self.server.initial_camera

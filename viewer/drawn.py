@@ -10,9 +10,8 @@ import numpy as np
 from viewer.gaussians import Gaussians, flat_gaussians, seen
 
 if TYPE_CHECKING:
-    from recon.export.ply_sequence import PlySequence
-    from recon.moving import MovingSplats
-    from recon.splats import Splats
+    from recon.splats import MovingSplats, Splats
+    from recon.splats.ply_sequence import PlySequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +43,8 @@ def drawn(splats: Splats | MovingSplats | PlySequence, limit: int) -> DrawnSplat
 
     Cheap enough for the fit's own thread: it copies numbers and does no algebra. A sequence is read as it plays, whole.
     """
-    from recon.export.ply_sequence import PlySequence
-    from recon.moving import MovingSplats
+    from recon.splats import MovingSplats
+    from recon.splats.ply_sequence import PlySequence
 
     total = len(splats)
     if isinstance(splats, PlySequence):
@@ -63,7 +62,7 @@ def _alone(splats: MovingSplats, rows: np.ndarray) -> MovingSplats:
     """Those of the moving splats without the others."""
     import torch
 
-    from recon.moving import MovingSplats
+    from recon.splats import MovingSplats
 
     paths = {name: getattr(splats, name).detach()[rows].cpu() for name in ("shifts", "turns", "fades")}
     rest = _rows(splats.rest, splats.moving.cpu().numpy()[rows])

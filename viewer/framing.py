@@ -13,7 +13,7 @@ DEFAULT_RADIUS = 4.5
 
 
 @dataclass(frozen=True, eq=False)
-class Framing:
+class OpeningView:
     """A look at the whole scene, in world metres, z up."""
 
     target: np.ndarray
@@ -26,7 +26,7 @@ class Framing:
     """Length of a drawn frustum, from the camera's centre to its image."""
 
 
-def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> Framing:
+def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> OpeningView:
     """Choose a look from behind and above the cameras onto what they look at.
 
     Args:
@@ -52,7 +52,7 @@ def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> Framing
     # A point a little before the subject keeps cameras that stand on one side in the picture.
     looked_at = target + 0.15 * middle
     eye = looked_at + _distance_to_hold(centers, looked_at, toward, radius) * toward
-    return Framing(looked_at, eye, radius, _frustum_depth(rig, radius))
+    return OpeningView(looked_at, eye, radius, _frustum_depth(rig, radius))
 
 
 def look_at_point(centers: np.ndarray, forward: np.ndarray) -> np.ndarray | None:
@@ -72,14 +72,14 @@ def look_at_point(centers: np.ndarray, forward: np.ndarray) -> np.ndarray | None
     return point if ahead.mean() > 0.7 else None
 
 
-def _frame_positions(positions: np.ndarray | None) -> Framing:
+def _frame_positions(positions: np.ndarray | None) -> OpeningView:
     if positions is None or len(positions) == 0:
         target, radius = np.array(DEFAULT_TARGET), DEFAULT_RADIUS
     else:
         target = np.median(positions, axis=0)
         radius = max(2.0 * float(np.quantile(np.linalg.norm(positions - target, axis=1), 0.8)), 1e-3)
     eye = target + 1.3 * radius * _direction(np.array([1.0, -1.5, 0.5]), turn=0.0, lift=np.radians(5.0))
-    return Framing(target, eye, radius, 0.15 * radius)
+    return OpeningView(target, eye, radius, 0.15 * radius)
 
 
 def _direction(offset: np.ndarray, *, turn: float, lift: float) -> np.ndarray:

@@ -21,8 +21,7 @@ from viewer.scene_nodes import CameraNodes, Frames
 from viewer.splat_nodes import SplatNodes
 
 if TYPE_CHECKING:
-    from recon.moving import MovingSplats
-    from recon.splats import Splats
+    from recon.splats import MovingSplats, Splats
 
 MOST_SPLATS, MOST_INSTANTS = 500_000, 2_000_000
 """More splats than these are thinned evenly: the page holds them all; those of a scene that moves count every frame."""
@@ -69,7 +68,7 @@ def write_html(
 
 def most_splats(splats: Splats | MovingSplats, rig: Rig | None) -> int:
     """How many of the splats a page takes."""
-    from recon.moving import MovingSplats
+    from recon.splats import MovingSplats
 
     if rig is None or not isinstance(splats, MovingSplats):
         return MOST_SPLATS

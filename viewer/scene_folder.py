@@ -17,10 +17,9 @@ from viewer.scene_nodes import Frames
 
 if TYPE_CHECKING:
     from recon.capture import Still
-    from recon.export.ply_sequence import PlySequence
-    from recon.moving import MovingSplats
     from recon.points import PointCloud
-    from recon.splats import Splats
+    from recon.splats import MovingSplats, Splats
+    from recon.splats.ply_sequence import PlySequence
 
 MARKS = ("scene.json", "rig.json", "transforms.json", "points.ply", "splats.ply")
 
@@ -61,7 +60,7 @@ def read_scene_folder(folder: str | Path) -> SceneFolder:
         raise InputError(f"There is no folder {folder}; give a scene folder.")
     there = [name for name in MARKS if (folder / name).is_file()]
     if not there and (folder / "manifest.json").is_file():
-        from recon.export.ply_sequence import load_ply_sequence
+        from recon.splats.ply_sequence import load_ply_sequence
 
         sequence = load_ply_sequence(folder)
         return SceneFolder(folder.resolve().name, None, None, None, None, sequence, sequence.times)
@@ -87,15 +86,15 @@ def read_scene_folder(folder: str | Path) -> SceneFolder:
         pictures = [(Still(folder / path), lens) for path, lens in zip(transforms.file_paths, transforms.lenses)]
         frames = _reader([[pictures[i] for i in row] for row in order])
     if "points.ply" in there:
-        from recon.points import load_ply
+        from recon.points import load_points
 
-        points = load_ply(folder / "points.ply")
+        points = load_points(folder / "points.ply")
     if "splats.ply" in there:
-        from recon.export.ply import load_ply as load_splats
+        from recon.splats.ply import load_splats
 
         splats = rest = load_splats(folder / "splats.ply")
         if (folder / "motion.safetensors").is_file():
-            from recon.export.motion import load_motion
+            from recon.splats.motion_file import load_motion
 
             splats = load_motion(folder / "motion.safetensors", rest)
     return SceneFolder(folder.resolve().name, _prompt(folder / "scene.json"), rig, frames, points, splats)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from cvd3d.exports import FORMATS, Exported, find_format, find_target
+from cvd3d.scene.exports import FORMATS, Exported, find_format, find_target
 from recon.export.targets import TARGETS
 
 
@@ -46,7 +46,7 @@ class Export:
         """Write the export, and say how to use it and what it cannot hold."""
         chosen, target = find_format(self.to), find_target(self.to, self.target)
 
-        from cvd3d.scene import read_scene
+        from cvd3d.scene.chain import read_scene
         from recon.export.whole import whole
         from trajectories.errors import InputError
 
@@ -68,7 +68,7 @@ class Export:
             print(f"{self.to} cannot hold all of this scene: it leaves out {_and(lost)}.")
 
     def _hints(self, out: Path) -> list[str]:
-        from cvd3d.summary import nerfstudio_command
+        from cvd3d.scene.summary import nerfstudio_command
 
         if self.to == "nerfstudio":
             return [f"To keep its frame, train with\n  {nerfstudio_command(out)}"]

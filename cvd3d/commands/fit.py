@@ -30,11 +30,11 @@ class Fit:
 
     def run(self) -> None:
         """Bring the scene's points and splats up to date and print what was made."""
-        from cvd3d.live import live_page
-        from cvd3d.prompts import something_moves
-        from cvd3d.scene import read_scene, run_stages
-        from cvd3d.stages import Footage, splat_stages
-        from cvd3d.summary import print_summary
+        from cvd3d.scene.chain import read_scene, run_stages
+        from cvd3d.scene.live import live_page
+        from cvd3d.scene.moves import something_moves
+        from cvd3d.scene.stages import Footage, splat_stages
+        from cvd3d.scene.summary import print_summary
 
         scene = read_scene(self.folder)
         asked = scene["asked"]

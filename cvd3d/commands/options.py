@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import arg
 
 if TYPE_CHECKING:
-    from cvd3d.stages import Sampling
+    from cvd3d.scene.stages import Sampling
     from trajectories.rig import Rig
 
 ANGLES = ("elevation", "azimuth", "fov", "sweep", "top")
@@ -139,10 +139,10 @@ class SamplingOptions:
             InputError: an empty prompt, a number out of range, a rig that the model cannot take, or known videos that
                 are not there or do not fit.
         """
-        from cvd3d.known import known_videos
         from cvd3d.sampling import DEFAULT_MODEL
         from cvd3d.sampling.limits import check_rig_for
-        from cvd3d.stages import Sampling
+        from cvd3d.scene.known import known_videos
+        from cvd3d.scene.stages import Sampling
         from trajectories.errors import InputError
 
         if not prompt.strip():

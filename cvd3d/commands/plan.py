@@ -28,7 +28,7 @@ class Plan:
         save_rig(rig, self.out)
         print(f"{self.out}: {rig.views} videos of {rig.frames} frames")
         if self.preview is not None:
-            from cvd3d.preview import draw_rig
+            from cvd3d.scene.preview import draw_rig
 
             draw_rig(rig, self.preview)
             print(f"{self.preview}: the rig from above and from the side")

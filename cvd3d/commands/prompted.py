@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cvd3d.commands.options import RigOptions, SamplingOptions
 
 if TYPE_CHECKING:
-    from cvd3d.scene import Stage
+    from cvd3d.scene.chain import Stage
 
 
 def prompt_stages(out: Path, prompt: str, seed: int, cameras: RigOptions, sampling: SamplingOptions) -> list[Stage]:
@@ -19,8 +19,8 @@ def prompt_stages(out: Path, prompt: str, seed: int, cameras: RigOptions, sampli
     """
     rig = cameras.build()
     settings = sampling.build(prompt, seed, rig, out)
-    from cvd3d.prompts import warn_of_unknown_words
-    from cvd3d.stages import dataset_stage, plan_stage, sample_stage
+    from cvd3d.scene.moves import warn_of_unknown_words
+    from cvd3d.scene.stages import dataset_stage, plan_stage, sample_stage
 
     if settings.model is None:
         warn_of_unknown_words(prompt)

@@ -29,8 +29,8 @@ class Sample:
     def run(self) -> None:
         """Bring the scene's videos up to date and print what was made."""
         from cvd3d.commands.prompted import asked_for_prompt, prompt_stages
-        from cvd3d.scene import check_folder, run_stages
-        from cvd3d.summary import print_summary
+        from cvd3d.scene.chain import check_folder, run_stages
+        from cvd3d.scene.summary import print_summary
 
         check_folder(self.out)
         given = (self.prompt, self.seed, self.cameras, self.sampling)

@@ -12,8 +12,8 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 from cvd3d.commands.options import FitOptions, RigOptions, SamplingOptions
 
 if TYPE_CHECKING:
-    from cvd3d.scene import Stage
-    from cvd3d.stages import Footage
+    from cvd3d.scene.chain import Stage
+    from cvd3d.scene.stages import Footage
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Scene:
     def run(self) -> None:
         """Bring the scene folder up to date and print what was made."""
         self._check()
-        from cvd3d.live import live_page
-        from cvd3d.scene import check_folder, run_stages
-        from cvd3d.stages import splat_stages
-        from cvd3d.summary import print_summary
+        from cvd3d.scene.chain import check_folder, run_stages
+        from cvd3d.scene.live import live_page
+        from cvd3d.scene.stages import splat_stages
+        from cvd3d.scene.summary import print_summary
 
         check_folder(self.out)
         stages, asked, footage = self._generated() if self.prompt is not None else self._captured()
@@ -84,8 +84,8 @@ class Scene:
 
     def _generated(self) -> tuple[list[Stage], dict[str, Any], Footage]:
         from cvd3d.commands.prompted import asked_for_prompt, prompt_stages
-        from cvd3d.prompts import something_moves
-        from cvd3d.stages import Footage, check_parallax
+        from cvd3d.scene.moves import something_moves
+        from cvd3d.scene.stages import Footage, check_parallax
 
         assert self.prompt is not None
         given = (self.prompt, self.seed, self.cameras, self.sampling)
@@ -94,7 +94,7 @@ class Scene:
         return prompt_stages(self.out, *given), asked_for_prompt(*given), Footage(generated=True, moves=moves)
 
     def _captured(self) -> tuple[list[Stage], dict[str, Any], Footage]:
-        from cvd3d.stages import Footage, import_stage
+        from cvd3d.scene.stages import Footage, import_stage
 
         assert self.from_ is not None
         poses = None if self.poses is None else str(self.poses)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recon.views import extent, focus_point
 from trajectories import Cameras
+from trajectories.views import extent, focus_point
 
 INSTANTS = 4  # frames looked at, evenly over time
 GRID = 6  # rays on a side of each image

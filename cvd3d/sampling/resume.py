@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cvd3d import processes
 from cvd3d.sampling.matchings import Matcher
-from recon.checkpoints import load_checkpoint, save_checkpoint
+from recon.checkpoint import load_checkpoint, save_checkpoint
 
 
 @dataclass(frozen=True)

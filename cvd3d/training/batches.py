@@ -31,7 +31,7 @@ class Batch:
     """(V, 1, T, h, w) of the latents in the loss: 0 where a warp left nothing; all weigh 1 where None."""
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Where batches come from."""
 
     def draw(self, count: int, generator: torch.Generator) -> Batch:
@@ -42,7 +42,7 @@ class Source(Protocol):
 class Mixture:
     """Each batch is of one source, chosen by the weights (paper, section 3.4: the branch follows the data)."""
 
-    sources: Sequence[Source]
+    sources: Sequence[BatchSource]
     weights: Sequence[float]
 
     def draw(self, count: int, generator: torch.Generator) -> Batch:

@@ -25,7 +25,7 @@ ENCODED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class Framing:
+class ClipShape:
     """What all pairs of a run share."""
 
     vae: SmallAutoencoder | AutoencoderKL
@@ -51,7 +51,7 @@ class FoldedClips:
     Both start at the same camera, as the paper's pairs do, and show one resting scene at every instant.
     """
 
-    def __init__(self, folder: Path, framing: Framing) -> None:
+    def __init__(self, folder: Path, framing: ClipShape) -> None:
         """Look through the folder.
 
         Args:
@@ -61,7 +61,7 @@ class FoldedClips:
         Raises:
             InputError: no usable clip; those left out are told with why.
         """
-        self.framing = framing
+        self.shape = framing
         self.poses = {path.stem: path for path in sorted(Path(folder).rglob("*.txt"))}
 
         def why_not(path: Path, frames: int) -> str | None:
@@ -79,7 +79,7 @@ class FoldedClips:
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         """`count` pairs of folded clips."""
         latents, prompts, poses, lenses = [], [], [], []
-        T, side = self.framing.frames, self.framing.side
+        T, side = self.shape.frames, self.shape.side
         for index in torch.randint(len(self.clips), (count,), generator=generator).tolist():
             clip = self.clips[index]
             indices = fold(clip.frames, T, generator)
@@ -88,8 +88,8 @@ class FoldedClips:
             cameras, _ = read_poses(self.poses[clip.path.stem], width, height)
             frames, cut = framed(video[indices.ravel()], side, cameras[indices.ravel()])
             assert cut is not None
-            latents += self.framing.latents(frames).unflatten(1, (2, T)).unbind(1)
-            prompts += [self.framing.words(clip, generator)] * 2
+            latents += self.shape.latents(frames).unflatten(1, (2, T)).unbind(1)
+            prompts += [self.shape.words(clip, generator)] * 2
             poses += list(cut.c2w.reshape(2, T, 4, 4))
             lenses += list(cut.K.reshape(2, T, 3, 3))
         return Batch(torch.stack(latents), prompts, Cameras(np.stack(poses), np.stack(lenses), side, side))
@@ -98,13 +98,13 @@ class FoldedClips:
 class WarpedClips:
     """Any clips with captions: one video is the clip, the other the same clip under a growing homography."""
 
-    def __init__(self, folder: Path, framing: Framing, warp: Warp) -> None:
+    def __init__(self, folder: Path, framing: ClipShape, warp: Warp) -> None:
         """Look through the folder.
 
         Raises:
             InputError: no usable clip; those left out are told with why.
         """
-        self.framing, self.warp = framing, warp
+        self.shape, self.warp = framing, warp
 
         def why_not(path: Path, frames: int) -> str | None:
             return None if frames >= framing.frames else f"it has {frames} frames; {framing.frames} are needed"
@@ -114,7 +114,7 @@ class WarpedClips:
     def draw(self, count: int, generator: torch.Generator) -> Batch:
         """`count` pairs of a clip and its warped copy."""
         latents, prompts, homographies, visible = [], [], [], []
-        T, side = self.framing.frames, self.framing.side
+        T, side = self.shape.frames, self.shape.side
         for index in torch.randint(len(self.clips), (count,), generator=generator).tolist():
             clip = self.clips[index]
             stride = (
@@ -124,8 +124,8 @@ class WarpedClips:
             frames, _ = framed(read_video(clip.path)[start : start + stride * (T - 1) + 1 : stride], side)
             H = sample_homographies(self.warp, T, side, side, generator)
             warped, seen = warp_frames(frames, H)
-            latents += [self.framing.latents(frames), self.framing.latents(warped)]
-            prompts += [self.framing.words(clip, generator)] * 2
+            latents += [self.shape.latents(frames), self.shape.latents(warped)]
+            prompts += [self.shape.words(clip, generator)] * 2
             homographies += [H, np.linalg.inv(H)]
             visible += [torch.ones(T, side, side), torch.from_numpy(seen).float()]
         return Batch(
@@ -133,7 +133,7 @@ class WarpedClips:
             prompts,
             homographies=np.stack(homographies),
             size=(side, side),
-            weights=latents_seen(torch.stack(visible), latent_factor(self.framing.vae)),
+            weights=latents_seen(torch.stack(visible), latent_factor(self.shape.vae)),
         )
 
 

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 
 from cvd3d import processes
-from cvd3d.training.checkpoints import Average, load_state, save_state
 from cvd3d.training.log import Log
 from cvd3d.training.muon import MuonAndAdamW
+from cvd3d.training.states import Average, load_state, save_state
 
 SAVE_EVERY = 100
 STEP_STRIDE, PROCESS_STRIDE = 1_000_003, 64  # keep the seeds of steps and processes apart

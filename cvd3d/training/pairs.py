@@ -7,14 +7,14 @@ from pathlib import Path
 
 from cvd3d import processes
 from cvd3d.model.lora import SwitchedLora
-from cvd3d.training.batches import Mixture, Source
-from cvd3d.training.checkpoints import claim
+from cvd3d.training.batches import BatchSource, Mixture
 from cvd3d.training.curves import draw_curve, draw_preview
-from cvd3d.training.diffusion import Networks, train_stage
-from cvd3d.training.filmed import FoldedClips, Framing, WarpedClips
+from cvd3d.training.diffusion_stage import Networks, train_stage
+from cvd3d.training.filmed import ClipShape, FoldedClips, WarpedClips
 from cvd3d.training.homography import Warp
 from cvd3d.training.loop import Schedule
 from cvd3d.training.recipe import CROSS_VIEW, DiffusionStage
+from cvd3d.training.states import claim
 from trajectories import InputError
 
 SHOW_EVERY = 1000  # steps between two previews
@@ -72,8 +72,8 @@ def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
     pipeline = load_pipeline(model)
     device = processes.device()
     pipeline.to(device)
-    framing = Framing(pipeline.vae, training.side, training.frames, training.text_dropout)
-    sources: list[tuple[Source, float]] = []
+    framing = ClipShape(pipeline.vae, training.side, training.frames, training.text_dropout)
+    sources: list[tuple[BatchSource, float]] = []
     if training.posed is not None:
         sources.append((FoldedClips(training.posed, framing), training.posed_share))
     if training.captioned is not None:

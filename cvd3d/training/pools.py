@@ -17,7 +17,7 @@ from rich.progress import track
 
 from cvd3d import processes
 from cvd3d.model.autoencoder import SmallAutoencoder
-from cvd3d.training.paths import sample_rig
+from cvd3d.training.rig_draws import sample_rig
 from cvd3d.training.world.render import render
 from cvd3d.training.world.scenes import World, sample_world
 from trajectories import Rig

@@ -63,7 +63,7 @@ class WordsStage:
     schedule: Schedule
 
 
-Stage = AutoencoderStage | WordsStage | DiffusionStage
+TrainingStage = AutoencoderStage | WordsStage | DiffusionStage
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Recipe:
     """Share of empty captions."""
     object_weight: float = 2.0
     """What a latent that shows an object weighs in the loss beyond one that shows ground or sky."""
-    stages: tuple[Stage, ...] = (
+    stages: tuple[TrainingStage, ...] = (
         AutoencoderStage("autoencoder", "stills", Schedule(3000, 16, 5e-3)),
         AutoencoderStage("decoder", "stills", Schedule(1000, 16, 2e-3), edges=2.0, decoder_only=True),
         WordsStage("words", Schedule(500, 64, 1e-3, optimizer="adamw")),

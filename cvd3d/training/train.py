@@ -18,14 +18,14 @@ from cvd3d.model.autoencoder import SmallAutoencoder
 from cvd3d.model.text import small_text_encoder, word_tokenizer
 from cvd3d.model.unet import CollaborativeUNet
 from cvd3d.precision import bf16_is_faster
-from cvd3d.training.autoencoder import train_autoencoder
-from cvd3d.training.checkpoints import claim, load_state, save_state
+from cvd3d.training.autoencoder_stage import train_autoencoder
 from cvd3d.training.curves import draw_curve
-from cvd3d.training.diffusion import Networks, train_stage
+from cvd3d.training.diffusion_stage import Networks, train_stage
 from cvd3d.training.loop import OutOfTime
 from cvd3d.training.pooled import PooledVideos
-from cvd3d.training.recipe import AutoencoderStage, DiffusionStage, Recipe, Stage, WordsStage
-from cvd3d.training.words import train_words
+from cvd3d.training.recipe import AutoencoderStage, DiffusionStage, Recipe, TrainingStage, WordsStage
+from cvd3d.training.states import claim, load_state, save_state
+from cvd3d.training.words_stage import train_words
 from cvd3d.training.world.captions import VOCABULARY
 from trajectories import InputError
 
@@ -133,7 +133,7 @@ def train(
 
 
 def _train_stage(
-    stage: Stage,
+    stage: TrainingStage,
     recipe: Recipe,
     run: Path,
     seed: int,

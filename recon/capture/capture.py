@@ -9,9 +9,9 @@ import numpy as np
 
 from recon.capture.sources import Source, resized, wrong_size
 from recon.points import PointCloud
-from recon.views import any_overlap
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
+from trajectories.views import any_overlap
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from recon.capture.sources import (
     wrong_size,
 )
 from recon.capture.undistortion import Undistorted
-from recon.points import PointCloud, load_ply
+from recon.points import PointCloud, load_points
 from trajectories.errors import InputError
 from trajectories.lens import Lens, pinhole_cameras
 from trajectories.rig import Rig
@@ -66,7 +66,7 @@ def from_nerfstudio(folder: Path | str) -> Capture:
         _refuse_mask(masks[n], path)
     points = None
     if transforms.ply_file_path:
-        stored = load_ply(path.parent / transforms.ply_file_path)
+        stored = load_points(path.parent / transforms.ply_file_path)
         points = PointCloud(transforms.points_to_world(stored.positions), stored.colors, stored.source)
     times = np.zeros(N) if transforms.times is None else transforms.times
     videos = ("frames",) * N if transforms.videos is None else transforms.videos
@@ -163,7 +163,7 @@ def load_capture(path: Path | str, poses: Path | str | None = None) -> Capture:
     if (path / "rig.json").is_file():
         from trajectories.rig_file import load_rig
 
-        points = load_ply(path / "points.ply") if (path / "points.ply").is_file() else None
+        points = load_points(path / "points.ply") if (path / "points.ply").is_file() else None
         return from_rig(load_rig(path / "rig.json"), path / "images", points)
     if (path / "transforms.json").is_file():
         return from_nerfstudio(path)

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from recon.export.gltf import linear_from_srgb
-from recon.export.targets import Target
+from recon.export.targets import TargetAxes
 from recon.export.turn import turn_points
-from recon.mesh import Mesh
+from recon.fusion import Mesh
 from trajectories.files import write_bytes
 
 
-def write_mesh(mesh: Mesh, path: Path | str, target: Target) -> None:
+def write_mesh(mesh: Mesh, path: Path | str, target: TargetAxes) -> None:
     """Write a .glb with a colour for each vertex; a file that is there already is replaced.
 
     Args:

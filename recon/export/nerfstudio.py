@@ -10,7 +10,7 @@ import numpy as np
 from recon.capture import Capture
 from recon.export.whole import new_folder
 from recon.fit import held_out_frames
-from recon.points import save_ply
+from recon.points import save_points
 from recon.progress import track
 from trajectories.formats.nerfstudio import Transforms, write_transforms
 
@@ -43,7 +43,7 @@ def write_dataset(capture: Capture, folder: Path | str, *, hold_out: int = 8) ->
     with new_folder(folder) as beside:
         write_images(capture, beside, paths)
         if capture.points is not None:
-            save_ply(capture.points, beside / "points.ply")
+            save_points(capture.points, beside / "points.ply")
         transforms = Transforms(
             paths,
             capture.cameras,

@@ -8,7 +8,7 @@ Rows = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetAxes:
     """Where our axes (x right, y forward, z up, right-handed, metres) go in another program."""
 
     words: str
@@ -20,9 +20,9 @@ class Target:
 
 
 TARGETS = {
-    "opengl": Target("x right, y up, z backward, right-handed, metres", ((1, 0, 0), (0, 0, 1), (0, -1, 0))),
-    "unity": Target("x right, y up, z forward, left-handed, metres", ((1, 0, 0), (0, 0, 1), (0, 1, 0))),
+    "opengl": TargetAxes("x right, y up, z backward, right-handed, metres", ((1, 0, 0), (0, 0, 1), (0, -1, 0))),
+    "unity": TargetAxes("x right, y up, z forward, left-handed, metres", ((1, 0, 0), (0, 0, 1), (0, 1, 0))),
     # Our y becomes -y, as between Blender and Unreal.
-    "unreal": Target("z up, left-handed, centimetres; our y is its -y", ((1, 0, 0), (0, -1, 0), (0, 0, 1)), 100.0),
-    "blender": Target("z up, right-handed, metres, as here", ((1, 0, 0), (0, 1, 0), (0, 0, 1))),
+    "unreal": TargetAxes("z up, left-handed, centimetres; our y is its -y", ((1, 0, 0), (0, -1, 0), (0, 0, 1)), 100.0),
+    "blender": TargetAxes("z up, right-handed, metres, as here", ((1, 0, 0), (0, 1, 0), (0, 0, 1))),
 }

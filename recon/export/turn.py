@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recon.export.targets import Target
+from recon.export.targets import TargetAxes
 from recon.rasterize.reference import spherical_harmonics
 from recon.splats import Splats
 
 
-def turn_splats(splats: Splats, target: Target) -> Splats:
+def turn_splats(splats: Splats, target: TargetAxes) -> Splats:
     """The same splats in a target's axes and unit, their rotations and colours turned with them; themselves where the
     target's are ours.
 
@@ -39,7 +39,7 @@ def turn_splats(splats: Splats, target: Target) -> Splats:
     )
 
 
-def turn_points(points: np.ndarray, target: Target) -> np.ndarray:
+def turn_points(points: np.ndarray, target: TargetAxes) -> np.ndarray:
     """(P, 3) points in a target's axes and unit."""
     return points @ (target.unit * np.array(target.rows)).T.astype(points.dtype)
 

@@ -13,8 +13,7 @@ from recon.export.whole import whole
 from trajectories.cameras import Cameras
 
 if TYPE_CHECKING:
-    from recon.moving import MovingSplats
-    from recon.splats import Splats
+    from recon.splats import MovingSplats, Splats
 
 # For the same bytes every time: one thread, and no macroblock tree, which on small frames reads memory it never wrote.
 ENCODER = {"crf": "18", "threads": "1", "x264-params": "mbtree=0"}

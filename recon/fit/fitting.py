@@ -16,19 +16,18 @@ import torch
 from torch import Tensor
 
 from recon.capture import Capture
-from recon.checkpoints import load_checkpoint, save_checkpoint
+from recon.checkpoint import load_checkpoint, save_checkpoint
 from recon.fit.frames import Frames
 from recon.fit.optimization import Optimization
 from recon.fit.quality import evaluate, held_out_frames
 from recon.fit.settings import FitSettings
-from recon.moving import MovingSplats
 from recon.points import PointCloud, thinned
 from recon.progress import progress_bar
-from recon.splats import Splats, from_points
-from recon.views import extent
+from recon.splats import MovingSplats, Splats, from_points
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
 from trajectories.files import write_text
+from trajectories.views import extent
 
 CHECKPOINT_FILE = "fit.pt"
 METRICS_FILE = "metrics.json"

@@ -14,7 +14,7 @@ from recon.points import PointCloud
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetFrame:
     """One frame to fit."""
 
     frame: int
@@ -30,7 +30,7 @@ class Target:
     seen: Tensor | None = None
     """(P, 3) pixel positions and z-depths in metres of points that the frame sees."""
 
-    def halved(self) -> Target:
+    def halved(self) -> TargetFrame:
         """The frame at half its width and height; an odd last row or column is left out."""
         image = torch.nn.functional.avg_pool2d(self.image.permute(2, 0, 1), 2).permute(1, 2, 0).contiguous()
         K = self.K * self.K.new_tensor([[0.5], [0.5], [1.0]])
@@ -58,7 +58,7 @@ class Frames:
         self._images: dict[int, Tensor] = {}
         self._seen: dict[int, Tensor] = {}
 
-    def __getitem__(self, frame: int) -> Target:
+    def __getitem__(self, frame: int) -> TargetFrame:
         """A frame to fit.
 
         Raises:
@@ -66,7 +66,7 @@ class Frames:
         """
         image = self._image(frame).to(self.device).float() / 255.0
         time = float(self.capture.times[frame])
-        return Target(frame, image, self.viewmats[frame], self.Ks[frame], time, self._points_of(frame))
+        return TargetFrame(frame, image, self.viewmats[frame], self.Ks[frame], time, self._points_of(frame))
 
     def _image(self, frame: int) -> Tensor:
         if frame in self._images:

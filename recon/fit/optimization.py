@@ -13,13 +13,13 @@ from recon.fit.averages import averages, set_averages
 from recon.fit.confidence import Confidence
 from recon.fit.depth import depth_loss
 from recon.fit.exposure import Exposures
-from recon.fit.frames import Target
-from recon.fit.motion import use_of_motion
+from recon.fit.frames import TargetFrame
+from recon.fit.metrics import photometric_loss
+from recon.fit.motion_review import use_of_motion
 from recon.fit.settings import FitSettings
-from recon.metrics import photometric_loss
-from recon.moving import MovingSplats, settled
 from recon.render import rasterized
 from recon.splats import Splats
+from recon.splats.moving import MovingSplats, settled
 
 if TYPE_CHECKING:
     from recon.rasterize.strategies import Densification
@@ -77,7 +77,7 @@ class Optimization:
         rest = Splats(p["means"], p["quats"], p["scales"], p["opacities"], sh)
         return self._moving(rest, p) if self.settings.knots else rest
 
-    def advance(self, target: Target) -> tuple[float, str | None]:
+    def advance(self, target: TargetFrame) -> tuple[float, str | None]:
         """One step, towards a frame.
 
         Returns:
@@ -125,14 +125,14 @@ class Optimization:
         """The step at which paths that are of no use are first taken away, while splats come and go."""
         return max(1, self.refine_stop // 2)
 
-    def review_motion(self, targets: Iterable[Target]) -> None:
+    def review_motion(self, targets: Iterable[TargetFrame]) -> None:
         """At its two steps, look at `targets` for what need not move; at others do nothing."""
         if self.settings.knots and self.step == self.refine_stop:
             self.settle(targets)
         elif self.settings.knots and self.step == self.calm_step:
             self.calm(targets)
 
-    def calm(self, targets: Iterable[Target]) -> None:
+    def calm(self, targets: Iterable[TargetFrame]) -> None:
         """Let those splats stand still whose motion `targets` do not need: they and what they become, by zero paths."""
         _, moves = self._let_stand_still(targets)
         for name in PATHS:
@@ -141,7 +141,7 @@ class Optimization:
                 if value.ndim:
                     value[~moves] = 0.0
 
-    def settle(self, targets: Iterable[Target]) -> None:
+    def settle(self, targets: Iterable[TargetFrame]) -> None:
         """The same for good: only splats that move keep paths, and none may come or go any more."""
         splats, moves = self._let_stand_still(targets)
         self.moving = splats.moving
@@ -153,7 +153,7 @@ class Optimization:
             optimizer.param_groups[0]["params"] = [new]
             set_averages(optimizer, new, {key: value[moves] if value.ndim else value for key, value in values.items()})
 
-    def _let_stand_still(self, targets: Iterable[Target]) -> tuple[MovingSplats, Tensor]:
+    def _let_stand_still(self, targets: Iterable[TargetFrame]) -> tuple[MovingSplats, Tensor]:
         """The splats, of which only some move after this, and (N,) bool, which."""
         splats = self.splats()
         assert isinstance(splats, MovingSplats) and self.moving is None
@@ -240,7 +240,7 @@ class Optimization:
         moving = torch.arange(len(rest), device=rest.means.device) if self.moving is None else self.moving
         return MovingSplats(rest, moving, p["shifts"], p["turns"], p["fades"], self.start_time, self.end_time)
 
-    def _render(self, target: Target) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
+    def _render(self, target: TargetFrame) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
         """The image (H, W, 3) and, where its loss is wanted, the depth (H, W) that a frame sees, and gsplat's meta."""
         p, settings = self.parameters, self.settings
         height, width = target.image.shape[:2]

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from recon.capture import Capture
-from recon.metrics import psnr, ssim
-from recon.moving import MovingSplats
+from recon.fit.metrics import psnr, ssim
 from recon.render import render
-from recon.splats import Splats
+from recon.splats import MovingSplats, Splats
 
 
 def held_out_frames(count: int, every: int) -> list[int]:

@@ -1,12 +1,12 @@
 """Gaussian splats to images, differentiable, on a GPU or on a CPU, behind gsplat's own function.
 
 `rasterization` takes gsplat 1.5's arguments and gives its results: its docstring is the contract. Tensors on CUDA go to
-gsplat. Tensors on a CPU become a `Scene` (scene.py), which refuses what a CPU does not take, and are rendered by the
+gsplat. Tensors on a CPU become `RasterInputs` (inputs.py), which refuse what a CPU does not take, and are rendered by
 Numba kernels (cpu.py: projection, binning, compositing). `reference.py` is the same in plain torch, for reading and for
 tests; `strategies.py` makes gsplat's densification run on a CPU.
 
-The kernels are compiled at the first call, some fifteen seconds, and kept for the next process; kernels.py says where,
-also for an install that cannot be written.
+The kernels are compiled at the first call, which takes some fifteen seconds, and are kept for the next process;
+`recon/kernels/compiled.py` says where, also for an install that cannot be written.
 """
 
 from typing import Any, Literal
@@ -102,6 +102,6 @@ def rasterization(
         return on_cuda(**arguments)
 
     from recon.rasterize.cpu import render
-    from recon.rasterize.scene import Scene
+    from recon.rasterize.inputs import RasterInputs
 
-    return render(Scene.of(arguments))
+    return render(RasterInputs.of(arguments))

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recon.kernels import kernel
+from recon.kernels.threads import even_parts, run
 from recon.rasterize.reference import ALPHA_MIN
-from recon.rasterize.threads import even_parts, run
 
 TILE = 16
 

@@ -21,11 +21,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recon.kernels import kernel
+from recon.kernels.lanes import bits, exp_minus, fill, load, lowest, magnitude, some, store, total, where, workspace
+from recon.kernels.threads import even_parts, run, weighted_parts
 from recon.rasterize import binning
 from recon.rasterize.binning import HALF_A, HALF_K, OPACITY, REACH, SHEAR, TILE, Bins, X, Y
-from recon.rasterize.lanes import bits, exp_minus, fill, load, lowest, magnitude, some, store, total, where, workspace
 from recon.rasterize.reference import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
-from recon.rasterize.threads import even_parts, run, weighted_parts
 
 PIXELS = TILE * TILE
 ENDLESS = np.float32(2**30)  # the stop of a pixel that is not finished

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from recon.rasterize.compositing import Composite
-from recon.rasterize.projection import RAW_COLORS, Project, View
-from recon.rasterize.scene import Scene
+from recon.rasterize.inputs import RasterInputs
+from recon.rasterize.projection import RAW_COLORS, Project, Viewpoint
 
 
-def render(scene: Scene) -> tuple[Tensor, Tensor, dict[str, Any]]:
+def render(scene: RasterInputs) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Images (C, H, W, X), alphas (C, H, W, 1) and meta, as `recon.rasterize.rasterization` documents them."""
     N, C = len(scene.means), len(scene.viewmats)
     viewmats = scene.viewmats.double()
@@ -57,8 +57,8 @@ def render(scene: Scene) -> tuple[Tensor, Tensor, dict[str, Any]]:
     return images, alphas, meta
 
 
-def _view(scene: Scene) -> View:
-    return View(
+def _view(scene: RasterInputs) -> Viewpoint:
+    return Viewpoint(
         Ks=scene.Ks.detach().double().numpy(),
         width=scene.width,
         height=scene.height,
@@ -72,7 +72,7 @@ def _view(scene: Scene) -> View:
     )
 
 
-def _features(scene: Scene, colors: Tensor, depths: Tensor) -> tuple[Tensor, Tensor | None]:
+def _features(scene: RasterInputs, colors: Tensor, depths: Tensor) -> tuple[Tensor, Tensor | None]:
     """What is blended, (M, X), and what lies behind it: after the colours come depth, and 1 where depth is expected."""
     wanted = [colors] if scene.render_mode.startswith("RGB") else []
     backgrounds = scene.backgrounds if wanted else None

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recon.kernels import kernel
+from recon.kernels.threads import even_parts, run
 from recon.rasterize.reference import ALPHA_MIN, EXTENT_SIGMAS, FIELD_MARGIN
-from recon.rasterize.threads import even_parts, run
 
 BLOCK = 512  # Gaussians whose camera gradients are summed together; fixed, so that the order of sums is
 COEFFICIENTS = 25  # of spherical harmonics up to degree 4
@@ -24,7 +24,7 @@ RAW_COLORS = -1  # in place of a degree: colours are given, not spherical harmon
 
 
 @dataclass(frozen=True)
-class View:
+class Viewpoint:
     """What the cameras are, apart from their poses, and what to cull.
 
     Attributes:
@@ -69,7 +69,7 @@ class Project(torch.autograd.Function):
         colors: Tensor,
         viewmats: Tensor,
         eyes: Tensor,
-        view: View,
+        view: Viewpoint,
     ) -> tuple[Tensor, ...]:
         """Project.
 
@@ -120,7 +120,7 @@ class Project(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
         """Gradients in the order of `forward`."""
-        view: View = ctx.view
+        view: Viewpoint = ctx.view
         saved = ctx.saved_tensors
         arrays = [t.contiguous().numpy() for t in saved[:4]]
         matrices, eyes = (t.contiguous().numpy() for t in saved[5:])

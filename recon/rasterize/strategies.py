@@ -30,8 +30,8 @@ from gsplat.strategy import DefaultStrategy, MCMCStrategy, mcmc, ops
 from torch import Tensor
 
 from recon.kernels import kernel
+from recon.kernels.threads import even_parts, run
 from recon.rasterize.reference import rotation_matrices
-from recon.rasterize.threads import even_parts, run
 
 
 @dataclass

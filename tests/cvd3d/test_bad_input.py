@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from cvd3d.cli import main
-from recon.export.ply import save_ply
 from recon.splats import Splats
+from recon.splats.ply import save_splats
 from trajectories.formats.nerfstudio import Transforms, write_transforms
 from trajectories.rig_file import save_rig
 from trajectories.rigs import make_rig
@@ -247,10 +247,10 @@ def test_a_video_without_poses(refused, out, tmp_path):
 
 def test_a_disk_that_fills(refused, out, drawing, monkeypatch):
     """After the plan, in the middle of the frames; the finished plan stays and nothing else."""
-    import cvd3d.stages
+    import cvd3d.scene.stages
 
     written = []
-    write_image = cvd3d.stages.write_image
+    write_image = cvd3d.scene.stages.write_image
 
     def fills(image, path):
         if len(written) == 3:
@@ -258,7 +258,7 @@ def test_a_disk_that_fills(refused, out, drawing, monkeypatch):
         written.append(path)
         write_image(image, path)
 
-    monkeypatch.setattr(cvd3d.stages, "write_image", fills)
+    monkeypatch.setattr(cvd3d.scene.stages, "write_image", fills)
     sentence = refused(*SCENE, "--views", "2", "--frames", "2", "--size", "16", "16", "--out", out)
     assert sentence == f"The disk that holds {out} is full; free some space and run the same command again."
     assert sorted(path.name for path in out.iterdir()) == ["rig.json", "scene.json"]
@@ -276,7 +276,7 @@ def test_a_disk_that_fills_outside_a_scene(refused, tmp_path, monkeypatch):
     folder = tmp_path / "scene"
     folder.mkdir()
     (folder / "scene.json").write_text(json.dumps({"format": "cvd3d scene 1", "stages": {}}))
-    save_ply(Splats(*(torch.ones(1, *shape) for shape in ((3,), (4,), (3,), (), (1, 3)))), folder / "splats.ply")
+    save_splats(Splats(*(torch.ones(1, *shape) for shape in ((3,), (4,), (3,), (), (1, 3)))), folder / "splats.ply")
     monkeypatch.setattr(plyfile.PlyData, "write", full)
     assert refused("export", folder, "--to", "ply", "--out", tmp_path / "a.ply").startswith("The disk is full")
     assert [path.name for path in tmp_path.iterdir()] == ["scene"]

@@ -10,11 +10,11 @@ from PIL import Image
 
 from cvd3d.cli import main
 from cvd3d.sampling import DEFAULT_MODEL
-from cvd3d.scene import read_scene
+from cvd3d.scene.chain import read_scene
 from cvd3d.videos import write_video
 from recon.capture import load_capture
-from recon.export.ply import load_ply as load_splats
-from recon.points import load_ply as load_points
+from recon.points import load_points
+from recon.splats.ply import load_splats
 from trajectories.formats.colmap import ColmapModel, write_model
 from trajectories.formats.nerfstudio import read_transforms
 from trajectories.formats.realestate10k import write_poses

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from recon.export.ply_sequence import write_ply_sequence
 from recon.export.targets import TARGETS
-from recon.moving import MovingSplats
 from recon.points import PointCloud
-from recon.splats import Splats
+from recon.splats import MovingSplats, Splats
+from recon.splats.ply_sequence import write_ply_sequence
 from trajectories import InputError
 from trajectories.rig_file import save_rig
 from trajectories.rigs import make_rig

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from recon.export.ply_sequence import load_ply_sequence, write_ply_sequence
 from recon.export.targets import TARGETS
-from recon.moving import MovingSplats
-from recon.splats import Splats
+from recon.splats import MovingSplats, Splats
+from recon.splats.ply_sequence import load_ply_sequence, write_ply_sequence
 from viewer.drawn import drawn
 from viewer.gaussians import flat_gaussians
 

@@ -12,8 +12,7 @@ import torch
 import zstandard
 from PIL import Image
 
-from recon.moving import MovingSplats
-from recon.splats import Splats
+from recon.splats import MovingSplats, Splats
 from trajectories import InputError
 from trajectories.rigs import make_rig
 from viewer.html import most_splats, write_html

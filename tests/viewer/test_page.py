@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from recon.export.ply import save_ply as save_splats
-from recon.points import PointCloud, save_ply
+from recon.points import PointCloud, save_points
 from recon.splats import Splats
+from recon.splats.ply import save_splats
 from trajectories import InputError
 from trajectories.rig_file import save_rig
 from trajectories.rigs import make_rig
@@ -43,7 +43,7 @@ def scene(tmp_path):
         for t in range(rig.frames):
             Image.new("RGB", (128, 128), (40 * t, 80 * v, 250)).save(tmp_path / "images" / name / f"{t:05d}.png")
     splats = ball(300)
-    save_ply(PointCloud(splats.means.numpy(), np.full((300, 3), 0.5), "a test"), tmp_path / "points.ply")
+    save_points(PointCloud(splats.means.numpy(), np.full((300, 3), 0.5), "a test"), tmp_path / "points.ply")
     save_splats(splats, tmp_path / "splats.ply")
     return tmp_path
 

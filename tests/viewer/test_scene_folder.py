@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recon.points import PointCloud, save_ply
+from recon.points import PointCloud, save_points
 from trajectories import InputError
 from trajectories.rig_file import save_rig
 from trajectories.rigs import make_rig
@@ -36,7 +36,7 @@ def test_frames_are_found_by_view_and_number(tmp_path):
 
 
 def test_points_alone_and_the_prompt(tmp_path):
-    save_ply(PointCloud(np.ones((2, 3)), np.zeros((2, 3)), "a test"), tmp_path / "points.ply")
+    save_points(PointCloud(np.ones((2, 3)), np.zeros((2, 3)), "a test"), tmp_path / "points.ply")
     (tmp_path / "scene.json").write_text(json.dumps({"asked": {"prompt": "a red cube"}}))
     scene = read_scene_folder(tmp_path)
     assert len(scene.points.positions) == 2 and scene.rig is None

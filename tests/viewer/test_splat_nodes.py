@@ -3,8 +3,7 @@ import pytest
 import torch
 import viser
 
-from recon.moving import MovingSplats
-from recon.splats import Splats
+from recon.splats import MovingSplats, Splats
 from viewer.drawn import drawn
 from viewer.gaussians import covariances, flat_gaussians
 from viewer.html import _server

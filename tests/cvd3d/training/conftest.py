@@ -1,8 +1,18 @@
 import numpy as np
 import pytest
 
+from cvd3d.training.loop import Schedule
 from cvd3d.training.pools import Pool
-from cvd3d.training.recipe import CROSS_VIEW, EVERYTHING, MOTION, POSE, AutoencoderStage, Recipe, Stage, WordsStage
+from cvd3d.training.recipe import (
+    CROSS_VIEW,
+    EVERYTHING,
+    MOTION,
+    POSE,
+    AutoencoderStage,
+    DiffusionStage,
+    Recipe,
+    WordsStage,
+)
 from cvd3d.training.train import build_networks, train
 
 
@@ -21,16 +31,16 @@ def recipe():
         unet=unet,
         text_layers=1,
         text_heads=2,
-        autoencoder_stages=(
-            ("autoencoder", AutoencoderStage(4, 2, 1e-2, "images")),
-            ("decoder", AutoencoderStage(2, 2, 1e-2, "images", decoder_only=True)),
-        ),
-        words=WordsStage(2, 2, 1e-2),
         stages=(
-            Stage("images", "images", 4, 2, 1, 1e-2, EVERYTHING, (CROSS_VIEW, MOTION, POSE), text=True, motion=False),
-            Stage("motion", "pairs", 2, 2, 2, 1e-2, (MOTION,), ("qkv_merge",)),
-            Stage("cameras", "pairs", 2, 2, 2, 1e-2, EVERYTHING, (CROSS_VIEW,), cameras=True),
-            Stage("pairs", "pairs", 4, 2, 2, 1e-2, (CROSS_VIEW,), cameras=True, pairs=True),
+            AutoencoderStage("autoencoder", "images", Schedule(4, 2, 1e-2)),
+            AutoencoderStage("decoder", "images", Schedule(2, 2, 1e-2), decoder_only=True),
+            WordsStage("words", Schedule(2, 2, 1e-2, optimizer="adamw")),
+            DiffusionStage(
+                "images", "images", Schedule(4, 2, 1e-2), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False
+            ),
+            DiffusionStage("motion", "pairs", Schedule(2, 2, 1e-2), 2, (MOTION,), ("qkv_merge",)),
+            DiffusionStage("cameras", "pairs", Schedule(2, 2, 1e-2), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
+            DiffusionStage("pairs", "pairs", Schedule(4, 2, 1e-2), 2, (CROSS_VIEW,), cameras=True, pairs=True),
         ),
     )
 
@@ -39,7 +49,7 @@ def recipe():
 def trained(recipe, tmp_path_factory):
     """The folder of an unbroken run."""
     run = tmp_path_factory.mktemp("trained")
-    assert train(run, recipe) == run / "model"
+    assert train(run, recipe)
     return run
 
 

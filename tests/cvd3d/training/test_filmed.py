@@ -8,7 +8,7 @@ import torch
 
 from cvd3d.model.autoencoder import SmallAutoencoder
 from cvd3d.training.clips import find_clips, framed
-from cvd3d.training.filmed import FoldedClips, Framing, WarpedClips, fold, latents_seen
+from cvd3d.training.filmed import ClipShape, FoldedClips, WarpedClips, fold, latents_seen
 from cvd3d.training.homography import Warp
 from cvd3d.videos import write_video
 from trajectories import Cameras, InputError, make_rig
@@ -20,7 +20,7 @@ def framing():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         vae = SmallAutoencoder(4, channels=(8, 8), patch=2).eval().requires_grad_(False)
-    return Framing(vae, side=16, frames=3, text_dropout=0.0)
+    return ClipShape(vae, side=16, frames=3, text_dropout=0.0)
 
 
 def film(frames, height=24, width=32):
@@ -103,7 +103,7 @@ def test_a_clip_and_its_warped_copy(tmp_path, framing):
     for first in (0, 2):
         assert np.allclose(batch.homographies[first] @ batch.homographies[first + 1], np.eye(3), atol=1e-9)
         assert torch.equal(batch.latents[first, :, 0], batch.latents[first + 1, :, 0])
-    none = WarpedClips(tmp_path, Framing(framing.vae, 16, 3, text_dropout=1.0), Warp())
+    none = WarpedClips(tmp_path, ClipShape(framing.vae, 16, 3, text_dropout=1.0), Warp())
     assert none.draw(1, torch.Generator()).prompts == ["", ""]
 
 

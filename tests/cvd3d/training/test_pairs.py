@@ -10,7 +10,7 @@ from PIL import Image
 
 from cvd3d.commands.train_pairs import TrainPairs
 from cvd3d.sampling import load_pipeline
-from cvd3d.training import diffusion
+from cvd3d.training import diffusion_stage as diffusion
 from cvd3d.training.pairs import PairTraining, train_pairs
 from cvd3d.videos import write_video
 from trajectories import InputError, make_rig

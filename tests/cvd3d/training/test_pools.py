@@ -4,8 +4,8 @@ import torch
 
 from cvd3d.model.autoencoder import SmallAutoencoder
 from cvd3d.training import pools
-from cvd3d.training.paths import IDENTICAL, SIZE, sample_rig
 from cvd3d.training.pools import Pool
+from cvd3d.training.rig_draws import IDENTICAL, SIZE, sample_rig
 
 
 def test_a_sample_follows_from_the_seed_and_its_index_alone():

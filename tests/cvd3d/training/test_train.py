@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from cvd3d.sampling import load_pipeline
-from cvd3d.training import diffusion
-from cvd3d.training.recipe import Recipe
-from cvd3d.training.train import build_networks, shortened, train
+from cvd3d.training import loop
+from cvd3d.training.recipe import DiffusionStage, Recipe, shortened
+from cvd3d.training.train import build_networks, train
 from trajectories import InputError, make_rig
 
 
@@ -25,10 +25,8 @@ def test_training_leaves_a_model_that_samples(trained, recipe):
     rig = make_rig("circle", 2, 2, width=128, height=128)
     videos = pipeline("a red cube", rig, num_inference_steps=1, progress=False).videos
     assert videos.shape == (2, 2, 128, 128, 3) and np.isfinite(videos).all()
-    finished = {path.name for path in (trained / "states").glob("*.finished.pt")}
-    assert finished == {
-        f"{name}.finished.pt" for name in ("autoencoder", "decoder", "words", *(stage.name for stage in recipe.stages))
-    }
+    finished = {path.name for path in (trained / "states").glob("*.finished.json")}
+    assert finished == {f"{stage.name}.finished.json" for stage in recipe.stages}
 
 
 def test_a_finished_run_trains_nothing_again(trained, recipe, tmp_path, monkeypatch, capfd):
@@ -39,8 +37,7 @@ def test_a_finished_run_trains_nothing_again(trained, recipe, tmp_path, monkeypa
     def refuses(*args):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("cvd3d.training.train.train_stage", refuses)
-    monkeypatch.setattr("cvd3d.training.train.train_autoencoder", refuses)
+    monkeypatch.setattr("cvd3d.training.train._train_stage", refuses)
     train(run, recipe)
     assert weights(run) == weights(trained)
     assert "kept in float32" not in capfd.readouterr().err
@@ -58,10 +55,10 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained, recipe, tmp_path, mon
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(diffusion.Log, "add", add)
+        patch.setattr(loop.Log, "add", add)
         with pytest.raises(KeyboardInterrupt):
             train(run, recipe)
-    assert (run / "states" / "images.finished.pt").exists() and not (run / "model").exists()
+    assert (run / "states" / "images.finished.json").exists() and not (run / "model").exists()
     train(run, recipe)
     assert weights(run) == weights(trained)
 
@@ -70,7 +67,7 @@ def test_a_stage_may_be_the_last(trained, recipe, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained / "pixels", run / "pixels")
     train(run, recipe, until="autoencoder")
-    assert {path.name for path in (run / "states").glob("*.finished.pt")} == {"autoencoder.finished.pt"}
+    assert {path.name for path in (run / "states").glob("*.finished.json")} == {"autoencoder.finished.json"}
     with pytest.raises(InputError, match="no stage 'colour'; known: autoencoder, decoder, words, images"):
         train(tmp_path / "none", recipe, until="colour")
     assert not (tmp_path / "none").exists()
@@ -90,13 +87,13 @@ def test_the_shortened_recipe_keeps_the_stages_and_the_networks():
     whole, short = Recipe(), shortened(Recipe(), 3)
     assert [stage.name for stage in short.stages] == [stage.name for stage in whole.stages]
     assert short.unet == whole.unet and short.autoencoder == whole.autoencoder
-    assert {stage.steps for stage in short.stages} | {s.steps for _, s in short.autoencoder_stages} == {3}
+    assert {stage.schedule.steps for stage in short.stages} == {3}
     assert all(pool.samples == 8 for pool in short.pools)
 
 
 def test_the_papers_order_and_the_cross_view_modules_alone_at_the_end():
-    stages = Recipe().stages
-    paper = ["images", "motion", "cameras", "pairs"]
+    stages = [stage for stage in Recipe().stages if isinstance(stage, DiffusionStage)]
+    paper = ["images", "cameras", "pairs"]
     assert [stage.name for stage in stages if stage.name in paper] == paper
     assert stages[-1].trains == (".cross_view.",) and stages[-1].pairs
     cross_view = "down_blocks.0.motion_modules.0.cross_view.proj_out.weight"
@@ -110,14 +107,23 @@ def test_a_run_folder_belongs_to_one_recipe(trained, recipe):
         train(trained, shortened(recipe, 1))
 
 
+def test_a_sitting_ends_in_time_with_a_model_and_goes_on_to_the_same_weights(trained, recipe, tmp_path, capfd):
+    run = tmp_path / "run"
+    shutil.copytree(trained / "pixels", run / "pixels")
+    sittings = 0
+    while not train(run, recipe, minutes=1e-9):
+        sittings += 1
+        assert load_pipeline(run / "model").unet.config.pose_frame == "world"
+    # Every sitting makes one step; the last step of a stage ends that stage as well.
+    assert sittings == sum(stage.schedule.steps - 1 for stage in recipe.stages)
+    assert weights(run) == weights(trained)
+
+
 def test_a_run_may_go_on_from_a_model(trained, recipe, tmp_path):
     train(tmp_path / "run", recipe, start=trained / "model")
     before, after = weights(trained), weights(tmp_path / "run")
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {
-        "unet/diffusion_pytorch_model.safetensors",
-        "text_encoder/model.safetensors",
-    }
+    assert changed == {"unet/diffusion_pytorch_model.safetensors"}
 
 
 def test_a_model_of_other_sizes_is_no_start(trained, recipe, tmp_path):

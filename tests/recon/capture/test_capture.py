@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from recon.capture import Capture, Still, from_realestate10k, from_rig, load_capture, read_video
-from recon.points import PointCloud, save_ply
+from recon.points import PointCloud, save_points
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.errors import InputError
 from trajectories.rig import Rig
@@ -109,7 +109,7 @@ def test_nerfstudio_folder_is_recognised(tmp_path):
         opengl = np.diag([1.0, -1.0, -1.0, 1.0])
         opengl[0, 3] = index
         frames.append({"file_path": f"images/{index}.png", "transform_matrix": opengl.tolist(), "time": 0.5 * index})
-    save_ply(PointCloud([[0, 0, 3]], [[1, 0, 0]], "by hand"), tmp_path / "points.ply")
+    save_points(PointCloud([[0, 0, 3]], [[1, 0, 0]], "by hand"), tmp_path / "points.ply")
     shared = {"fl_x": 30.0, "fl_y": 31.0, "cx": 16.0, "cy": 12.0, "w": 32, "h": 24, "ply_file_path": "points.ply"}
     (tmp_path / "transforms.json").write_text(json.dumps({**shared, "frames": frames}))
     capture = load_capture(tmp_path)
@@ -145,7 +145,7 @@ def test_scene_folder_is_recognised(tmp_path):
 
     write_rig_images(tmp_path / "images")
     save_rig(small_rig(), tmp_path / "rig.json")
-    save_ply(PointCloud([[0, 0, 3]], [[1, 0, 0]], "by hand"), tmp_path / "points.ply")
+    save_points(PointCloud([[0, 0, 3]], [[1, 0, 0]], "by hand"), tmp_path / "points.ply")
     capture = load_capture(tmp_path)
     assert len(capture) == 6 and capture.points is not None
 

@@ -6,9 +6,8 @@ import torch
 from PIL import Image
 
 from recon.capture import Capture, Still
-from recon.moving import MovingSplats
 from recon.points import PointCloud
-from recon.splats import Splats
+from recon.splats import MovingSplats, Splats
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.rotations import look_at
 

@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from recon.export.targets import TARGETS, Target
+from recon.export.targets import TARGETS, TargetAxes
 from recon.export.turn import harmonic_turns, turn_points, turn_splats
 from recon.rasterize.reference import spherical_harmonics
 from recon.render import render
 from trajectories.cameras import Cameras
 
 
-def moved(cameras: Cameras, target: Target) -> Cameras:
+def moved(cameras: Cameras, target: TargetAxes) -> Cameras:
     """The cameras in the target's axes; in a mirrored world each sees the mirror image."""
     M = np.array(target.rows)
     c2w = np.array(cameras.c2w)

@@ -9,11 +9,11 @@ import torch
 from recon.capture import Capture, Pixels
 from recon.fit import FitSettings, fit
 from recon.fit.frames import Frames
-from recon.fit.motion import use_of_motion
-from recon.moving import MovingSplats, settled
+from recon.fit.motion_review import use_of_motion
 from recon.points import PointCloud
 from recon.render import render
 from recon.splats import SH_C0, Splats
+from recon.splats.moving import MovingSplats, settled
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.rotations import look_at
 

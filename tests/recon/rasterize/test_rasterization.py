@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from recon.rasterize import rasterization, reference
-from recon.rasterize.scene import RASTERIZE_MODES, RENDER_MODES
+from recon.rasterize.inputs import RASTERIZE_MODES, RENDER_MODES
 from trajectories.errors import InputError
 
 

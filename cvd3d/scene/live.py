@@ -1,0 +1,37 @@
+"""The page that shows a fit while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recon.splats import MovingSplats, Splats
+
+Watch = Callable[[Path], Callable[[int, "Splats | MovingSplats"], None]]
+"""Called with the scene folder when a fit starts; gives what the fit calls after each step."""
+
+
+@contextmanager
+def live_page(port: int) -> Iterator[Watch]:
+    """Serve a page on this machine while the block runs."""
+    from viewer.app import SceneViewer
+    from viewer.scene_folder import read_scene_folder
+
+    viewer = SceneViewer(port=port)
+    print(f"The fit will show at {viewer.url}", flush=True)
+
+    def watch(folder: Path) -> Callable[[int, Splats | MovingSplats], None]:
+        scene = read_scene_folder(folder)
+        if scene.rig is not None:
+            viewer.show_rig(scene.rig, scene.frames)
+        if scene.points is not None:
+            viewer.show_points(scene.points)
+        return lambda step, splats: viewer.show_splats(splats)
+
+    try:
+        yield watch
+    finally:
+        viewer.close()

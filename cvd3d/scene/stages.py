@@ -1,0 +1,349 @@
+"""The stages of a scene: plan, sample, dataset for a prompt; import for a capture; then points and fit for both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cvd3d.scene.chain import Place, Stage, say
+from cvd3d.scene.live import Watch
+from cvd3d.videos import frame_path, write_image, write_video
+from trajectories.errors import InputError
+from trajectories.rig import Rig
+from trajectories.rig_file import load_rig, save_rig
+
+if TYPE_CHECKING:
+    from recon.capture import Capture
+
+RIG_FILE, TRANSFORMS_FILE = "rig.json", "transforms.json"
+SPLATS_FILE, MOTION_FILE = "splats.ply", "motion.safetensors"
+POINTS_FILE, CAPTURED_POINTS_FILE = "points.ply", "captured_points.ply"
+
+DOUBTED = 0.5
+"""The others contradict a frame that counts less than this in the end."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the videos are made; None leaves a choice to the model."""
+
+    prompt: str
+    negative_prompt: str = ""
+    steps: int | None = None
+    guidance: float | None = None
+    matching: str = "random"
+    recurrences: int | None = None
+    matchings: int | None = None
+    window_overlap: int | None = None
+    known: Mapping[int, np.ndarray] = field(default_factory=dict)
+    """(T, H, W, 3) float32 frames in [0, 1] of videos that stay as they are, by their index."""
+    max_memory: int | None = None
+    """Bytes."""
+    precision: str = "fp32"
+    """fp32, fp16 or bf16."""
+    model: Path | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Footage:
+    """What is known of the frames of a scene, whoever made them."""
+
+    generated: bool
+    """A model made them, so that they may disagree."""
+    moves: bool = False
+    """Something in them moves."""
+
+
+def plan_stage(rig: Rig) -> Stage:
+    """Write rig.json."""
+
+    def make(place: Place) -> Mapping[str, Any]:
+        save_rig(rig, place.out / RIG_FILE)
+        return {}
+
+    cameras = rig.cameras
+    options = {
+        "views": rig.views,
+        "frames": rig.frames,
+        "size": [cameras.width, cameras.height],
+        "cameras": _hash(cameras.c2w.tobytes(), cameras.K.tobytes(), rig.times.tobytes(), *map(str.encode, rig.names)),
+    }
+    return Stage("plan", options, make)
+
+
+def sample_stage(sampling: Sampling) -> Stage:
+    """Make the rig's videos from the prompt: images/NAME/00000.png and videos/NAME.mp4."""
+    from cvd3d.sampling import weights_hash
+
+    options = {
+        "num_inference_steps": sampling.steps,
+        "guidance_scale": sampling.guidance,
+        "matching": sampling.matching,
+        "recurrences": sampling.recurrences,
+        "matchings": sampling.matchings,
+        "window_overlap": sampling.window_overlap,
+        "max_memory": sampling.max_memory,
+    }
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+
+    def make(place: Place) -> Mapping[str, Any]:
+        import torch
+
+        from cvd3d.sampling import helpers as crew
+
+        rig = load_rig(place.scene / RIG_FILE)
+        videos = crew.sample(
+            sampling.model,
+            sampling.precision,
+            prompt=sampling.prompt,
+            rig=rig,
+            negative_prompt=sampling.negative_prompt,
+            known=sampling.known,
+            checkpoint=place.checkpoints / "sampling.pt",
+            generator=torch.Generator().manual_seed(sampling.seed),
+            tell=say,
+            **given,
+        ).videos
+        for name, frames in zip(rig.names, videos, strict=True):
+            (place.out / "images" / name).mkdir(parents=True)
+            (place.out / "videos").mkdir(exist_ok=True)
+            for t, frame in enumerate(frames):
+                write_image(frame, place.out / frame_path(name, t))
+            write_video(frames, place.out / "videos" / f"{name}.mp4", frames_per_second(rig))
+        return {}
+
+    recorded = {
+        "prompt": sampling.prompt,
+        "negative_prompt": sampling.negative_prompt,
+        "steps": sampling.steps,
+        "guidance": sampling.guidance,
+        "matching": sampling.matching,
+        "recurrences": sampling.recurrences,
+        "matchings": sampling.matchings,
+        "window_overlap": sampling.window_overlap,
+        "known": {str(v): _hash(frames.tobytes()) for v, frames in sampling.known.items()},
+        "max_memory": sampling.max_memory,
+        "precision": sampling.precision,
+        "seed": sampling.seed,
+        "weights": weights_hash(sampling.model),
+    }
+    return Stage("sample", recorded, make)
+
+
+def dataset_stage() -> Stage:
+    """Write the rig and its frames as nerfstudio's transforms.json."""
+
+    def make(place: Place) -> Mapping[str, Any]:
+        from trajectories.formats.nerfstudio import Transforms, write_transforms
+
+        rig = load_rig(place.scene / RIG_FILE)
+        transforms = Transforms(
+            file_paths=tuple(frame_path(name, t) for name in rig.names for t in range(rig.frames)),
+            cameras=rig.cameras.reshape(-1),
+            times=np.tile(rig.times, rig.views),
+            videos=tuple(name for name in rig.names for _ in range(rig.frames)),
+        )
+        write_transforms(transforms, place.out / TRANSFORMS_FILE)
+        return {}
+
+    return Stage("dataset", {}, make)
+
+
+def import_stage(path: Path, poses: Path | None, longest_side: int) -> Stage:
+    """Copy a capture's frames and cameras into the scene; frames larger than `longest_side` pixels are shrunk.
+
+    Raises:
+        InputError: what the loader of the capture refuses, or cameras that show no depth, before anything is written.
+    """
+    from recon.capture import load_capture
+
+    capture = load_capture(path, poses)
+    capture.check_parallax()
+
+    def make(place: Place) -> Mapping[str, Any]:
+        from recon.export.nerfstudio import file_paths, folder_name
+        from recon.points import save_points
+        from recon.progress import track
+        from trajectories.formats.nerfstudio import Transforms, write_transforms
+
+        shrunk = _shrink(capture, longest_side)
+        paths = file_paths(capture.videos)
+        for i, file_path in track(enumerate(paths), "Importing frames", show=True):
+            (place.out / file_path).parent.mkdir(parents=True, exist_ok=True)
+            write_image(shrunk.image(i), place.out / file_path)
+        if capture.points is not None:
+            save_points(capture.points, place.out / CAPTURED_POINTS_FILE)
+        transforms = Transforms(
+            file_paths=paths,
+            cameras=shrunk.cameras,
+            times=shrunk.times,
+            videos=tuple(map(folder_name, shrunk.videos)),
+        )
+        write_transforms(transforms, place.out / TRANSFORMS_FILE)
+        sizes = [(each.width, each.height) for each in (capture.cameras, shrunk.cameras)]
+        return {"frames": len(paths), "size_of_capture": list(sizes[0]), "size": list(sizes[1])}
+
+    options = {
+        "capture": str(path.resolve()),
+        "poses": None if poses is None else str(poses.resolve()),
+        "files": _hash_of_files(path, poses),
+        "longest_side": longest_side,
+    }
+    return Stage("import", options, make)
+
+
+def points_stage(seed: int, moves: bool) -> Stage:
+    """Find starting points, those of the capture among them, write points.ply, and name it in transforms.json.
+
+    Args:
+        seed: of every random draw.
+        moves: find those of the middle instant, too, where what moves has one place.
+    """
+
+    def make(place: Place) -> Mapping[str, Any]:
+        import torch
+
+        from recon.points import load_points, save_points
+        from recon.starting_points import initial_points
+        from trajectories.formats.nerfstudio import read_transforms, write_transforms
+
+        captured = place.scene / CAPTURED_POINTS_FILE
+        capture = replace(_frames(place.scene), points=load_points(captured) if captured.exists() else None)
+        generator = torch.Generator().manual_seed(seed)
+        points = initial_points(capture, generator=generator, show_progress=True)
+        if moves:
+            instants = np.unique(capture.times)
+            middle = capture.at_instant(float(instants[len(instants) // 2]))
+            points = points + initial_points(middle, generator=generator, show_progress=True)
+        save_points(points, place.out / POINTS_FILE)
+        transforms = read_transforms(place.scene / TRANSFORMS_FILE)
+        write_transforms(replace(transforms, ply_file_path=POINTS_FILE), place.out / TRANSFORMS_FILE)
+        return {"points": len(points.positions), "source": points.source}
+
+    return Stage("points", {"seed": seed, "moves": moves}, make)
+
+
+def fit_stage(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watch | None) -> Stage:
+    """Fit splats and write splats.ply, for those that move motion.safetensors, and metrics.json.
+
+    Args:
+        seed: of every random draw.
+        footage: says whether the splats may move, and whether frames may disagree.
+        given: fields of `FitSettings`, and `quality` for the others, which are chosen for the capture.
+        watch: sees the fit while it runs.
+
+    Raises:
+        InputError: what `FitSettings` refuses.
+    """
+    from recon.fit import FitSettings
+
+    fields = {name: value for name, value in given.items() if name != "quality"}
+    FitSettings(**fields)
+
+    def make(place: Place) -> Mapping[str, Any]:
+        import torch
+
+        from recon.fit import METRICS_FILE, fit, settings_for
+        from recon.points import load_points
+        from recon.splats import MovingSplats
+        from recon.splats.motion_file import save_motion
+        from recon.splats.ply import save_splats
+
+        capture = _frames(place.scene)
+        result = fit(
+            capture,
+            load_points(place.scene / POINTS_FILE),
+            replace(settings_for(capture, **asdict(footage), quality=given.get("quality", "normal")), **fields),
+            generator=torch.Generator().manual_seed(seed),
+            folder=place.checkpoints,
+            on_step=None if watch is None else watch(place.scene),
+            show_progress=True,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+        )
+        splats = result.splats
+        if isinstance(splats, MovingSplats):
+            save_motion(splats, place.out / MOTION_FILE)
+            splats = splats.rest
+        save_splats(splats, place.out / SPLATS_FILE)
+        shutil.copyfile(place.checkpoints / METRICS_FILE, place.out / METRICS_FILE)
+        confidence = result.metrics["confidence"]
+        facts = {name: result.metrics[name] for name in ("steps", "splats", "moving")}
+        facts["doubted"] = sum(weight < DOUBTED for weight in confidence.values())
+        return facts | {
+            name: {key: value for key, value in result.metrics[name].items() if key != "per_frame"}
+            | {"frames": len(result.metrics[name]["per_frame"])}
+            for name in ("held_out", "training")
+        }
+
+    return Stage("fit", {"seed": seed, **asdict(footage), **given}, make)
+
+
+def splat_stages(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watch | None) -> list[Stage]:
+    """From the frames of a scene to its splats; arguments as for `fit_stage`."""
+    return [points_stage(seed, footage.moves), fit_stage(seed, footage, given, watch)]
+
+
+def check_parallax(rig: Rig, moves: bool) -> None:
+    """Refuse a rig from which no depth can be seen, before anything is made.
+
+    Raises:
+        InputError: fewer than two places among the cameras that look at the same thing at the same time.
+    """
+    cameras = rig.cameras[:, rig.frames // 2] if moves else rig.cameras.reshape(-1)
+    if len(np.unique(cameras.centers.round(9), axis=0)) < 2:
+        where = "something in the prompt moves, and at one instant all cameras" if moves else "all cameras"
+        raise InputError(
+            f"Nothing shows depth: {where} stand in one place; give more --views or another --rig, or make only the "
+            "videos with 'cvd3d sample'."
+        )
+
+
+def frames_per_second(rig: Rig) -> float:
+    """The mean frame rate of a rig's clock; 1 for a single frame."""
+    return (rig.frames - 1) / float(rig.times[-1] - rig.times[0]) if rig.frames > 1 else 1.0
+
+
+def _frames(scene: Path) -> Capture:
+    """All frames of a scene folder."""
+    from recon.capture import Capture, Still
+    from trajectories.formats.nerfstudio import read_transforms
+
+    dataset = read_transforms(scene / TRANSFORMS_FILE)
+    assert dataset.times is not None and dataset.videos is not None
+    sources = tuple(Still(scene / file_path) for file_path in dataset.file_paths)
+    return Capture(dataset.cameras, dataset.times, dataset.videos, sources)
+
+
+def _shrink(capture: Capture, longest_side: int) -> Capture:
+    width, height = capture.cameras.width, capture.cameras.height
+    scale = longest_side / max(width, height)
+    if scale >= 1:
+        return capture
+    return capture.resized(max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def _hash(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def _hash_of_files(capture: Path, poses: Path | None) -> str:
+    """A hash that changes when a file of a capture does: its name, size or time of change."""
+    files = []
+    # The images of a transforms.json lie beside it.
+    for path in filter(None, (capture.parent if capture.suffix == ".json" else capture, poses)):
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                status = file.stat()
+                files.append([str(file), status.st_size, status.st_mtime_ns])
+    return _hash(json.dumps(files).encode())

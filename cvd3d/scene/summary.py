@@ -1,0 +1,45 @@
+"""What a command prints at its end: the stages, how good the fit is, what was written, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from cvd3d.scene.chain import Done
+
+
+def nerfstudio_command(folder: Path) -> str:
+    """The training command that leaves our frame as it is."""
+    from trajectories.formats.nerfstudio import HOW_TO_KEEP_OUR_FRAME
+
+    return f"ns-train splatfacto --data {shlex.quote(str(folder))} nerfstudio-data {HOW_TO_KEEP_OUR_FRAME}"
+
+
+def print_summary(folder: Path, done: Sequence[Done]) -> None:
+    """Print the table of stages and the next commands."""
+    print()
+    for stage in done:
+        note = "  (done before)" if stage.skipped else ""
+        print(f"  {stage.name:<8} {stage.seconds:8.1f} s   peak memory {stage.peak_memory_mb:7.0f} MB{note}")
+    facts = {stage.name: stage.facts for stage in done}
+    if "fit" in facts:
+        moving = f", {facts['fit']['moving']} of which move," if facts["fit"].get("moving") else ""
+        points = facts["points"]
+        print(f"\n  {facts['fit']['splats']} splats{moving} from {points['points']} points ({points['source']})")
+        for name, words in (("held_out", "frames held out of the fit"), ("training", "frames of the fit")):
+            quality = facts["fit"][name]
+            if quality["frames"]:
+                print(f"  {quality['frames']:>4} {words}: PSNR {quality['psnr']:.2f} dB, SSIM {quality['ssim']:.3f}")
+        if doubted := facts["fit"].get("doubted"):
+            print(f"  {doubted:>4} frames of the fit that the others contradict counted less than half: metrics.json")
+    print(f"\n  {folder}/  {', '.join(sorted({name for stage in done for name in stage.outputs}))}")
+    path = shlex.quote(str(folder))
+    names = [stage.name for stage in done]
+    print("\nNext:")
+    print(f"  cvd3d view {path}")
+    if "fit" in names:
+        print(f"  cvd3d export {path} --to ply")
+    else:
+        print(f"  cvd3d fit {path}")
+    print(f"  {nerfstudio_command(folder)}")

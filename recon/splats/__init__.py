@@ -1,0 +1,6 @@
+"""Gaussian splats, still and moving, and the files that keep them."""
+
+from recon.splats.moving import MovingSplats
+from recon.splats.splats import SH_C0, Splats, from_points
+
+__all__ = ["SH_C0", "MovingSplats", "Splats", "from_points"]

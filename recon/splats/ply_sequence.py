@@ -1,0 +1,119 @@
+"""Splats that move as a folder of still ones: INRIA's PLY for each instant, and a manifest that says when each is.
+
+The folder is read back for looking at it alone: paths cannot be had from instants.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from recon.export.targets import TargetAxes
+from recon.export.turn import turn_splats
+from recon.export.whole import new_folder
+from recon.progress import track
+from recon.splats.moving import MovingSplats
+from recon.splats.ply import load_splats, save_splats
+from recon.splats.splats import Splats
+from trajectories.errors import InputError
+from trajectories.files import read_json, write_text
+
+MANIFEST = "manifest.json"
+FORMAT = "cvd3d splat sequence 1"
+
+
+def write_ply_sequence(
+    splats: MovingSplats,
+    times: np.ndarray,
+    folder: Path | str,
+    target: TargetAxes,
+    *,
+    show_progress: bool = False,
+) -> None:
+    """Write `00000.ply` and so on, and `manifest.json`; row n of every file is the same splat.
+
+    A point x of ours is `unit * turn @ x` in the files, with the unit and the turn that the manifest says.
+
+    Args:
+        splats: N Gaussians, some of which move.
+        times: (T,) seconds, increasing: the instants.
+        folder: made new; must not exist or be empty.
+        target: the axes to write in.
+        show_progress: show a bar.
+
+    Raises:
+        InputError: the folder holds something already.
+    """
+    frames = [(f"{n:05d}.ply", float(time)) for n, time in enumerate(times)]
+    manifest = {
+        "format": FORMAT,
+        "generator": "cvd3d",
+        "splats": len(splats),
+        "sh_degree": splats.sh_degree,
+        "axes": target.words,
+        "turn": target.rows,
+        "unit": target.unit,
+        "fps": float(1 / np.median(np.diff(times))) if len(times) > 1 else None,
+        "frames": [{"file": file, "time": time} for file, time in frames],
+    }
+    with new_folder(folder) as beside:
+        for file, time in track(frames, "Writing instants", show=show_progress):
+            save_splats(turn_splats(splats.at(time), target), beside / file)
+        write_text(beside / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+
+@dataclass(frozen=True, eq=False)
+class PlySequence:
+    """The splats of each instant, read from their files when they are asked for."""
+
+    files: tuple[Path, ...]
+    """T files."""
+    times: np.ndarray
+    """(T,) seconds, increasing."""
+    splats: int
+    """How many there are at each instant."""
+
+    def __len__(self) -> int:
+        return self.splats
+
+    def at(self, time: float) -> Splats:
+        """The splats of the last instant up to a time in seconds, or of the first.
+
+        Raises:
+            InputError: its file is not there or holds something else.
+        """
+        return _load(self.files[max(0, int(np.searchsorted(self.times, time, side="right")) - 1)])
+
+
+_load = lru_cache(maxsize=1)(load_splats)  # a player asks for the same instant many times
+
+
+def load_ply_sequence(folder: Path | str) -> PlySequence:
+    """Read the manifest of a sequence in our axes.
+
+    Raises:
+        InputError: no manifest, one of something else or of other axes, or a file that is not there.
+    """
+    path = Path(folder) / MANIFEST
+    manifest = read_json(path)
+    try:
+        if manifest["format"] != FORMAT:
+            raise ValueError
+        names = [frame["file"] for frame in manifest["frames"]]
+        times = np.array([frame["time"] for frame in manifest["frames"]], dtype=np.float64)
+        if not names or any(Path(name).name != name for name in names) or not (np.diff(times) > 0).all():
+            raise ValueError
+        turn, unit, splats = np.array(manifest["turn"]), float(manifest["unit"]), int(manifest["splats"])
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path} is no manifest of a ply-sequence; export the scene again.") from None
+    if unit != 1 or not np.array_equal(turn, np.eye(3)):
+        raise InputError(f"{path} says that its splats are in the axes of another program; export without --target.")
+    files = tuple(path.parent / name for name in names)
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise InputError(f"{path} names {missing[0]}, which is not there; export the scene again.")
+    return PlySequence(files, times, splats)
