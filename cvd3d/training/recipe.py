@@ -103,8 +103,8 @@ class Recipe:
     object_weight: float = 2.0
     """What a latent that shows an object weighs in the loss beyond one that shows ground or sky."""
     stages: tuple[TrainingStage, ...] = (
-        AutoencoderStage("autoencoder", "stills", Schedule(3000, 16, 5e-3)),
-        AutoencoderStage("decoder", "stills", Schedule(1000, 16, 2e-3), edges=2.0, decoder_only=True),
+        AutoencoderStage("autoencoder", "stills", Schedule(1800, 16, 5e-3)),
+        AutoencoderStage("decoder", "stills", Schedule(600, 16, 2e-3), edges=2.0, decoder_only=True),
         WordsStage("words", Schedule(500, 64, 1e-3, optimizer="adamw")),
         DiffusionStage(
             "images", "images", Schedule(900, 64, 2e-3), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False

@@ -1,4 +1,4 @@
-"""A small world with known depth: a checkered ground, a ball on it, and a far sky."""
+"""A small world with known depth (a checkered ground, a ball on it, a far sky), and a few splats of all shapes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from recon.capture import Capture, from_rig
+from recon.splats import MovingSplats, Splats
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.rig import Rig
 from trajectories.rotations import look_at
@@ -91,3 +93,33 @@ def world(tmp_path_factory) -> World:
     folder = tmp_path_factory.mktemp("world") / "images"
     depths = write_frames(rig, folder)
     return World(rig, folder, from_rig(rig, folder), depths)
+
+
+@pytest.fixture
+def some_splats():
+    """Makes N splats near the origin with spherical harmonics of a degree."""
+
+    def make(degree=3, N=7):
+        generator = torch.Generator().manual_seed(degree)
+
+        def normal(*shape):
+            return torch.randn(*shape, generator=generator)
+
+        return Splats(
+            means=0.4 * normal(N, 3),
+            quats=normal(N, 4),
+            log_scales=-1.7 + 0.5 * normal(N, 3),
+            logit_opacities=1.0 + normal(N),
+            sh=0.4 * normal(N, (degree + 1) ** 2, 3),
+        )
+
+    return make
+
+
+@pytest.fixture
+def moving_splats(some_splats):
+    """Seven splats, of which the second and the last move, turn and fade from 0 to 2 seconds."""
+    generator = torch.Generator().manual_seed(9)
+    shifts, turns = (torch.randn(2, 5, 3, generator=generator) for _ in range(2))
+    fades = torch.randn(2, 5, generator=generator)
+    return MovingSplats(some_splats(2), torch.tensor([1, 6]), shifts, turns, fades, 0.0, 2.0)

@@ -1,45 +1,13 @@
-"""A few splats of all shapes, and two small cameras that see them."""
+"""Two small cameras, and a capture of theirs."""
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from recon.capture import Capture, Still
 from recon.points import PointCloud
-from recon.splats import MovingSplats, Splats
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.rotations import look_at
-
-
-@pytest.fixture
-def some_splats():
-    """Makes N splats near the origin with spherical harmonics of a degree."""
-
-    def make(degree=3, N=7):
-        generator = torch.Generator().manual_seed(degree)
-
-        def normal(*shape):
-            return torch.randn(*shape, generator=generator)
-
-        return Splats(
-            means=0.4 * normal(N, 3),
-            quats=normal(N, 4),
-            log_scales=-1.7 + 0.5 * normal(N, 3),
-            logit_opacities=1.0 + normal(N),
-            sh=0.4 * normal(N, (degree + 1) ** 2, 3),
-        )
-
-    return make
-
-
-@pytest.fixture
-def moving_splats(some_splats):
-    """Seven splats, of which the second and the last move, turn and fade from 0 to 2 seconds."""
-    generator = torch.Generator().manual_seed(9)
-    shifts, turns = (torch.randn(2, 5, 3, generator=generator) for _ in range(2))
-    fades = torch.randn(2, 5, generator=generator)
-    return MovingSplats(some_splats(2), torch.tensor([1, 6]), shifts, turns, fades, 0.0, 2.0)
 
 
 @pytest.fixture
