@@ -1,5 +1,5 @@
 """Where splats start: points triangulated from the frames, and a far shell for the sky."""
 
-from recon.starting_points.initial_points import initial_points
+from recon.starting_points.search import initial_points
 
 __all__ = ["initial_points"]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-import recon.starting_points.initial_points as module
+import recon.starting_points.search as module
 from recon.capture import Capture, Pixels
 from recon.points import PointCloud
-from recon.starting_points.initial_points import initial_points, swept_points, triangulated_points
+from recon.starting_points.search import initial_points, swept_points, triangulated_points
 from trajectories.errors import InputError
 
 EMPTY = PointCloud(np.zeros((0, 3)), np.zeros((0, 3)), "")
