@@ -73,8 +73,8 @@ class Recipe:
     seed: int = 2024
     pools: tuple[Pool, ...] = (
         Pool("stills", seed=3, samples=16384, views=1, frames=1),
-        Pool("images", seed=1, samples=49152, views=1, frames=1),
-        Pool("pairs", seed=2, samples=2048, views=2, frames=16),
+        Pool("images", seed=1, samples=32768, views=1, frames=1),
+        Pool("pairs", seed=2, samples=1536, views=2, frames=16),
     )
     autoencoder: dict[str, Any] = field(
         default_factory=lambda: {"latent_channels": 32, "channels": (48, 96, 192), "patch": 4}
@@ -103,16 +103,16 @@ class Recipe:
     object_weight: float = 2.0
     """What a latent that shows an object weighs in the loss beyond one that shows ground or sky."""
     stages: tuple[TrainingStage, ...] = (
-        AutoencoderStage("autoencoder", "stills", Schedule(1800, 16, 5e-3)),
-        AutoencoderStage("decoder", "stills", Schedule(600, 16, 2e-3), edges=2.0, decoder_only=True),
+        AutoencoderStage("autoencoder", "stills", Schedule(1500, 16, 5e-3)),
+        AutoencoderStage("decoder", "stills", Schedule(500, 16, 2e-3), edges=2.0, decoder_only=True),
         WordsStage("words", Schedule(500, 64, 1e-3, optimizer="adamw")),
         DiffusionStage(
-            "images", "images", Schedule(900, 64, 2e-3), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False
+            "images", "images", Schedule(600, 64, 3e-3), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False
         ),
-        DiffusionStage("viewpoints", "images", Schedule(1200, 64, 2e-3), 1, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("cameras", "pairs", Schedule(400, 16, 1e-3), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("long", "pairs", Schedule(150, 2, 5e-4), 16, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("pairs", "pairs", Schedule(600, 4, 1e-3), 4, (CROSS_VIEW,), cameras=True, pairs=True),
+        DiffusionStage("viewpoints", "images", Schedule(900, 64, 2e-3), 1, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("cameras", "pairs", Schedule(200, 16, 1e-3), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("long", "pairs", Schedule(80, 2, 5e-4), 16, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("pairs", "pairs", Schedule(400, 4, 1e-3), 4, (CROSS_VIEW,), cameras=True, pairs=True),
     )
 
 
