@@ -107,12 +107,12 @@ class Recipe:
         AutoencoderStage("decoder", "stills", Schedule(500, 16, 2e-3), edges=2.0, decoder_only=True),
         WordsStage("words", Schedule(500, 64, 1e-3, optimizer="adamw")),
         DiffusionStage(
-            "images", "images", Schedule(600, 64, 3e-3), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False
+            "images", "images", Schedule(450, 64, 3e-3), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False
         ),
-        DiffusionStage("viewpoints", "images", Schedule(900, 64, 2e-3), 1, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("cameras", "pairs", Schedule(200, 16, 1e-3), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("long", "pairs", Schedule(80, 2, 5e-4), 16, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("pairs", "pairs", Schedule(400, 4, 1e-3), 4, (CROSS_VIEW,), cameras=True, pairs=True),
+        DiffusionStage("viewpoints", "images", Schedule(550, 64, 2e-3), 1, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("cameras", "pairs", Schedule(150, 16, 1e-3), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("long", "pairs", Schedule(40, 2, 5e-4), 16, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("pairs", "pairs", Schedule(250, 4, 1e-3), 4, (CROSS_VIEW,), cameras=True, pairs=True),
     )
 
 
