@@ -140,7 +140,7 @@ def found_movers(splats: MovingSplats, rig: Rig, moves: np.ndarray) -> tuple[flo
     seen_moving = np.zeros(len(splats))
     for view, mask in enumerate(moves):
         pixels, depths = rig.cameras[view, 0].project(splats.rest.means.double().numpy())
-        inside = (depths > 0) & (pixels >= 0).all(-1) & (pixels < mask.shape[::-1]).all(-1)
+        inside = rig.cameras.contains(pixels, depths)
         x, y = np.where(inside[:, None], pixels, 0).astype(int).T
         seen_moving += inside & mask[y, x]
     return has_path[seen_moving >= rig.views / 2].mean(), has_path[seen_moving == 0].mean()

@@ -33,8 +33,8 @@ from recon.fit.fitting import FitResult
 from recon.points import PointCloud
 from recon.render import render
 from trajectories import Cameras, look_at
+from trajectories.geometry import focus_point
 from trajectories.lens import Lens, pinhole_cameras
-from trajectories.views import focus_point
 
 FRAMES_PER_SECOND = 60.0
 MOVES = 24 / 255
@@ -92,8 +92,8 @@ def starting_points(capture: Capture, views: int, instant: float, generator: np.
     for view in range(views):
         pixels = generator.uniform(0, 1, (2500, 2)) * [cameras.width, cameras.height]
         depths = np.exp(generator.uniform(np.log(1.0), np.log(10.0), (2500, 1)))
-        local = np.concatenate([pixels, np.ones((2500, 1))], axis=1) @ np.linalg.inv(cameras.K[view]).T
-        room.append((local * depths) @ cameras.c2w[view, :3, :3].T + cameras.c2w[view, :3, 3])
+        origins, directions = cameras[view].rays(pixels)
+        room.append(origins + depths * directions)
         x, y = np.floor(pixels).astype(int).T
         room_colors.append(usual[view][y, x])
     return PointCloud(
@@ -106,7 +106,7 @@ def starting_points(capture: Capture, views: int, instant: float, generator: np.
 def _look_up(camera: Cameras, points: np.ndarray, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Whether one camera has points (P, 3) in its picture, and what the picture shows there."""
     pixels, depths = camera.project(points)
-    inside = (depths > 0.1) & (pixels >= 0).all(-1) & (pixels < [camera.width, camera.height]).all(-1)
+    inside = (depths > 0.1) & camera.contains(pixels, depths)
     x, y = np.where(inside[:, None], pixels, 0).astype(int).T
     return inside, picture[y, x]
 

@@ -82,6 +82,16 @@ class Cameras:
         w2c[..., 3, 3] = 1.0
         return w2c
 
+    @property
+    def horizontal_fov(self) -> np.ndarray:
+        """(...) horizontal fields of view in radians, of lenses whose principal point is centred."""
+        return 2 * np.arctan(self.width / 2 / self.K[..., 0, 0])
+
+    @property
+    def vertical_fov(self) -> np.ndarray:
+        """(...) vertical fields of view in radians, of lenses whose principal point is centred."""
+        return 2 * np.arctan(self.height / 2 / self.K[..., 1, 1])
+
     def __getitem__(self, index) -> Cameras:
         """Index the leading shape, as numpy would."""
         keep = np.empty(self.shape, dtype=bool)[index]
@@ -114,6 +124,37 @@ class Cameras:
         image = local @ np.swapaxes(self.K, -1, -2)
         with np.errstate(divide="ignore", invalid="ignore"):
             return image[..., :2] / image[..., 2:], local[..., 2]
+
+    def contains(self, pixels: np.ndarray, depths: np.ndarray) -> np.ndarray:
+        """(..., N) bool: which projections, as of `project`, lie in front of the camera and inside the image.
+
+        Args:
+            pixels: (..., N, 2) pixel positions; the left and the top edge belong to the image.
+            depths: (..., N) z-depths.
+        """
+        return (depths > 0) & (pixels >= 0).all(axis=-1) & (pixels < (self.width, self.height)).all(axis=-1)
+
+    def sees(self, points: np.ndarray) -> np.ndarray:
+        """(..., N) bool: which world points (..., N, 3) lie in front of the camera and inside the image."""
+        return self.contains(*self.project(points))
+
+    def rays(self, pixels: np.ndarray, *, unit: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """The world rays through pixels (..., N, 2).
+
+        Args:
+            pixels: pixel positions; (N, 2) are the same for every camera.
+            unit: scale the directions to unit length; without it, origin + z * direction lies at z-depth z.
+
+        Returns:
+            (..., N, 3) origins, read-only, and (..., N, 3) directions.
+        """
+        pixels = np.asarray(pixels, dtype=np.float64)
+        local = np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], axis=-1)
+        local = local @ np.swapaxes(np.linalg.inv(self.K), -1, -2)
+        if unit:
+            local = local / np.linalg.norm(local, axis=-1, keepdims=True)
+        directions = local @ np.swapaxes(self.R, -1, -2)
+        return np.broadcast_to(self.centers[..., None, :], directions.shape), directions
 
 
 def intrinsics_from_fov(fov: float, width: int, height: int) -> np.ndarray:

@@ -12,6 +12,14 @@ from trajectories.cameras import Cameras
 from trajectories.errors import InputError
 
 
+def frame_rate(times: np.ndarray) -> float:
+    """Frames per second of frames at `times` (T,) seconds: one over their median distance, and 1 for a single frame.
+
+    A gap in an uneven clock does not slow down the other frames.
+    """
+    return float(1.0 / np.median(np.diff(times))) if len(times) > 1 else 1.0
+
+
 @dataclass(frozen=True, eq=False)
 class Rig:
     """V named camera paths of T frames on one clock.
@@ -52,6 +60,38 @@ class Rig:
     def frames(self) -> int:
         """T, the number of frames of each video."""
         return self.cameras.shape[1]
+
+    @property
+    def fps(self) -> float:
+        """The rate at which the videos play; see `frame_rate`."""
+        return frame_rate(self.times)
+
+    @classmethod
+    def from_frames(
+        cls, cameras: Cameras, times: np.ndarray | None = None, videos: Sequence[str] | None = None
+    ) -> tuple[Rig, np.ndarray]:
+        """Arrange posed frames as views on one clock.
+
+        Frames whose videos all have the same increasing times become those videos; any others become a view each.
+
+        Args:
+            cameras: (N,) cameras.
+            times: (N,) seconds, if known.
+            videos: the name of each frame's video, if known.
+
+        Returns:
+            The rig of V views and T frames, and (V, T) indices of its frames.
+        """
+        N = cameras.size
+        if times is not None and videos is not None:
+            names = list(dict.fromkeys(videos))
+            rows = [sorted((i for i in range(N) if videos[i] == name), key=lambda i: times[i]) for name in names]
+            clock = times[rows[0]]
+            if all(np.array_equal(times[row], clock) for row in rows) and (np.diff(clock) > 0).all():
+                order = np.array(rows)
+                return cls(cameras[order], clock, tuple(names)), order
+        order = np.arange(N)[:, None]
+        return cls(cameras[order], np.zeros(1), tuple(f"frame_{i:03d}" for i in range(N))), order
 
     @classmethod
     def from_paths(cls, paths: Mapping[str, Cameras], times: ArrayLike) -> Rig:

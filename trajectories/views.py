@@ -5,29 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from trajectories.cameras import Cameras
+from trajectories.geometry import extent
 
 FIBONACCI_RANKS = (0, 1, 2, 4, 7, 12, 20, 33)
 """Ranks by baseline at which partners are picked: near ones match easily, far ones measure depth well."""
-
-
-def focus_point(cameras: Cameras) -> np.ndarray:
-    """(3,) the world point nearest to all optical axes in the least-squares sense.
-
-    For parallel axes the point is not determined along them; the answer then stays beside the cameras.
-    """
-    D = cameras.forward.reshape(-1, 3)
-    P = np.eye(3) - D[:, :, None] * D[:, None, :]
-    # A light pull towards the mean centre, so that parallel axes do not throw the point to infinity.
-    A = P.mean(axis=0) + 1e-6 * np.eye(3)
-    center = cameras.centers.reshape(-1, 3).mean(axis=0)
-    b = (P @ (cameras.centers.reshape(-1, 3) - center)[..., None])[..., 0].mean(axis=0)
-    return center + np.linalg.solve(A, b)
-
-
-def extent(cameras: Cameras) -> float:
-    """The radius in metres of the cameras about their mean (gsplat's scene scale, without its factor 1.1)."""
-    centers = cameras.centers.reshape(-1, 3)
-    return float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).max())
 
 
 def neighbors(cameras: Cameras, index: int, count: int, max_angle: float = np.radians(60)) -> np.ndarray:
@@ -78,14 +59,11 @@ def inverse_depth_range(cameras: Cameras, index: int, partners: np.ndarray) -> t
     """
     baselines = np.linalg.norm(cameras.centers[partners] - cameras.centers[index], axis=1)
     depths = np.geomspace(1e-3 * baselines.min(), 1e3 * baselines.max(), 240)
-    width, height = cameras.width, cameras.height
-    u, v = np.meshgrid((np.arange(12) + 0.5) * width / 12, (np.arange(12) + 0.5) * height / 12)
-    pixels = np.stack([u.ravel(), v.ravel(), np.ones(u.size)], axis=1)
-    rays = pixels @ np.linalg.inv(cameras.K[index]).T @ cameras.R[index].T
-    points = cameras.centers[index] + depths[:, None, None] * rays
+    u, v = np.meshgrid((np.arange(12) + 0.5) * cameras.width / 12, (np.arange(12) + 0.5) * cameras.height / 12)
+    origins, directions = cameras[index].rays(np.stack([u.ravel(), v.ravel()], axis=1))
+    points = origins + depths[:, None, None] * directions
     partner_cameras: Cameras = cameras[partners]
-    xy, z = partner_cameras.project(points.reshape(-1, 3))
-    seen = (z > 0) & (xy >= 0).all(-1) & (xy[..., 0] < width) & (xy[..., 1] < height)
+    seen = partner_cameras.sees(points.reshape(-1, 3))
     good = seen.reshape(len(partners), len(depths), -1).mean(axis=(0, 2)) > 1 / 3
     if not good.any():
         good = seen.reshape(len(partners), len(depths), -1).any(axis=(0, 2))

@@ -17,12 +17,12 @@ import rich
 import viser
 
 from trajectories.errors import InputError
-from trajectories.rig import Rig
+from trajectories.rig import Rig, frame_rate
 from viewer.drawn import DrawnSplats
 from viewer.framing import OpeningView, frame_scene
 from viewer.latest_splats import LatestSplats
 from viewer.panels import CameraPanel, TimePanel, about_splats, add_camera_panel, add_layer_panel, add_time_panel
-from viewer.playback import Playback, native_fps, seconds_at
+from viewer.playback import Playback, seconds_at
 from viewer.scene_folder import read_scene_folder
 from viewer.scene_nodes import CameraNodes, Frames, add_ground, add_points, look_through
 from viewer.splat_nodes import SplatNodes
@@ -160,7 +160,7 @@ class SceneViewer:
         with self._lock:
             if self._time_panel is not None:
                 self._time_panel.folder.remove()
-            self._times, self._playback = times, Playback(len(times), native_fps(times))
+            self._times, self._playback = times, Playback(len(times), frame_rate(times))
             self._time_panel = self._wire_time(times) if len(times) > 1 else None
             self._wake.set()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trajectories.geometry import meeting_point
 from trajectories.rig import Rig
 
 DEFAULT_TARGET = (0.0, 0.0, 0.6)
@@ -38,7 +39,7 @@ def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> Opening
     if rig is None:
         return _frame_positions(positions)
     centers = rig.cameras.centers.reshape(-1, 3)
-    target = look_at_point(centers, rig.cameras.forward.reshape(-1, 3))
+    target = meeting_point(rig.cameras)
     if target is None and positions is not None and len(positions):
         target = np.median(positions, axis=0)
     if target is None:
@@ -53,23 +54,6 @@ def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> Opening
     looked_at = target + 0.15 * middle
     eye = looked_at + _distance_to_hold(centers, looked_at, toward, radius) * toward
     return OpeningView(looked_at, eye, radius, _frustum_depth(rig, radius))
-
-
-def look_at_point(centers: np.ndarray, forward: np.ndarray) -> np.ndarray | None:
-    """The point nearest to all optical axes in the least-squares sense, or None where they do not meet ahead.
-
-    Args:
-        centers: (N, 3) camera centres.
-        forward: (N, 3) unit viewing directions.
-    """
-    across = np.eye(3) - forward[:, :, None] * forward[:, None, :]
-    normal = across.mean(axis=0)
-    # The smallest eigenvalue is the mean squared sine between the axes and their common direction: 1e-3 is about 2 deg.
-    if np.linalg.eigvalsh(normal)[0] < 1e-3:
-        return None
-    point = np.linalg.solve(normal, (across @ centers[:, :, None]).mean(axis=0)[:, 0])
-    ahead = ((point - centers) * forward).sum(axis=1) > 0
-    return point if ahead.mean() > 0.7 else None
 
 
 def _frame_positions(positions: np.ndarray | None) -> OpeningView:

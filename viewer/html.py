@@ -16,7 +16,6 @@ from trajectories.rig import Rig
 from viewer.app import OVERVIEW_FOV
 from viewer.drawn import drawn
 from viewer.framing import frame_scene
-from viewer.playback import native_fps
 from viewer.scene_nodes import CameraNodes, Frames
 from viewer.splat_nodes import SplatNodes
 
@@ -58,11 +57,11 @@ def write_html(
             nodes.show(shown, float(rig.times[0]))
             recording = server.get_scene_serializer()
             for frame in range(1, rig.frames):
-                recording.insert_sleep(1.0 / native_fps(rig.times))
+                recording.insert_sleep(1.0 / rig.fps)
                 cameras.show_frame(frame)
                 nodes.show_instant(float(rig.times[frame]))
             if rig.frames > 1:
-                recording.insert_sleep(1.0 / native_fps(rig.times))
+                recording.insert_sleep(1.0 / rig.fps)
         write_text(path, recording.as_html(dark_mode=True))
 
 

@@ -82,8 +82,3 @@ class Playback:
 def seconds_at(times: np.ndarray, position: float) -> float:
     """The instant at a position in frames, between those of the frames (T,); past the last frame all waits there."""
     return float(np.interp(position, np.arange(len(times)), times))
-
-
-def native_fps(times: np.ndarray) -> float:
-    """Frames per second of frames at `times` (T,) seconds, from their median distance; 8 for a single frame."""
-    return float(1.0 / np.median(np.diff(times))) if len(times) > 1 else 8.0

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trajectories.cameras import Cameras
 from trajectories.errors import InputError
 from trajectories.lens import Lens
 from trajectories.rig import Rig
@@ -81,7 +80,7 @@ def read_scene_folder(folder: str | Path) -> SceneFolder:
         from trajectories.formats.nerfstudio import read_transforms
 
         transforms = read_transforms(folder / "transforms.json")
-        rig, order = rig_of_frames(transforms.cameras, transforms.times, transforms.videos)
+        rig, order = Rig.from_frames(transforms.cameras, transforms.times, transforms.videos)
         assert transforms.lenses is not None
         pictures = [(Still(folder / path), lens) for path, lens in zip(transforms.file_paths, transforms.lenses)]
         frames = _reader([[pictures[i] for i in row] for row in order])
@@ -98,31 +97,6 @@ def read_scene_folder(folder: str | Path) -> SceneFolder:
 
             splats = load_motion(folder / "motion.safetensors", rest)
     return SceneFolder(folder.resolve().name, _prompt(folder / "scene.json"), rig, frames, points, splats)
-
-
-def rig_of_frames(cameras: Cameras, times: np.ndarray | None, videos: tuple[str, ...] | None) -> tuple[Rig, np.ndarray]:
-    """Arrange posed frames as views on one clock.
-
-    Frames whose videos all have the same increasing times become those videos; any others become a view each.
-
-    Args:
-        cameras: (N,) cameras.
-        times: (N,) seconds, if known.
-        videos: the name of each frame's video, if known.
-
-    Returns:
-        The rig of V views and T frames, and (V, T) indices of its frames.
-    """
-    N = cameras.size
-    if times is not None and videos is not None:
-        names = list(dict.fromkeys(videos))
-        rows = [sorted((i for i in range(N) if videos[i] == name), key=lambda i: times[i]) for name in names]
-        clock = times[rows[0]]
-        if all(np.array_equal(times[row], clock) for row in rows) and (np.diff(clock) > 0).all():
-            order = np.array(rows)
-            return Rig(cameras[order], clock, tuple(names)), order
-    order = np.arange(N)[:, None]
-    return Rig(cameras[order], np.zeros(1), tuple(f"frame_{i:03d}" for i in range(N))), order
 
 
 def _reader(pictures: list[list[tuple[Still, Lens | None]]]) -> Frames:

@@ -36,11 +36,6 @@ def view_color(view: int) -> tuple[int, int, int]:
     return round(255 * r), round(255 * g), round(255 * b)
 
 
-def vertical_fov(camera: Cameras) -> float:
-    """The vertical field of view of one camera, in radians."""
-    return float(2 * np.arctan(camera.height / 2 / camera.K[1, 1]))
-
-
 def wxyz_of(c2w: np.ndarray) -> np.ndarray:
     """(4,) quaternion, wxyz, of the rotation of one pose (4, 4)."""
     return SO3.from_matrix(np.asarray(c2w)[:3, :3]).wxyz
@@ -75,7 +70,7 @@ class CameraNodes:
             self._frustums.append(
                 server.scene.add_camera_frustum(
                     f"{root}/frustum",
-                    fov=vertical_fov(first[v]),
+                    fov=float(first[v].vertical_fov),
                     aspect=rig.cameras.width / rig.cameras.height,
                     color=color,
                     thickness=2.0,
@@ -105,7 +100,7 @@ class CameraNodes:
         self.depth = depth
         for v, frustum in enumerate(self._frustums):
             # viser draws constant volume: at scale 1 a frustum of half sizes x, y at depth 1 is cbrt(3 / (x y)) long.
-            y = np.tan(vertical_fov(self.rig.cameras[v, 0]) / 2)
+            y = np.tan(self.rig.cameras[v, 0].vertical_fov / 2)
             frustum.scale = float(depth * np.cbrt(y * y * frustum.aspect / 3))
 
     def show_frame(self, frame: int) -> None:
@@ -115,7 +110,7 @@ class CameraNodes:
             for v, (frustum, image) in enumerate(zip(self._frustums, images)):
                 camera = self.rig.cameras[v, frame]
                 frustum.wxyz, frustum.position = wxyz_of(camera.c2w), camera.centers
-                frustum.fov = vertical_fov(camera)
+                frustum.fov = float(camera.vertical_fov)
                 frustum.image = image
 
     def show_view(self, view: int, visible: bool) -> None:
@@ -139,8 +134,8 @@ def look_through(client: viser.ClientHandle, camera: Cameras, clear: float) -> N
         clear: nothing nearer than this many metres is drawn, so that the camera's own frustum does not cover the scene.
     """
     # A page narrower than the image needs a larger vertical field of view to hold the image's width.
-    held = float(2 * np.arctan(camera.width / 2 / camera.K[0, 0] / client.camera.aspect))
-    fov = max(vertical_fov(camera), held)
+    held = 2 * np.arctan(np.tan(camera.horizontal_fov / 2) / client.camera.aspect)
+    fov = float(max(camera.vertical_fov, held))
     with client.atomic():
         client.camera.position = camera.centers
         client.camera.wxyz = wxyz_of(camera.c2w)

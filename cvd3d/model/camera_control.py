@@ -18,11 +18,8 @@ def plucker(cameras: Cameras, rows: int, cols: int) -> Tensor:
 
     d is the unit direction of the ray in the world and o the camera's centre (CameraCtrl, section 3.1).
     """
-    pixels = feature_pixels(cameras.height, cameras.width, rows, cols)
-    local = pixels @ np.swapaxes(np.linalg.inv(cameras.K), -1, -2)
-    d = (local / np.linalg.norm(local, axis=-1, keepdims=True)) @ np.swapaxes(cameras.R, -1, -2)
-    moment = np.cross(np.broadcast_to(cameras.centers[..., None, :], d.shape), d, axis=-1)
-    rays = np.concatenate([moment, d], axis=-1).astype(np.float32)
+    o, d = cameras.rays(feature_pixels(cameras.height, cameras.width, rows, cols)[:, :2], unit=True)
+    rays = np.concatenate([np.cross(o, d), d], axis=-1).astype(np.float32)
     return torch.from_numpy(rays).movedim(-1, -2).unflatten(-1, (rows, cols)).contiguous()
 
 

@@ -7,31 +7,9 @@ import torch
 from torch import Tensor
 
 from trajectories import Cameras, InputError
+from trajectories.geometry import fundamental_matrix, homography_at_infinity
 
 DEGENERATE_BASELINE = 1e-6  # metres; nearer centres give no epipolar lines in float32
-
-
-def relative_pose(query: Cameras, key: Cameras) -> tuple[np.ndarray, np.ndarray]:
-    """The query camera's axes and centre in the key camera's frame: R (..., 3, 3) and t (..., 3)."""
-    R_key = np.swapaxes(key.R, -1, -2)
-    return R_key @ query.R, (R_key @ (query.centers - key.centers)[..., None])[..., 0]
-
-
-def fundamental_matrix(query: Cameras, key: Cameras) -> np.ndarray:
-    """(..., 3, 3) F with x_key^T F x_query = 0 for pixels of one world point (Hartley & Zisserman, section 9.2).
-
-    F x_query is the epipolar line of the query pixel in the key image: F = K_key^-T [t]_x R K_query^-1.
-    """
-    R, t = relative_pose(query, key)
-    zero = np.zeros_like(t[..., 0])
-    rows = (zero, -t[..., 2], t[..., 1], t[..., 2], zero, -t[..., 0], -t[..., 1], t[..., 0], zero)
-    t_cross = np.stack(rows, axis=-1).reshape(*t.shape[:-1], 3, 3)
-    return np.swapaxes(np.linalg.inv(key.K), -1, -2) @ t_cross @ R @ np.linalg.inv(query.K)
-
-
-def infinite_homography(query: Cameras, key: Cameras) -> np.ndarray:
-    """(..., 3, 3) map of query pixels to key pixels for points at infinity, or for cameras in one place."""
-    return key.K @ relative_pose(query, key)[0] @ np.linalg.inv(query.K)
 
 
 def feature_pixels(height: int, width: int, rows: int, cols: int, offset: float = 0.0) -> np.ndarray:
@@ -59,7 +37,7 @@ def epipolar_lines(query: Cameras, key: Cameras, pixels: np.ndarray, angles: np.
     """
     lines = pixels @ np.swapaxes(fundamental_matrix(query, key), -1, -2)
     degenerate = np.linalg.norm(query.centers - key.centers, axis=-1) < DEGENERATE_BASELINE
-    match = pixels @ np.swapaxes(infinite_homography(query, key), -1, -2)
+    match = pixels @ np.swapaxes(homography_at_infinity(query, key), -1, -2)
     through = _lines_through(match, angles)
     lines = np.where(degenerate[..., None, None], through, lines)
     if not np.isfinite(lines).all():

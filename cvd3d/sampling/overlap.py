@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trajectories import Cameras
-from trajectories.views import extent, focus_point
+from trajectories.geometry import extent, focus_point
 
 INSTANTS = 4  # frames looked at, evenly over time
 GRID = 6  # rays on a side of each image
@@ -29,22 +29,18 @@ def overlap(cameras: Cameras) -> np.ndarray:
     least = max(extent(cameras) / 2, 1e-3)
     seen = np.zeros((V, V))
     u = (np.arange(GRID) + 0.5) / GRID
-    pixels = np.stack(
-        [*np.meshgrid(u * cameras.width, u * cameras.height), np.ones((GRID, GRID))], axis=-1
-    ).reshape(-1, 3)  # fmt: skip
+    pixels = np.stack(np.meshgrid(u * cameras.width, u * cameras.height), axis=-1).reshape(-1, 2)
     for t in instants:
         at = cameras[:, t]
-        rays = pixels @ np.swapaxes(np.linalg.inv(at.K), -1, -2) @ np.swapaxes(at.R, -1, -2)
+        origins, directions = at.rays(pixels)
         distance = np.maximum(np.linalg.norm(subject - at.centers, axis=-1), least)
         depths = distance[:, None] * np.array(DEPTHS)
-        points = at.centers[:, None, None] + depths[:, :, None, None] * rays[:, None]
+        points = origins[:, None] + depths[:, :, None, None] * directions[:, None]
         for a in range(V):
             scene = points[a].reshape(-1, 3)
-            image, depth = at.project(np.broadcast_to(scene, (V, *scene.shape)))
-            inside = (depth > 0) & (image >= 0).all(-1) & (image < (cameras.width, cameras.height)).all(-1)
             towards = scene - at.centers[:, None]
             towards /= np.linalg.norm(towards, axis=-1, keepdims=True)
             same_side = (1 + (towards * towards[a]).sum(axis=-1)) / 2
-            seen[a] += (inside * same_side).mean(axis=-1)
+            seen[a] += (at.sees(scene) * same_side).mean(axis=-1)
     seen /= len(instants)
     return (seen + seen.T) / 2

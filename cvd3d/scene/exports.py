@@ -311,7 +311,6 @@ def _video(scene: Exported, out: Path) -> None:
 
     from recon.export.video import write_flight
     from trajectories.errors import InputError
-    from viewer.playback import native_fps
 
     rig = scene.rig
     if rig.frames == 1:
@@ -320,7 +319,7 @@ def _video(scene: Exported, out: Path) -> None:
             "with --rig (cvd3d plan makes some)."
         )
     cameras, times = rig.cameras.reshape(-1), np.tile(rig.times, rig.views)
-    write_flight(scene.over_time, cameras, times, out, fps=native_fps(rig.times), show_progress=True)
+    write_flight(scene.over_time, cameras, times, out, fps=rig.fps, show_progress=True)
 
 
 def _html(scene: Exported, out: Path) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
 from trajectories.files import write_bytes
+from trajectories.geometry import meeting_point
 from trajectories.rig import Rig
 
 PAPER, INK, FAINT, GROUND = "#fbfaf7", "#2d2f33", "#8d9096", "#ece7db"
@@ -27,6 +28,8 @@ MARGIN = 0.19
 """Around the cameras, as a share of the largest extent."""
 LISTED = 12
 """Paths that get a line of text."""
+MISS = 0.02
+"""Optical axes meet in a point that they pass at no more than this share of the camera's distance to it."""
 WIDTH = 11.0
 """Of the picture, in inches."""
 
@@ -47,7 +50,7 @@ def draw_rig(rig: Rig, path: str | Path, target: ArrayLike | None = None) -> Non
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path}: cannot draw a file that ends in {path.suffix!r}; use {' or '.join(FORMATS)}.")
-    subject = _meeting_point(rig.cameras) if target is None else np.asarray(target, dtype=np.float64)
+    subject = meeting_point(rig.cameras, tolerance=MISS) if target is None else np.asarray(target, dtype=np.float64)
     settings: dict[Any, Any] = {
         "font.family": "DejaVu Sans",
         "font.size": 9,
@@ -183,7 +186,7 @@ def _describe(axes: Axes, rig: Rig, colors: list[str]) -> None:
         travel = float(np.linalg.norm(np.diff(cameras.centers, axis=0), axis=-1).sum())
         cosines = np.sum(cameras.forward[1:] * cameras.forward[:-1], axis=-1)
         turn = float(np.degrees(np.arccos(np.clip(cosines, -1, 1)).sum()))
-        fov = np.degrees(2 * np.arctan(cameras.height / 2 / cameras.K[[0, -1], 1, 1]))
+        fov = np.degrees(cameras[[0, -1]].vertical_fov)
         zoom = f"{fov[0]:.0f}°" if round(fov[0]) == round(fov[1]) else f"{fov[0]:.0f}° to {fov[1]:.0f}°"
         speed = f"{travel / seconds:.2f} m/s" if seconds and travel > 1e-6 else "–"
         axes.text(0, v + 0.4, rig.names[v], color=colors[v], weight="bold", va="center", fontsize=8.5)
@@ -198,22 +201,8 @@ def _describe(axes: Axes, rig: Rig, colors: list[str]) -> None:
 def _frustum(camera: Cameras, depth: float) -> np.ndarray:
     """(5, 3) the centre, and the four corners of the image at `depth` metres before it."""
     w, h = camera.width, camera.height
-    pixels = np.array([[0, 0, 1], [w, 0, 1], [w, h, 1], [0, h, 1]], dtype=np.float64)
-    rays = pixels @ np.linalg.inv(camera.K).T
-    return np.concatenate([camera.centers[None], camera.centers + depth * rays @ camera.R.T])
-
-
-def _meeting_point(cameras: Cameras) -> np.ndarray | None:
-    """(3,) the point nearest to all optical axes, if they pass within 2 % of their distance to it."""
-    centers, forward = cameras.centers.reshape(-1, 3), cameras.forward.reshape(-1, 3)
-    across = np.eye(3) - forward[:, :, None] * forward[:, None, :]
-    normal = across.sum(axis=0)
-    if np.linalg.cond(normal) > 1e6:
-        return None
-    point = np.linalg.solve(normal, (across @ centers[..., None]).sum(axis=0)[:, 0])
-    miss = np.linalg.norm(across @ (point - centers)[..., None], axis=(1, 2))
-    distance = np.sum((point - centers) * forward, axis=-1)
-    return point if (distance > 0).all() and (miss < 0.02 * distance).all() else None
+    origins, directions = camera.rays(np.array([[0, 0], [w, 0], [w, h], [0, h]]))
+    return np.concatenate([origins[:1], origins + depth * directions])
 
 
 def _colors(views: int) -> list[str]:

@@ -117,7 +117,7 @@ def sample_stage(sampling: Sampling) -> Stage:
             (place.out / "videos").mkdir(exist_ok=True)
             for t, frame in enumerate(frames):
                 write_image(frame, place.out / frame_path(name, t))
-            write_video(frames, place.out / "videos" / f"{name}.mp4", frames_per_second(rig))
+            write_video(frames, place.out / "videos" / f"{name}.mp4", rig.fps)
         return {}
 
     recorded = {
@@ -304,11 +304,6 @@ def check_parallax(rig: Rig, moves: bool) -> None:
             f"Nothing shows depth: {where} stand in one place; give more --views or another --rig, or make only the "
             "videos with 'cvd3d sample'."
         )
-
-
-def frames_per_second(rig: Rig) -> float:
-    """The mean frame rate of a rig's clock; 1 for a single frame."""
-    return (rig.frames - 1) / float(rig.times[-1] - rig.times[0]) if rig.frames > 1 else 1.0
 
 
 def _frames(scene: Path) -> Capture:

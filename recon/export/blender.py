@@ -19,6 +19,7 @@ from recon.progress import track
 from trajectories.files import write_text
 from trajectories.formats import pinhole
 from trajectories.formats.nerfstudio import FLIP
+from trajectories.rig import frame_rate
 
 SCRIPT, PLACE = Path(__file__).with_name("blender_script.py"), 'SCENE = """"""'
 JPEG_QUALITY = 92
@@ -89,8 +90,7 @@ def _shots(capture: Capture) -> list[tuple[str, list[int]]]:
 def _frame_rate(capture: Capture, shots: list[tuple[str, list[int]]]) -> tuple[int, float]:
     """Blender's whole frames per second and what to divide them by."""
     moving = [indices for _, indices in shots if len(indices) > 1]
-    step = np.median(np.diff(capture.times[moving[0]])) if moving else 1 / 24
-    rate = Fraction(1 / step).limit_denominator(1001)
+    rate = Fraction(frame_rate(capture.times[moving[0]]) if moving else 24).limit_denominator(1001)
     return rate.numerator, float(rate.denominator)
 
 

@@ -65,9 +65,9 @@ def _lens(capture: Capture) -> dict[str, Any]:
     lenses = pinhole.parameters(capture.cameras)
     if np.ptp(lenses, axis=0).max() > 1e-6 * lenses.max():
         raise InputError("D-NeRF has one lens for all frames, and these have several; export nerfstudio instead.")
-    width, height = capture.cameras.width, capture.cameras.height
-    angle = 2 * np.arctan(width / 2 / lenses[0, 0])
-    return {"camera_angle_x": float(angle), **dict(zip(LENS, lenses[0].tolist())), "w": width, "h": height}
+    size = {"w": capture.cameras.width, "h": capture.cameras.height}
+    angle = float(capture.cameras.horizontal_fov[0])
+    return {"camera_angle_x": angle, **dict(zip(LENS, lenses[0].tolist())), **size}
 
 
 def _frames(capture: Capture, paths: Sequence[str], indices: Sequence[int]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ def seen_points(camera: Cameras, positions: np.ndarray) -> np.ndarray:
         (S, 3) float32: pixel positions x and y, z-depth in metres.
     """
     xy, z = camera.project(positions)
-    inside = (z > 0) & (xy >= 0).all(-1) & (xy[:, 0] < camera.width) & (xy[:, 1] < camera.height)
+    inside = camera.contains(xy, z)
     xy, z = xy[inside], z[inside]
     column, row = (xy // CELL).astype(int).T
     nearest = np.full((-(-camera.height // CELL), -(-camera.width // CELL)), np.inf)

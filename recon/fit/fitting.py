@@ -27,7 +27,7 @@ from recon.splats import MovingSplats, Splats, from_points
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
 from trajectories.files import write_text
-from trajectories.views import extent
+from trajectories.geometry import extent
 
 CHECKPOINT_FILE = "fit.pt"
 METRICS_FILE = "metrics.json"

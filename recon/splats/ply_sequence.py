@@ -21,6 +21,7 @@ from recon.splats.ply import load_splats, save_splats
 from recon.splats.splats import Splats
 from trajectories.errors import InputError
 from trajectories.files import read_json, write_text
+from trajectories.rig import frame_rate
 
 MANIFEST = "manifest.json"
 FORMAT = "cvd3d splat sequence 1"
@@ -57,7 +58,7 @@ def write_ply_sequence(
         "axes": target.words,
         "turn": target.rows,
         "unit": target.unit,
-        "fps": float(1 / np.median(np.diff(times))) if len(times) > 1 else None,
+        "fps": frame_rate(times) if len(times) > 1 else None,
         "frames": [{"file": file, "time": time} for file, time in frames],
     }
     with new_folder(folder) as beside:

@@ -6,7 +6,7 @@ import numpy as np
 
 from recon.points import PointCloud
 from trajectories.cameras import Cameras
-from trajectories.views import focus_point
+from trajectories.geometry import focus_point
 
 RADII = 10.0
 """The shell stands at so many times the distance from the cameras to what they look at."""
@@ -31,21 +31,20 @@ def far_shell(cameras: Cameras, images: np.ndarray, points: PointCloud) -> Point
     """
     from scipy.spatial import cKDTree
 
-    width, height = cameras.width, cameras.height
     center = cameras.centers.mean(axis=0)
     looked_at = np.linalg.norm(cameras.centers - focus_point(cameras), axis=1).mean()
     measured = np.linalg.norm(points.positions - center, axis=1)
     radius = max(RADII * looked_at, 2 * float(np.percentile(measured, 99)) if len(points) else 0.0)
     shell = center + radius * fibonacci_sphere(DIRECTIONS)
     xy, z = cameras.project(shell)
-    seen = (z > 0) & (xy >= 0).all(-1) & (xy[..., 0] < width) & (xy[..., 1] < height)
+    seen = cameras.contains(xy, z)
     empty = np.zeros(seen.shape, dtype=bool)
     colors = np.zeros((DIRECTIONS, 3))
     points_xy, points_z = cameras.project(points.positions)
     for view in range(cameras.size):
         pixels, in_front = xy[view][seen[view]], points_z[view] > 0
         gaps = cKDTree(points_xy[view][in_front]).query(pixels)[0] if in_front.any() else np.full(len(pixels), np.inf)
-        empty[view, seen[view]] = gaps > GAP * max(width, height)
+        empty[view, seen[view]] = gaps > GAP * max(cameras.width, cameras.height)
         column, row = pixels.astype(int).T
         colors[seen[view]] += images[view, row, column]
     views = seen.sum(axis=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trajectories.cameras import Cameras
+from trajectories.geometry import relative_pose
 
 
 def strongest_channel(images: np.ndarray) -> np.ndarray:
@@ -60,11 +61,11 @@ def sweep(
     reference = values[index]
     mean = blur(reference)
     variance = blur(reference * reference) - mean * mean
-    relatives = cameras.viewmats[partners] @ cameras.c2w[index]
+    rotations, translations = relative_pose(cameras[index], cameras[partners])
     scores = np.full((len(partners), D, height, width), -1.0, dtype=np.float32)
     for j, partner in enumerate(partners):
         with_mask = np.stack([values[partner], np.ones((height, width), np.float32)], axis=-1)
-        R, t = relatives[j, :3, :3], relatives[j, :3, 3]
+        R, t = rotations[j], translations[j]
         for d, inverse_depth in enumerate(inverse_depths):
             H = K[partner] @ (R + inverse_depth * np.outer(t, [0.0, 0.0, 1.0])) @ K_inverse
             warped = cv2.warpPerspective(with_mask, H, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)

@@ -15,7 +15,8 @@ from recon.starting_points.plane_sweep import strongest_channel, sweep
 from recon.starting_points.tracks import find_tracks
 from recon.starting_points.triangulation import track_quality, triangulate
 from trajectories.cameras import Cameras
-from trajectories.views import extent, focus_point, inverse_depth_range, neighbors, spread_views
+from trajectories.geometry import extent, focus_point
+from trajectories.views import inverse_depth_range, neighbors, spread_views
 
 MOST_BYTES = 2e9
 """All frames together, as float32; larger ones are shrunk before they are searched."""
@@ -145,10 +146,8 @@ def swept_points(
     positions, colors = [np.zeros((0, 3))], [np.zeros((0, 3))]
     for index, inverse, confidence, _ in maps:
         v, u = np.nonzero((confidence > 0.75) & (inverse > 0))
-        pixels = np.stack([u, v], axis=1) + 0.5
-        # Rays scaled to unit z, so that the depth is a z-depth.
-        local = np.concatenate([pixels, np.ones((len(u), 1))], axis=1) @ np.linalg.inv(cameras.K[index]).T
-        points = cameras.centers[index] + (local / inverse[v, u][:, None]) @ cameras.R[index].T
+        origins, directions = cameras[index].rays(np.stack([u, v], axis=1) + 0.5)
+        points = origins + directions / inverse[v, u][:, None]
         agreed = np.zeros(len(points), dtype=bool)
         for other, other_inverse, other_confidence, other_step in maps:
             if other != index:
@@ -175,7 +174,7 @@ def _range_from(guide: PointCloud | None, cameras: Cameras, index: int) -> tuple
     if guide is None or len(guide) < 100:
         return None
     xy, z = cameras[index].project(guide.positions)
-    seen = (z > 0) & (xy >= 0).all(-1) & (xy[:, 0] < cameras.width) & (xy[:, 1] < cameras.height)
+    seen = cameras.contains(xy, z)
     if seen.sum() < 100:
         return None
     far, near = np.percentile(1.0 / z[seen], [1, 99])
@@ -186,9 +185,8 @@ def _agrees(
     points: np.ndarray, camera: Cameras, inverse: np.ndarray, confidence: np.ndarray, step: float
 ) -> np.ndarray:
     """Which points lie within one and a half planes of another view's confident depth."""
-    height, width = inverse.shape
     xy, z = camera.project(points)
-    inside = (z > 0) & (xy >= 0).all(-1) & (xy[:, 0] < width) & (xy[:, 1] < height)
+    inside = camera.contains(xy, z)
     u, v = (np.where(inside, xy[:, axis], 0).astype(int) for axis in (0, 1))
     return inside & (confidence[v, u] > 0.5) & (np.abs(1.0 / np.where(inside, z, 1.0) - inverse[v, u]) < 1.5 * step)
 

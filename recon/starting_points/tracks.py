@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recon.kernels import kernel
-from recon.starting_points.triangulation import fundamental
 from trajectories.cameras import Cameras
+from trajectories.geometry import fundamental_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +143,7 @@ def find_tracks(
     matches, distances = [np.zeros((0, 2), dtype=np.int64)], [np.zeros(0)]
     for a, b in pairs:
         (pixels_a, descriptors_a), (pixels_b, descriptors_b) = features[a], features[b]
-        F = fundamental(cameras, a, b)
+        F = fundamental_matrix(cameras[a], cameras[b])
         found, distance = match_along_epipolar_lines((pixels_a, pixels_b), (descriptors_a, descriptors_b), F, band=band)
         matches.append(found + np.array([offsets[a], offsets[b]]))
         distances.append(distance)

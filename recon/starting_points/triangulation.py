@@ -7,29 +7,6 @@ import numpy as np
 from trajectories.cameras import Cameras
 
 
-def pixel_rays(cameras: Cameras, views: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """(M, 3) unit world directions through pixels.
-
-    Args:
-        cameras: (N,) cameras.
-        views: (M,) which camera each pixel belongs to.
-        pixels: (M, 2) positions; pixel centres lie at +0.5.
-    """
-    homogeneous = np.concatenate([pixels, np.ones((len(pixels), 1))], axis=1)
-    local = np.einsum("mij,mj->mi", np.linalg.inv(cameras.K)[views], homogeneous)
-    rays = np.einsum("mij,mj->mi", cameras.R[views], local)
-    return rays / np.linalg.norm(rays, axis=1, keepdims=True)
-
-
-def fundamental(cameras: Cameras, first: int, second: int) -> np.ndarray:
-    """(3, 3) F with x2^T F x1 = 0 for pixels x1 of `first` and x2 of `second` (Hartley and Zisserman, 9.2)."""
-    relative = cameras.viewmats[second] @ cameras.c2w[first]
-    t = relative[:3, 3]
-    cross = np.array([[0, -t[2], t[1]], [t[2], 0, -t[0]], [-t[1], t[0], 0]])
-    K_inverse = np.linalg.inv(cameras.K)
-    return K_inverse[second].T @ cross @ relative[:3, :3] @ K_inverse[first]
-
-
 def triangulate(
     cameras: Cameras, views: np.ndarray, pixels: np.ndarray, tracks: np.ndarray, count: int, iterations: int = 5
 ) -> np.ndarray:
@@ -47,13 +24,13 @@ def triangulate(
     Returns:
         (P, 3) world points; a track without parallax gives a point that is not to be trusted, never an exception.
     """
-    rays, centers = pixel_rays(cameras, views, pixels), cameras.centers[views]
+    observers = cameras[views]
+    rays = observers.rays(pixels[:, None], unit=True)[1][:, 0]
     across = np.eye(3) - rays[:, :, None] * rays[:, None, :]
     A = _sum_by_track(across, tracks, count) + 1e-9 * np.eye(3)
-    b = _sum_by_track((across @ centers[..., None])[..., 0], tracks, count)
+    b = _sum_by_track((across @ observers.centers[..., None])[..., 0], tracks, count)
     points = np.linalg.solve(A, b[..., None])[..., 0]
-    R, t = cameras.viewmats[views, :3, :3], cameras.viewmats[views, :3, 3]
-    K = cameras.K[views]
+    R, t, K = observers.viewmats[:, :3, :3], observers.viewmats[:, :3, 3], observers.K
     for _ in range(iterations):
         local = np.einsum("mij,mj->mi", R, points[tracks]) + t
         z = np.where(np.abs(local[:, 2]) < 1e-9, 1e-9, local[:, 2])
@@ -78,11 +55,9 @@ def track_quality(
         parallax: the largest angle in radians between a track's first ray and another one.
     """
     P = len(points)
-    local = np.einsum("mij,mj->mi", cameras.viewmats[views, :3, :3], points[tracks]) + cameras.viewmats[views, :3, 3]
-    projected = np.einsum("mij,mj->mi", cameras.K[views], local)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.linalg.norm(projected[:, :2] / projected[:, 2:] - pixels, axis=1)
-    errors[~(local[:, 2] > 0) | ~np.isfinite(errors)] = np.inf
+    projected, depths = cameras[views].project(points[tracks][:, None])
+    errors = np.linalg.norm(projected[:, 0] - pixels, axis=1)
+    errors[~(depths[:, 0] > 0) | ~np.isfinite(errors)] = np.inf
     worst = np.zeros(P)
     np.maximum.at(worst, tracks, errors)
     rays = points[tracks] - cameras.centers[views]

@@ -29,6 +29,42 @@ def test_projection_by_hand():
     np.testing.assert_allclose(depths, [4.0, -1.0])
 
 
+def test_fields_of_view_by_hand():
+    two = Cameras(np.tile(np.eye(4), (2, 1, 1)), np.stack([K, np.diag([4.0, 1.0, 1.0])]), 8, 4)
+    np.testing.assert_allclose(two.vertical_fov, [np.radians(90), 2 * np.arctan(2)])
+    np.testing.assert_allclose(two.horizontal_fov, [2 * np.arctan(2), np.radians(90)])
+
+
+def test_what_is_in_front_and_inside_the_image_is_seen():
+    # At 2 m a pixel is 1 m wide: the image reaches from (-4, -2) to (4, 2), and only its left and top edge count.
+    points = [[0, 0, 2], [0, 0, -2], [0, 0, 0], [-4, -2, 2], [4, 0, 2], [0, 2, 2], [3.9, 1.9, 2], [-4.1, 0, 2]]
+    seen = [True, False, False, True, False, False, True, False]
+    exact = Cameras(np.eye(4), [[2, 0, 4], [0, 2, 2], [0, 0, 1]], 8, 4)
+    assert exact.sees(np.array(points, dtype=float)).tolist() == seen
+    assert exact.contains(np.array([[7.5, 3.5], [7.5, 3.5]]), np.array([1.0, -1.0])).tolist() == [True, False]
+
+
+def test_rays_by_hand():
+    # The camera looks along +x from (1, 0, 0): right is -y, down is -z.
+    seen = camera([[0, 0, 1, 1], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+    origins, directions = seen.rays([[4, 2], [8, 2], [4, 0]])
+    np.testing.assert_allclose(origins, [[1, 0, 0]] * 3)
+    np.testing.assert_allclose(directions, [[1, 0, 0], [1, -2, 0], [1, 0, 1]])
+    np.testing.assert_allclose(seen.rays([[8, 2]], unit=True)[1], [[1 / 5**0.5, -2 / 5**0.5, 0]])
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_rays_go_through_what_their_pixels_show(random_cameras, seed):
+    cameras = random_cameras(seed, 3)
+    pixels = np.random.default_rng(seed).uniform(0, 90, (3, 5, 2))
+    for given_pixels in (pixels, pixels[0]):  # each camera's own, and the same for all
+        origins, directions = cameras.rays(given_pixels)
+        assert origins.shape == directions.shape == (3, 5, 3)
+        back, depths = cameras.project(origins + 7.0 * directions)
+        np.testing.assert_allclose(back, np.broadcast_to(given_pixels, back.shape), atol=1e-8)
+        np.testing.assert_allclose(depths, 7.0)
+
+
 def test_the_target_of_look_at_is_in_the_middle_and_up_is_up():
     seen = camera(look_at([3.0, -2.0, 1.5], [0.0, 0.0, 0.6]))
     pixels, _ = seen.project(np.array([[0.0, 0.0, 0.6], [0.0, 0.0, 0.9]]))

@@ -68,3 +68,36 @@ def test_names_must_be_distinct_folder_names(random_cameras, names):
 def test_a_rig_needs_cameras_of_two_axes(random_cameras):
     with pytest.raises(InputError, match=r"shape \(V, T\)"):
         Rig(random_cameras(0, 3), [0.0, 1.0, 2.0], ("a",))
+
+
+def test_videos_with_one_clock_become_views():
+    rig = make_rig("orbit", 2, 3)
+    shuffled = np.random.default_rng(0).permutation(6)
+    names = np.repeat(rig.names, 3)
+    got, order = Rig.from_frames(
+        rig.cameras.reshape(-1)[shuffled], np.tile(rig.times, 2)[shuffled], tuple(str(n) for n in names[shuffled])
+    )
+    np.testing.assert_array_equal(got.times, rig.times)
+    for v, name in enumerate(got.names):
+        w = rig.names.index(name)
+        np.testing.assert_array_equal(got.cameras.c2w[v], rig.cameras.c2w[w])
+        np.testing.assert_array_equal(shuffled[order[v]], [3 * w, 3 * w + 1, 3 * w + 2])
+
+
+@pytest.mark.parametrize("times", [None, np.zeros(4), np.array([0.0, 1.0, 0.0, 2.0])])
+def test_photos_become_a_view_each(times):
+    cameras = make_rig("orbit", 2, 2).cameras.reshape(-1)
+    rig, order = Rig.from_frames(cameras, times, ("a", "a", "b", "b"))
+    assert (rig.views, rig.frames) == (4, 1)
+    np.testing.assert_array_equal(order[:, 0], range(4))
+    np.testing.assert_array_equal(rig.cameras.c2w[:, 0], cameras.c2w)
+
+
+def test_the_frame_rate_is_one_over_the_median_distance(random_cameras):
+    def rate(*times):
+        return Rig(random_cameras(0, len(times)).reshape(1, -1), times, ("a",)).fps
+
+    assert rate(0.0, 0.25, 0.5) == 4.0
+    assert rate(0.0, 0.25, 0.5, 10.0) == 4.0  # a gap
+    assert rate(0.0, 1.0, 4.0) == 0.5  # of two distances, the median is the mean
+    assert rate(3.0) == 1.0

@@ -2,7 +2,7 @@ import numpy as np
 
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.rotations import look_at
-from trajectories.views import extent, focus_point, inverse_depth_range, neighbors, spread_views
+from trajectories.views import inverse_depth_range, neighbors, spread_views
 
 
 def looking_at(positions, target=(0, 0, 0)):
@@ -14,19 +14,6 @@ def row(offsets):
     c2w = np.tile(np.eye(4), (len(offsets), 1, 1))
     c2w[:, 0, 3] = offsets
     return Cameras(c2w, intrinsics_from_fov(2 * np.arctan(0.5), 100, 100), 100, 100)
-
-
-def test_focus_of_converging_cameras():
-    cameras = looking_at([(4, 0, 1), (0, 4, 1), (-3, 1, 2)], target=(0.2, 0.3, 0.4))
-    np.testing.assert_allclose(focus_point(cameras), [0.2, 0.3, 0.4], atol=1e-4)
-
-
-def test_focus_of_parallel_cameras_is_finite():
-    assert np.linalg.norm(focus_point(row([0, 1, 2]))) < 10
-
-
-def test_extent_by_hand():
-    assert extent(row([0, 1, 5])) == 3.0
 
 
 def test_neighbors_leave_out_same_places_and_opposite_directions():

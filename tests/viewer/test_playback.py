@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trajectories import InputError
-from viewer.playback import Playback, native_fps, seconds_at
+from viewer.playback import Playback, seconds_at
 
 
 def test_a_paused_head_stays():
@@ -71,11 +71,6 @@ def test_a_rate_that_is_no_rate(fps):
 def test_no_frames():
     with pytest.raises(InputError, match="0 frames"):
         Playback(0, 8)
-
-
-def test_native_fps_is_the_median():
-    assert native_fps(np.array([0.0, 0.25, 0.5, 10.0])) == pytest.approx(4.0)
-    assert native_fps(np.zeros(1)) == 8.0
 
 
 def test_the_head_is_between_frames_while_it_plays_and_on_one_while_it_rests():

@@ -8,7 +8,7 @@ from recon.points import PointCloud, save_points
 from trajectories import InputError
 from trajectories.rig_file import save_rig
 from trajectories.rigs import make_rig
-from viewer.scene_folder import read_scene_folder, rig_of_frames
+from viewer.scene_folder import read_scene_folder
 
 
 def test_a_rig_alone_is_a_scene(tmp_path):
@@ -54,29 +54,6 @@ def test_a_broken_file_is_named(tmp_path):
     (tmp_path / "rig.json").write_text("{")
     with pytest.raises(InputError, match=r"rig\.json"):
         read_scene_folder(tmp_path)
-
-
-def test_videos_with_one_clock_become_views():
-    rig = make_rig("orbit", 2, 3)
-    shuffled = np.random.default_rng(0).permutation(6)
-    names = np.repeat(rig.names, 3)
-    got, order = rig_of_frames(
-        rig.cameras.reshape(-1)[shuffled], np.tile(rig.times, 2)[shuffled], tuple(str(n) for n in names[shuffled])
-    )
-    np.testing.assert_array_equal(got.times, rig.times)
-    for v, name in enumerate(got.names):
-        w = rig.names.index(name)
-        np.testing.assert_array_equal(got.cameras.c2w[v], rig.cameras.c2w[w])
-        np.testing.assert_array_equal(shuffled[order[v]], [3 * w, 3 * w + 1, 3 * w + 2])
-
-
-@pytest.mark.parametrize("times", [None, np.zeros(4), np.array([0.0, 1.0, 0.0, 2.0])])
-def test_photos_become_a_view_each(times):
-    cameras = make_rig("orbit", 2, 2).cameras.reshape(-1)
-    rig, order = rig_of_frames(cameras, times, ("a", "a", "b", "b"))
-    assert (rig.views, rig.frames) == (4, 1)
-    np.testing.assert_array_equal(order[:, 0], range(4))
-    np.testing.assert_array_equal(rig.cameras.c2w[:, 0], cameras.c2w)
 
 
 def test_distorted_pictures_are_shown_as_their_cameras_see_them(tmp_path):

@@ -3,19 +3,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from trajectories import Cameras
-from viewer.scene_nodes import round_length, thumbnail, vertical_fov, view_color, wxyz_of
+from viewer.scene_nodes import round_length, thumbnail, view_color, wxyz_of
 
 
 def test_views_have_colours_of_their_own():
     colors = [np.array(view_color(v)) for v in range(24)]
     assert all(0 <= channel <= 255 for color in colors for channel in color)
     assert min(np.abs(a - b).sum() for a, b in combinations(colors, 2)) > 10
-
-
-def test_vertical_fov():
-    K = np.array([[100.0, 0, 64], [0, 50.0, 50], [0, 0, 1]])
-    assert vertical_fov(Cameras(np.eye(4), K, 128, 100)) == pytest.approx(np.pi / 2)
 
 
 def test_wxyz_of_a_quarter_turn_about_z():

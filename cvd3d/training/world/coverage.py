@@ -24,16 +24,15 @@ def object_coverage(world: World, cameras: Cameras, times: np.ndarray, rows: int
     y, x = np.meshgrid(np.arange(rows) + 0.5, np.arange(cols) + 0.5, indexing="ij")
     covered = np.zeros((len(times), rows, cols))
     for t, time in enumerate(times):
-        w2c = np.linalg.inv(cameras.c2w[t])
+        camera = cameras[t]
         for thing in world.objects:
             solids = thing.at(float(time))
             low = (solids.centers - solids.half_sizes).min(axis=0)
             high = (solids.centers + solids.half_sizes).max(axis=0)
-            local = w2c[:3, :3] @ ((low + high) / 2) + w2c[:3, 3]
-            if local[2] <= 0:
+            [[u, v]], [z] = camera.project(((low + high) / 2)[None])
+            if z <= 0:
                 continue
-            u, v, _ = cameras.K[t] @ local / local[2]
-            radius = np.linalg.norm(high - low) / 2 * cameras.K[t][1, 1] / local[2] * rows / cameras.height
+            radius = np.linalg.norm(high - low) / 2 * camera.K[1, 1] / z * rows / cameras.height
             distance = np.hypot(x - u * cols / cameras.width, y - v * rows / cameras.height)
             covered[t] = np.maximum(covered[t], np.clip(radius - distance + 0.5, 0, 1))
     return covered

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from cvd3d.scene.preview import _colors, _meeting_point, draw_rig
+from cvd3d.scene.preview import _colors, draw_rig
 from trajectories import InputError, make_rig
 
 
@@ -28,13 +28,3 @@ def test_an_unknown_kind_of_picture_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"ends in '\.bmp'"):
         draw_rig(make_rig("orbit", 2, 2), tmp_path / "rig.bmp")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_subject_is_where_the_axes_meet():
-    target = (1.0, -2.0, 0.5)
-    np.testing.assert_allclose(_meeting_point(make_rig("dome", 3, 4, target=target).cameras), target, atol=1e-9)
-    assert _meeting_point(make_rig("static", 1, 1).cameras) is None, "one axis meets nothing"
-    apart = make_rig("orbit", 4, 4).cameras
-    moved = np.array(apart.c2w)
-    moved[0, :, 2, 3] += 3.0
-    assert _meeting_point(type(apart)(moved, apart.K, apart.width, apart.height)) is None

@@ -1,6 +1,7 @@
 import numpy as np
 
 from recon.starting_points.tracks import _link, find_tracks, match_along_epipolar_lines, sift
+from trajectories.geometry import fundamental_matrix
 
 ROWS = np.array([[0.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """Fundamental matrix of a sideways step: matches lie in the same row."""
@@ -57,8 +58,6 @@ def test_a_flat_image_has_no_features():
 
 
 def test_tracks_of_the_world_lie_on_epipolar_lines(world):
-    from recon.starting_points.triangulation import fundamental
-
     cameras = world.capture.cameras
     found = find_tracks(cameras, world.capture.image, [(0, 1), (1, 2)], band=1.0)
     assert found.count > 20
@@ -66,6 +65,6 @@ def test_tracks_of_the_world_lie_on_epipolar_lines(world):
         mine = found.tracks == track
         views, pixels = found.views[mine], found.pixels[mine]
         assert len(set(views)) == len(views) >= 2
-        line = fundamental(cameras, views[0], views[1]) @ [*pixels[0], 1.0]
+        line = fundamental_matrix(cameras[views[0]], cameras[views[1]]) @ [*pixels[0], 1.0]
         if {views[0], views[1]} != {0, 2}:
             assert abs(line @ [*pixels[1], 1.0]) / np.hypot(*line[:2]) < 1.0

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recon.starting_points.triangulation import fundamental, pixel_rays, track_quality, triangulate
+from recon.starting_points.triangulation import track_quality, triangulate
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.rotations import look_at
 
@@ -47,31 +47,6 @@ def test_refinement_lowers_the_reprojection_error():
     nudged = refined + 1e-3
     assert squares(refined) < squares(midpoint)
     assert squares(refined) < squares(nudged)
-
-
-def test_fundamental_matrix_of_a_sideways_step_by_hand():
-    # K = I and a step of 1 along x: x2 = x1 - (1/z, 0), so epipolar lines are rows: y1 = y2.
-    c2w = np.tile(np.eye(4), (2, 1, 1))
-    c2w[1, 0, 3] = 1.0
-    F = fundamental(Cameras(c2w, np.eye(3), 2, 2), 0, 1)
-    np.testing.assert_allclose(F / F[2, 1], [[0, 0, 0], [0, 0, -1], [0, 1, 0]], atol=1e-12)
-
-
-def test_fundamental_matrix_vanishes_on_projections():
-    cameras = ring()
-    points = np.random.default_rng(1).uniform(-1, 1, (20, 3))
-    xy, _ = cameras.project(points)
-    x1, x2 = (np.concatenate([xy[i], np.ones((20, 1))], axis=1) for i in (1, 4))
-    np.testing.assert_allclose(((x1 @ fundamental(cameras, 1, 4).T) * x2).sum(axis=1), 0, atol=1e-9)
-
-
-def test_pixel_rays_meet_what_was_projected():
-    cameras = ring()
-    points = np.random.default_rng(2).uniform(-1, 1, (6, 3))
-    views, pixels, tracks = observe(cameras, points)
-    to_points = points[tracks] - cameras.centers[views]
-    expected = to_points / np.linalg.norm(to_points, axis=1, keepdims=True)
-    np.testing.assert_allclose(pixel_rays(cameras, views, pixels), expected, atol=1e-12)
 
 
 def test_track_quality_by_hand():
