@@ -53,6 +53,28 @@ class MovingSplats:
             rest.sh,
         )
 
+    def frozen(self, still: Tensor) -> MovingSplats:
+        """Let some splats stand still, each at the average of its path.
+
+        Args:
+            still: (M,) bool, which of the splats with paths lose them.
+
+        Returns:
+            splats that share no memory with these where they differ.
+        """
+        parts = 4 * self.shifts.shape[1]
+        mean = torch.stack([self._weights((n + 0.5) / parts) for n in range(parts)]).mean(dim=0)
+        shift, turn, fade = (along(path[still], mean) for path in (self.shifts, self.turns, self.fades))
+        rest, stops = self.rest, self.moving[still]
+        rest = replace(
+            rest,
+            means=rest.means.index_add(0, stops, shift),
+            quats=rest.quats.index_copy(0, stops, turned(rest.quats[stops], turn)),
+            logit_opacities=rest.logit_opacities.index_add(0, stops, fade),
+        )
+        kept = {name: getattr(self, name)[~still] for name in ("moving", "shifts", "turns", "fades")}
+        return replace(self, rest=rest, **kept)
+
     def to(self, device: torch.device | str) -> MovingSplats:
         """The same splats on another device."""
         paths = {name: getattr(self, name).to(device) for name in ("moving", "shifts", "turns", "fades")}
@@ -96,28 +118,3 @@ def turned(quats: Tensor, turns: Tensor) -> Tensor:
     w, v = q[:, :1], q[:, 1:]
     r, u = quats[:, :1], quats[:, 1:]
     return torch.cat([w * r - (v * u).sum(-1, keepdim=True), w * u + r * v + torch.linalg.cross(v, u)], dim=-1)
-
-
-def settled(splats: MovingSplats, moves: Tensor) -> MovingSplats:
-    """Let some splats stand still, where they are on average.
-
-    Args:
-        splats: M of them with paths.
-        moves: (M,) bool, which keep their paths.
-
-    Returns:
-        splats that share no memory with the given ones where they differ.
-    """
-    parts = 4 * splats.shifts.shape[1]
-    mean = torch.stack([splats._weights((n + 0.5) / parts) for n in range(parts)]).mean(dim=0)
-    still = ~moves
-    shift, turn, fade = (along(path[still], mean) for path in (splats.shifts, splats.turns, splats.fades))
-    rest, stops = splats.rest, splats.moving[still]
-    rest = replace(
-        rest,
-        means=rest.means.index_add(0, stops, shift),
-        quats=rest.quats.index_copy(0, stops, turned(rest.quats[stops], turn)),
-        logit_opacities=rest.logit_opacities.index_add(0, stops, fade),
-    )
-    kept = {name: getattr(splats, name)[moves] for name in ("moving", "shifts", "turns", "fades")}
-    return replace(splats, rest=rest, **kept)

@@ -9,11 +9,10 @@ import torch
 from recon.capture import Capture, Pixels
 from recon.fit import FitSettings, fit
 from recon.fit.frames import Frames
-from recon.fit.motion_review import use_of_motion
+from recon.fit.motion_review import motion_benefit
 from recon.points import PointCloud
 from recon.render import render
-from recon.splats import SH_C0, Splats
-from recon.splats.moving import MovingSplats, settled
+from recon.splats import SH_C0, MovingSplats, Splats
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.rotations import look_at
 
@@ -108,7 +107,7 @@ def test_a_ball_that_hops_is_explained_better_than_by_still_splats(capture, poin
 
 @pytest.mark.parametrize("stop_at", [50, 95, 185])
 def test_a_stopped_fit_goes_on_to_the_same_result(capture, points, tmp_path, result, stop_at):
-    # Before any splat is held still, before it is settled what moves, and after that.
+    # Before paths are zeroed, before they are removed, and after that.
     steps = []
 
     def stop(step, splats):
@@ -130,7 +129,7 @@ def test_where_nothing_is_seen_to_move_no_paths_stay(capture, points):
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_use_of_motion_by_hand(capture, right):
+def test_the_benefit_of_motion_by_hand(capture, right):
     """One rises, one moves where no frame looks, a black one before nothing, and one stands still."""
     means = torch.tensor([[1.0, 1.0, 0.5], [0.0, 0.0, -50.0], [-1.0, 1.0, 0.5], [1.0, -1.0, 0.5]])
     N = len(means)
@@ -140,13 +139,13 @@ def test_use_of_motion_by_hand(capture, right):
     shifts = torch.zeros(N, 4, 3)
     shifts[:3, 3, 2] = 0.6
     splats = MovingSplats(rest, torch.arange(N), shifts, torch.zeros(N, 4, 3), torch.zeros(N, 4), 0.0, 1.0)
-    still = settled(splats, torch.zeros(N, dtype=torch.bool))
+    still = splats.frozen(torch.ones(N, dtype=torch.bool))
     targets = []
     for index in range(len(capture)):
         target = Frames(capture, 1e9, "cpu")[index]
         truth = splats if right else still
         image = render(truth.at(target.time), capture.cameras[[index]])[0]
         targets.append(replace(target, image=image))
-    use = use_of_motion(splats, targets)
-    assert use[0] > 0.05 if right else use[0] < -0.05
-    assert use[1:].tolist() == pytest.approx([0.0, 0.0, 0.0], abs=0.01)
+    benefit = motion_benefit(splats, targets)
+    assert benefit[0] > 0.05 if right else benefit[0] < -0.05
+    assert benefit[1:].tolist() == pytest.approx([0.0, 0.0, 0.0], abs=0.01)

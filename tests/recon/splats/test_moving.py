@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from recon.splats import Splats
-from recon.splats.moving import MovingSplats, settled, spline_weights, turned
+from recon.splats.moving import MovingSplats, spline_weights, turned
 
 
 def make(N=5, M=3, K=6, seed=0):
@@ -75,7 +75,7 @@ def test_what_does_not_move_is_kept_where_it_is_on_average():
     splats = make()
     splats.shifts[1] *= 0.001
     before = splats.at(1.7).means
-    done = settled(splats, torch.tensor([True, False, True]))
+    done = splats.frozen(torch.tensor([False, True, False]))
     assert done.moving.tolist() == [1, 3] and len(done.fades) == 2
     for time in (1.0, 1.7, 3.0):
         assert torch.allclose(done.at(time).means, splats.at(time).means, atol=0.01)
@@ -87,7 +87,7 @@ def test_what_does_not_move_is_kept_where_it_is_on_average():
 def test_the_average_is_that_of_the_path():
     splats = make()
     middle = torch.stack([splats.at(time).means for time in np.linspace(1, 3, 401)]).mean(dim=0)
-    still = settled(splats, torch.zeros(3, dtype=torch.bool))
+    still = splats.frozen(torch.ones(3, dtype=torch.bool))
     assert len(still.moving) == 0
     for time in (1.0, 2.2):
         assert torch.allclose(still.at(time).means, middle, atol=0.01)

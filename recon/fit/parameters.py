@@ -1,0 +1,66 @@
+"""The tensors that a fit optimizes, by the names that gsplat's strategies know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from recon.splats import MovingSplats, Splats
+
+PATHS = ("shifts", "turns", "fades")
+"""The parameters that only moving splats have."""
+
+
+def parameters_from(splats: Splats, knots: int, device: torch.device | str) -> dict[str, torch.nn.Parameter]:
+    """Copies of the tensors of N splats; with `knots`, each splat has a path of that many control points, all zero."""
+    tensors = {
+        "means": splats.means,
+        "scales": splats.log_scales,
+        "quats": splats.quats,
+        "opacities": splats.logit_opacities,
+        "sh0": splats.sh[:, :1],
+        "shN": splats.sh[:, 1:],
+    }
+    if knots:
+        N = len(splats)
+        shapes = {"shifts": (N, knots, 3), "turns": (N, knots, 3), "fades": (N, knots)}
+        tensors |= {name: torch.zeros(shapes[name]) for name in PATHS}
+    return {name: torch.nn.Parameter(tensor.clone().to(device)) for name, tensor in tensors.items()}
+
+
+def splats_from(
+    parameters: Mapping[str, Tensor], span: tuple[float, float], moving: Tensor | None, degree: int
+) -> Splats | MovingSplats:
+    """The splats of parameters; they share memory, but for the spherical harmonics.
+
+    Args:
+        parameters: as of `parameters_from`.
+        span: first and last instant in seconds, between which splats move.
+        moving: (M,) indices of the splats that have paths; None when all have.
+        degree: spherical harmonics above it are left out.
+    """
+    p = parameters
+    sh = torch.cat([p["sh0"], p["shN"][:, : (degree + 1) ** 2 - 1]], dim=1)
+    splats = Splats(p["means"], p["quats"], p["scales"], p["opacities"], sh)
+    if "shifts" not in p:
+        return splats
+    if moving is None:
+        moving = torch.arange(len(splats), device=splats.means.device)
+    return MovingSplats(splats, moving, p["shifts"], p["turns"], p["fades"], *span)
+
+
+def first_not_finite(parameters: Mapping[str, torch.nn.Parameter], loss: float) -> str | None:
+    """The name of a gradient, a parameter or the loss that is not finite; None when all are."""
+    for name, parameter in parameters.items():
+        gradient = parameter.grad
+        # A sum is not finite if one of its terms is not, and takes a tenth of the time to check.
+        if gradient is None or gradient.sum().isfinite():
+            continue
+        if not gradient.isfinite().all():
+            return f"the gradient of {name}"
+    if math.isfinite(loss):
+        return None
+    return next((name for name, parameter in parameters.items() if not parameter.isfinite().all()), "the loss")
