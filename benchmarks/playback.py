@@ -86,7 +86,7 @@ def watch(splats: MovingSplats, seconds: float) -> tuple[float, float, float]:
     """Pictures a second of headless Chromium at rest and playing, and how often these have new splats."""
     with playing(splats) as viewer, open_page(viewer.url, wait=5, size=(840, 480)) as page:
         page.evaluate(COUNT)
-        viewer._set_playback(viewer._playback.pause(time.monotonic()))
+        viewer.clock.pause()
         page.wait_for_timeout(3000)
         rates = []
         for _ in range(2):
@@ -94,7 +94,7 @@ def watch(splats: MovingSplats, seconds: float) -> tuple[float, float, float]:
             page.wait_for_timeout(1000 * seconds)
             counts, taken = page.evaluate("() => ({...counts})"), time.monotonic() - start
             rates.append({name: (counts[name] - before[name]) / taken for name in counts})
-            viewer._set_playback(viewer._playback.play(time.monotonic()))
+            viewer.clock.play()
     rest, played = rates
     return rest["pictures"], played["pictures"], played["splats"]
 
@@ -104,7 +104,7 @@ def playing(splats: MovingSplats) -> closing[SceneViewer]:
     viewer = SceneViewer(port=0, max_splats=2_000_000)
     viewer.show_rig(make_rig("orbit", 4, FRAMES))
     viewer.show_splats(splats)
-    viewer._set_playback(viewer._playback.play(time.monotonic()))
+    viewer.clock.play()
     return closing(viewer)
 
 

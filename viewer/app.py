@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
-import socket
 import threading
-import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,25 +13,22 @@ import rich
 import viser
 
 from trajectories.errors import InputError
-from trajectories.rig import Rig, frame_rate
+from trajectories.rig import Rig
+from viewer.camera_views import CameraViews
+from viewer.clock import Clock
 from viewer.drawn import DrawnSplats
-from viewer.framing import OpeningView, frame_scene
+from viewer.framing import OpeningView
 from viewer.latest_splats import LatestSplats
-from viewer.panels import CameraPanel, TimePanel, about_splats, add_camera_panel, add_layer_panel, add_time_panel
-from viewer.playback import Playback, seconds_at
+from viewer.layers import Layers
+from viewer.overview import Overview
+from viewer.ports import free_port
 from viewer.scene_folder import read_scene_folder
-from viewer.scene_nodes import CameraNodes, Frames, add_ground, add_points, look_through
-from viewer.splat_nodes import SplatNodes
+from viewer.scene_nodes import Frames
 
 if TYPE_CHECKING:
     from recon.points import PointCloud
     from recon.splats import MovingSplats, Splats
     from recon.splats.ply_sequence import PlySequence
-
-PORTS_TRIED = 50
-INSTANTS_PER_SECOND = 30.0
-"""How often splats that move are drawn while they play, at most."""
-OVERVIEW_FOV = float(np.radians(50.0))
 
 
 def view_scene(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8080) -> None:
@@ -89,6 +82,13 @@ class SceneViewer:
         title: heading of the panel.
         max_splats: more splats than these are thinned evenly before they are sent.
 
+    Attributes:
+        server: viser's server.
+        layers: the splats, points, paths and ground, and their boxes.
+        overview: the first look at the scene.
+        cameras: the rig's cameras, and who looks through them.
+        clock: plays, pauses and seeks.
+
     Raises:
         InputError: an address that cannot be used.
     """
@@ -96,7 +96,7 @@ class SceneViewer:
     def __init__(
         self, host: str = "127.0.0.1", port: int = 8080, *, title: str = "cvd3d", max_splats: int = 200_000
     ) -> None:
-        free = _free_port(host, port)
+        free = free_port(host, port)
         with contextlib.redirect_stdout(io.StringIO()):  # viser prints a box of its own
             self.server = viser.ViserServer(host=host, port=free, label=title, verbose=False)
         if port not in (0, self.server.get_port()):
@@ -104,28 +104,14 @@ class SceneViewer:
         self.title = title
         self._host = host
         self._lock = threading.RLock()
-        self._rig: Rig | None = None
-        self._cameras: CameraNodes | None = None
-        self._time_panel: TimePanel | None = None
-        self._camera_panel: CameraPanel | None = None
-        self._points: viser.PointCloudHandle | None = None
-        self._splats = SplatNodes(self.server)
-        self._positions: np.ndarray | None = None
-        self._framed = False
-        self._times = np.zeros(1)
-        self._playback = Playback(1, 1.0)
-        self._looking: dict[int, int] = {}  # client -> the view it looks through
-        self._closed = threading.Event()
-        self._wake = threading.Event()
-
         self.server.gui.configure_theme(dark_mode=True, show_logo=False, show_share_button=False)
         self.server.gui.main_panel.dock_right()
-        self._layers = add_layer_panel(self.server.gui, self._toggle_layer)
-        self._layers.offer("Ground grid")
-        self._frame_scene()
-        self._mailbox = LatestSplats(self._draw_splats, max_splats)
-        self._clock = threading.Thread(target=self._run_clock, name="viewer-clock", daemon=True)
-        self._clock.start()
+        self.layers = Layers(self.server, self._lock)
+        self.overview = Overview(self.server)
+        self.layers.show_ground(self.overview.framing.radius)
+        self.cameras = CameraViews(self.server, self.overview, self._lock, self.notice)
+        self.clock = Clock(self.server.gui, self._lock, self.cameras.show_frame, self._show_instant)
+        self._latest = LatestSplats(self._draw_splats, max_splats)
 
     @property
     def url(self) -> str:
@@ -141,231 +127,54 @@ class SceneViewer:
             frames: gives the image (H, W, 3) in [0, 1] of view v at frame t, or None where there is none (yet).
         """
         with self._lock:
-            if self._cameras is not None:
-                self._cameras.remove()
-            if self._camera_panel is not None:
-                self._camera_panel.folder.remove()
-            self._looking.clear()
-            self._rig = rig
-            framing = self._frame_scene()
-            self._cameras = CameraNodes(self.server, rig, self._noticed(frames), framing.frustum_depth)
-            self._camera_panel = self._wire_cameras(rig, self._cameras, framing)
-            if rig.frames > 1:
-                self._layers.offer("Camera paths")
-            self._cameras.show_paths(self._layers.boxes["Camera paths"].value)
-            self.show_clock(rig.times)
+            framing = self._frame_scene(rig=rig)
+            nodes = self.cameras.show(rig, frames, framing.frustum_depth)
+            self.layers.show_paths(nodes.paths, offer=rig.frames > 1)
+            self.clock.restart(rig.times)
 
     def show_clock(self, times: np.ndarray) -> None:
         """Let time run through (T,) instants in seconds; a rig brings its own."""
-        with self._lock:
-            if self._time_panel is not None:
-                self._time_panel.folder.remove()
-            self._times, self._playback = times, Playback(len(times), frame_rate(times))
-            self._time_panel = self._wire_time(times) if len(times) > 1 else None
-            self._wake.set()
+        self.clock.restart(times)
 
     def show_splats(self, splats: Splats | MovingSplats | PlySequence) -> None:
         """Show splats, in the place of those shown before; at once, or soon when called often.
 
         Those that move play on the clock of the videos, and between their frames, too.
         """
-        self._mailbox.offer(splats)
+        self._latest.offer(splats)
 
     def show_points(self, points: PointCloud) -> None:
-        """Show starting points; they step back when splats come."""
+        """Show starting points; they are hidden when splats come."""
         with self._lock:
-            self._positions = points.positions
-            framing = self._frame_scene()
-            box = self._layers.boxes["Starting points"]
-            box.value = not self._splats.there  # type: ignore[misc]
-            self._points = add_points(
-                self.server, points.positions, points.colors, 0.004 * framing.radius, visible=box.value
-            )
-            self._layers.offer("Starting points", f"{len(points.positions):,} starting points ({points.source}).")
+            framing = self._frame_scene(positions=points.positions)
+            self.layers.show_points(points, 0.004 * framing.radius)
 
     def notice(self, text: str) -> None:
         """Write a line of markdown at the foot of the panel."""
-        self._layers.notice.content = text
+        self.layers.panel.notice.content = text
 
     def close(self) -> None:
         """Take the page down."""
-        self._closed.set()
-        self._wake.set()
-        self._clock.join(timeout=5.0)
-        self._mailbox.close()
+        self.clock.close()
+        self._latest.close()
         with contextlib.redirect_stdout(io.StringIO()):
             self.server.stop()
 
-    # -- time ---------------------------------------------------------------------------------------------------------
-
-    def _run_clock(self) -> None:
-        """Move everything to the moment; the only thread that does."""
-        shown: tuple[CameraNodes | None, TimePanel | None, int] = (None, None, -1)
-        while not self._closed.is_set():
-            started = time.monotonic()
-            wanted = (self._cameras, self._time_panel, self._playback.frame(started))
-            if wanted != shown:
-                self._show_frame(wanted[-1])
-                shown = wanted
-            self._show_instant()
-            self._wake.wait(self._until_next(time.monotonic() - started))
-            self._wake.clear()
-
-    def _show_instant(self) -> None:
-        with self._lock:
-            try:
-                self._splats.show_instant(self._seconds())
-            except InputError as error:  # a sequence is read as it plays
-                self.notice(str(error))
-
-    def _until_next(self, took: float) -> float | None:
-        """Seconds until something moves, None while paused, after moving everything took so many.
-
-        Splats move between the frames, too, as often as leaves half of the time to others.
-        """
-        wait = self._playback.until_next(time.monotonic())
-        if wait is None or not self._splats.moving:
-            return wait
-        return min(wait, max(1 / INSTANTS_PER_SECOND - took, took))
-
-    def _show_frame(self, frame: int) -> None:
-        with self._lock:
-            frame = min(frame, len(self._times) - 1)
-            if self._time_panel is not None:
-                self._time_panel.tell(frame, self._times)
-            if self._rig is None or self._cameras is None:
-                return
-            self._cameras.show_frame(frame)
-            if self._camera_panel is not None and self._camera_panel.follow.value:
-                for client_id, view in list(self._looking.items()):
-                    client = self.server.get_clients().get(client_id)
-                    if client is not None:
-                        self._look(client, view, frame)
-
-    def _noticed(self, frames: Frames | None) -> Frames:
-        """The same frames, where one that cannot be read is told in the panel and left out."""
-
-        def read(view: int, frame: int) -> np.ndarray | None:
-            try:
-                return None if frames is None else frames(view, frame)
-            except InputError as error:
-                self.notice(str(error))
-                return None
-
-        return read
-
-    def _seconds(self) -> float:
-        return seconds_at(self._times, self._playback.position(time.monotonic()))
-
-    def _set_playback(self, playback: Playback) -> None:
-        self._playback = playback
-        self._wake.set()
-
-    def _wire_time(self, times: np.ndarray) -> TimePanel:
-        panel = add_time_panel(self.server.gui, times, self._playback.fps)
-
-        @panel.frame.on_update
-        def _(event: viser.GuiEvent) -> None:
-            if event.client is not None:  # the clock moves the slider, too
-                self._set_playback(self._playback.seek(event.target.value, time.monotonic()))
-
-        @panel.play.on_click
-        def _(event: viser.GuiEvent) -> None:
-            now = time.monotonic()
-            self._set_playback(self._playback.pause(now) if self._playback.playing else self._playback.play(now))
-            panel.tell_playing(self._playback.playing)
-
-        @panel.fps.on_update
-        def _(event: viser.GuiEvent) -> None:
-            self._set_playback(self._playback.at_rate(event.target.value, time.monotonic()))
-
-        return panel
-
-    # -- cameras ------------------------------------------------------------------------------------------------------
-
-    def _wire_cameras(self, rig: Rig, cameras: CameraNodes, framing: OpeningView) -> CameraPanel:
-        panel = add_camera_panel(self.server.gui, rig)
-        panel.size.on_update(lambda event: cameras.resize(framing.frustum_depth * event.target.value))
-        panel.overview.on_click(lambda event: self._overview(event.client) if event.client else None)
-        for v in range(rig.views):
-            panel.shown[v].on_update(partial(self._on_shown, cameras, v))
-            panel.through[v].on_click(partial(self._on_through, v))
-        return panel
-
-    def _on_shown(self, cameras: CameraNodes, view: int, event: viser.GuiEvent) -> None:
-        cameras.show_view(view, event.target.value)
-
-    def _on_through(self, view: int, event: viser.GuiEvent) -> None:
-        if event.client is not None:
-            self._look(event.client, view, self._playback.frame(time.monotonic()))
-
-    def _look(self, client: viser.ClientHandle, view: int, frame: int) -> None:
-        with self._lock:
-            if self._rig is None or self._cameras is None:
-                return
-            self._looking[client.client_id] = view
-            look_through(client, self._rig.cameras[view, frame], clear=1.02 * self._cameras.depth)
-
-    def _overview(self, client: viser.ClientHandle) -> None:
-        self._looking.pop(client.client_id, None)
-        initial = self.server.initial_camera
-        with client.atomic():
-            client.camera.up_direction = np.array([0.0, 0.0, 1.0])
-            client.camera.position = initial.position
-            client.camera.look_at = initial.look_at
-            client.camera.fov = initial.fov
-            client.camera.near = initial.near
-
-    def _frame_scene(self) -> OpeningView:
-        """Choose the first look for what is there; it moves the eyes that are here only the first time."""
-        framing = frame_scene(self._rig, self._positions)
-        initial = self.server.initial_camera
-        initial.position, initial.look_at, initial.fov = framing.eye, framing.target, OVERVIEW_FOV
-        initial.near, initial.far = 0.005 * framing.radius, 500.0 * framing.radius
-        self._ground = add_ground(self.server, framing.radius, self._layers.boxes["Ground grid"].value)
-        if not self._framed and (self._rig is not None or self._positions is not None):
-            self._framed = True
-            for client in self.server.get_clients().values():
-                self._overview(client)
+    def _frame_scene(self, *, rig: Rig | None = None, positions: np.ndarray | None = None) -> OpeningView:
+        framing = self.overview.include(rig=rig, positions=positions)
+        self.layers.show_ground(framing.radius)
         return framing
 
-    # -- layers -------------------------------------------------------------------------------------------------------
-
-    def _toggle_layer(self, layer: str, visible: bool) -> None:
-        with self._lock:
-            if layer == "Camera paths" and self._cameras is not None:
-                self._cameras.show_paths(visible)
-            nodes = {"Splats": self._splats, "Starting points": self._points, "Ground grid": self._ground}
-            if (node := nodes.get(layer)) is not None:
-                node.visible = visible
+    def _show_instant(self, seconds: float) -> bool:
+        try:
+            return self.layers.show_instant(seconds)
+        except InputError as error:  # a sequence is read as it plays
+            self.notice(str(error))
+            return True
 
     def _draw_splats(self, splats: DrawnSplats) -> None:
         with self._lock:
-            if not self._splats.there:
-                for layer in ("Starting points", "Ground grid"):
-                    self._layers.boxes[layer].value = False  # type: ignore[misc]
-                if self._positions is None:
-                    self._positions = splats.means
-                    self._frame_scene()
-            self._splats.show(splats, self._seconds())
-            self._layers.offer("Splats", about_splats(len(splats), splats.total, self._splats.moving))
-            self._wake.set()
-
-
-def _free_port(host: str, port: int) -> int:
-    """The first port from `port` on that can be bound at `host`."""
-    if not 0 <= port <= 65535:
-        raise InputError(f"The port is {port}; give one from 0 to 65535.")
-    for candidate in range(port, min(port + PORTS_TRIED, 65536)):
-        try:
-            family, kind, protocol, _, address = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0]
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-            return candidate
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise InputError(
-                    f"Cannot listen on {host}:{candidate} ({error.strerror}); give another address."
-                ) from None
-    raise InputError(f"The ports {port} to {port + PORTS_TRIED - 1} are all taken; give another.")
+            if not (self.layers.splats.there or self.overview.has_positions):
+                self._frame_scene(positions=splats.means)
+            self.layers.show_splats(splats, self.clock.seconds)
+            self.clock.wake()

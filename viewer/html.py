@@ -13,9 +13,9 @@ import viser
 
 from trajectories.files import write_text
 from trajectories.rig import Rig
-from viewer.app import OVERVIEW_FOV
 from viewer.drawn import drawn
 from viewer.framing import frame_scene
+from viewer.overview import OVERVIEW_FOV
 from viewer.scene_nodes import CameraNodes, Frames
 from viewer.splat_nodes import SplatNodes
 

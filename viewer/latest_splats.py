@@ -23,10 +23,10 @@ PATIENCE = 0.5
 
 
 class LatestSplats:
-    """A mailbox of one letter: the newest splats win, and those that come too soon wait or are skipped.
+    """A single-slot queue that keeps only the newest splats; those that come too soon wait or are skipped.
 
     `offer` may be called from any thread at any rate. It copies on the calling thread when an update is due, so that
-    the fit can go on changing its tensors, and otherwise returns at once. `draw` is called on the mailbox's own thread.
+    the fit can go on changing its tensors, and otherwise returns at once. `draw` is called on the queue's own thread.
     """
 
     def __init__(self, draw: Callable[[DrawnSplats], None], limit: int) -> None:
@@ -63,9 +63,9 @@ class LatestSplats:
         self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        while (letter := self._next()) is not None:
+        while (newest := self._next()) is not None:
             started = time.monotonic()
-            self._draw(letter if isinstance(letter, DrawnSplats) else drawn(letter, self._limit))
+            self._draw(newest if isinstance(newest, DrawnSplats) else drawn(newest, self._limit))
             now = time.monotonic()
             with self._changed:
                 self._due = now + max(LEAST_INTERVAL, (now - started + self._copied_in) / SHARE)

@@ -26,12 +26,13 @@ class TimePanel:
     play: viser.GuiButtonHandle
     fps: viser.GuiNumberHandle[float]
 
-    def tell(self, frame: int, times: np.ndarray) -> None:
-        """Write which of the frames (T,) is on show, without it counting as the user's."""
+    def show_frame(self, frame: int, times: np.ndarray) -> None:
+        """Write which of the frames at `times` (T,) is on show; viser reports this without a client."""
         self.frame.value = frame  # type: ignore[misc]  # viser's setter is hidden from mypy
         self.seconds.content = f"{times[frame]:.2f} s of {times[-1]:.2f} s"
 
-    def tell_playing(self, playing: bool) -> None:
+    def show_playing(self, playing: bool) -> None:
+        """Let the button offer the other of play and pause."""
         self.play.label = "Pause" if playing else "Play"
         self.play.icon = viser.Icon.PLAYER_PAUSE if playing else viser.Icon.PLAYER_PLAY
 
@@ -45,13 +46,13 @@ def add_time_panel(gui: viser.GuiApi, times: np.ndarray, fps: float) -> TimePane
         play = gui.add_button("Play", icon=viser.Icon.PLAYER_PLAY)
         rate = gui.add_number("Frames/s", round(fps, 2), min=0.1, max=120.0, step=0.1)
     panel = TimePanel(folder, frame, seconds, play, rate)
-    panel.tell(0, times)
+    panel.show_frame(0, times)
     return panel
 
 
 @dataclass(frozen=True)
 class CameraPanel:
-    """A button a view, in its colour, to look through it; and which views are shown."""
+    """A button for each view, in its color, to look through it; and a box for each, to show it."""
 
     folder: viser.GuiFolderHandle
     overview: viser.GuiButtonHandle
@@ -109,7 +110,7 @@ def about_splats(shown: int, total: int, moving: int = 0) -> str:
     """What the page can and cannot show of the splats."""
     some = f"{shown:,} of {total:,} splats" if shown < total else f"{total:,} splats"
     some += f", {moving:,} of them moving" if moving else ""
-    return f"{some}. Colours are DC only: this page draws no view-dependent colour."
+    return f"{some}. Colors are DC only: this page draws no view-dependent color."
 
 
 def _toggled(on_toggle: Callable[[str, bool], None], layer: str, event: viser.GuiEvent) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -55,6 +56,22 @@ def thumbnail(image: np.ndarray, longest: int = THUMBNAIL) -> np.ndarray:
     return np.asarray(small)
 
 
+@dataclass
+class NodeGroup:
+    """Nodes that are shown and hidden together."""
+
+    nodes: tuple[viser.SceneNodeHandle, ...]
+
+    @property
+    def visible(self) -> bool:
+        return all(node.visible for node in self.nodes)
+
+    @visible.setter
+    def visible(self, visible: bool) -> None:
+        for node in self.nodes:
+            node.visible = visible
+
+
 class CameraNodes:
     """One frustum a view, which moves along its drawn path and carries the frame of the moment."""
 
@@ -62,7 +79,7 @@ class CameraNodes:
         self.rig = rig
         self._server = server
         self._image = lru_cache(maxsize=256)(_small_frames(frames))
-        self._parents, self._frustums, self._paths = [], [], []
+        self._parents, self._frustums, paths = [], [], []
         first = rig.cameras[:, 0]
         for v, name in enumerate(rig.names):
             root, color = f"/cameras/{name}", view_color(v)
@@ -84,7 +101,7 @@ class CameraNodes:
             )
             if rig.frames > 1:
                 centers = rig.cameras.centers[v]
-                self._paths.append(
+                paths.append(
                     server.scene.add_line_segments(
                         f"{root}/path",
                         np.stack([centers[:-1], centers[1:]], axis=1),
@@ -93,6 +110,7 @@ class CameraNodes:
                         thickness_units="screen",
                     )
                 )
+        self.paths = NodeGroup(tuple(paths))
         self.resize(depth)
 
     def resize(self, depth: float) -> None:
@@ -116,11 +134,6 @@ class CameraNodes:
     def show_view(self, view: int, visible: bool) -> None:
         """Show or hide a view's frustum and path."""
         self._parents[view].visible = visible
-
-    def show_paths(self, visible: bool) -> None:
-        """Show or hide the paths of the views that are shown."""
-        for path in self._paths:
-            path.visible = visible
 
     def remove(self) -> None:
         for parent in self._parents:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 
 import av
 import numpy as np
@@ -289,7 +290,15 @@ def test_exports(drawn_scene, tmp_path, monkeypatch, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "first.ply"]
 
 
-def test_view_shows_the_page_while_the_scene_is_made_and_after(scene, small_scene, drawing, monkeypatch, capsys):
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def test_view_shows_the_page_while_the_scene_is_made_and_after(
+    scene, small_scene, drawing, monkeypatch, capsys, free_port
+):
     """The live page is real; only the wait for Ctrl-C at the end is not."""
     import viewer.app
 
@@ -302,9 +311,9 @@ def test_view_shows_the_page_while_the_scene_is_made_and_after(scene, small_scen
 
     monkeypatch.setattr(viewer.app.SceneViewer, "show_splats", show_splats)
     monkeypatch.setattr(viewer.app, "view_scene", lambda folder, *, port: shown.append(folder))
-    main([*small_scene[:-1], "--out", str(scene), "--fit.steps", "5", "--view", "--port", "18231"])
+    main([*small_scene[:-1], "--out", str(scene), "--fit.steps", "5", "--view", "--port", str(free_port)])
     assert len(shown) == 6 and shown[-1] == scene
-    assert "http://127.0.0.1:18231" in capsys.readouterr().out
+    assert f"http://127.0.0.1:{free_port}" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(

@@ -93,12 +93,12 @@ def test_all_cameras_move_on_one_clock():
         viewer.show_rig(rig, lambda v, t: frames[v, t])
         frustums = [node(viewer, f"/cameras/{name}/frustum") for name in rig.names]
         for t in (0, 3):
-            viewer._set_playback(viewer._playback.seek(t, 0.0))
-            wait_until(lambda t=t: viewer._time_panel.frame.value == t and frustums[2].image is not None)
+            viewer.clock.seek(t)
+            wait_until(lambda t=t: viewer.clock.panel.frame.value == t and frustums[2].image is not None)
             for v, frustum in enumerate(frustums):
                 np.testing.assert_allclose(frustum.position, rig.cameras.centers[v, t])
                 assert abs(int(frustum.image[0, 0, 0]) - 25.5 * (v + t)) <= 1
-        assert viewer._time_panel.seconds.content == f"{rig.times[3]:.2f} s of {rig.times[4]:.2f} s"
+        assert viewer.clock.panel.seconds.content == f"{rig.times[3]:.2f} s of {rig.times[4]:.2f} s"
 
 
 def test_a_frame_that_does_not_open_is_told_and_the_others_are_shown():
@@ -112,22 +112,22 @@ def test_a_frame_that_does_not_open_is_told_and_the_others_are_shown():
         viewer.show_rig(rig, frames)
         wait_until(lambda: node(viewer, f"/cameras/{rig.names[1]}/frustum").image is not None)
         assert node(viewer, f"/cameras/{rig.names[0]}/frustum").image is None
-        assert "a.png does not open" in viewer._layers.notice.content
-        assert viewer._time_panel is None  # one frame needs no clock
+        assert "a.png does not open" in viewer.layers.panel.notice.content
+        assert viewer.clock.panel is None  # one frame needs no clock
 
 
 def test_a_view_a_layer_and_the_cameras_size_can_be_changed():
     rig = make_rig("orbit", 2, 3)
     with closing(SceneViewer(port=0)) as viewer:
         viewer.show_rig(rig)
-        viewer._camera_panel.shown[1].value = False
+        viewer.cameras.panel.shown[1].value = False
         assert [node(viewer, f"/cameras/{name}").visible for name in rig.names] == [True, False]
-        viewer._layers.boxes["Camera paths"].value = False
+        viewer.layers.panel.boxes["Camera paths"].value = False
         assert not node(viewer, f"/cameras/{rig.names[0]}/path").visible
-        viewer._layers.boxes["Ground grid"].value = False
+        viewer.layers.panel.boxes["Ground grid"].value = False
         assert not node(viewer, "/ground").visible
         before = node(viewer, f"/cameras/{rig.names[0]}/frustum").scale
-        viewer._camera_panel.size.value = 2.0
+        viewer.cameras.panel.size.value = 2.0
         assert node(viewer, f"/cameras/{rig.names[0]}/frustum").scale == pytest.approx(2 * before)
 
 
@@ -138,23 +138,23 @@ def test_another_rig_takes_the_place_of_the_first():
         viewer.show_rig(rig)
         there = [name for name in make_rig("orbit", 4, 6).names if node(viewer, f"/cameras/{name}") is not None]
         assert there == list(rig.names)
-        assert viewer._time_panel.frame.max == 2
+        assert viewer.clock.panel.frame.max == 2
 
 
 def test_splats_replace_splats_and_send_the_points_back():
     with closing(SceneViewer(port=0, max_splats=50)) as viewer:
         viewer.show_points(PointCloud(np.random.default_rng(0).random((9, 3)), np.zeros((9, 3)), "a test"))
-        assert node(viewer, "/points").visible and not viewer._layers.boxes["Splats"].visible
-        assert "9 starting points (a test)" in viewer._layers.about["Starting points"].content
+        assert node(viewer, "/points").visible and not viewer.layers.panel.boxes["Splats"].visible
+        assert "9 starting points (a test)" in viewer.layers.panel.about["Starting points"].content
         viewer.show_splats(splats_of(30))
         wait_until(
-            lambda: node(viewer, "/splats") is not None and "30 splats" in viewer._layers.about["Splats"].content
+            lambda: node(viewer, "/splats") is not None and "30 splats" in viewer.layers.panel.about["Splats"].content
         )
         assert node(viewer, "/splats").buffer.shape[0] == 30
         assert not node(viewer, "/points").visible
-        assert "DC only" in viewer._layers.about["Splats"].content
+        assert "DC only" in viewer.layers.panel.about["Splats"].content
         viewer.show_splats(splats_of(100))
-        wait_until(lambda: "50 of 100 splats" in viewer._layers.about["Splats"].content)
+        wait_until(lambda: "50 of 100 splats" in viewer.layers.panel.about["Splats"].content)
         assert node(viewer, "/splats").buffer.shape[0] == 50
 
 
@@ -179,12 +179,12 @@ def test_what_moves_follows_the_clock_of_the_videos():
     with closing(SceneViewer(port=0)) as viewer:
         viewer.show_rig(rig)
         viewer.show_splats(splats)
-        wait_until(lambda: "3 splats, 1 of them moving" in viewer._layers.about["Splats"].content)
+        wait_until(lambda: "3 splats, 1 of them moving" in viewer.layers.panel.about["Splats"].content)
         for frame in (2, 0, 3):
-            viewer._set_playback(viewer._playback.seek(frame, 0.0))
+            viewer.clock.seek(frame)
             wait_until(lambda frame=frame: flown(viewer, splats) == pytest.approx(rig.times[frame] - middle, abs=1e-4))
         assert node(viewer, "/splats").buffer.shape[0] == 2
-        viewer._layers.boxes["Splats"].value = False
+        viewer.layers.panel.boxes["Splats"].value = False
         assert not node(viewer, "/moving_splats").visible
 
 
@@ -195,7 +195,8 @@ def test_what_moves_moves_between_the_frames_too():
         viewer.show_rig(rig)
         viewer.show_splats(splats)
         wait_until(lambda: node(viewer, "/moving_splats") is not None)
-        viewer._set_playback(viewer._playback.at_rate(0.5, 0.0).play(time.monotonic()))  # two seconds a frame
+        viewer.clock.set_rate(0.5)  # two seconds a frame
+        viewer.clock.play()
 
         def in_between() -> bool:
             seen.add(flown(viewer, splats))
@@ -210,8 +211,8 @@ def test_a_clock_without_cameras():
     with closing(SceneViewer(port=0)) as viewer:
         viewer.show_clock(rig.times)
         viewer.show_splats(splats)
-        viewer._set_playback(viewer._playback.seek(3, 0.0))
-        wait_until(lambda: viewer._time_panel.frame.value == 3)
+        viewer.clock.seek(3)
+        wait_until(lambda: viewer.clock.panel.frame.value == 3)
         wait_until(lambda: node(viewer, "/moving_splats") and flown(viewer, splats) > 0.1)
 
 
@@ -227,11 +228,11 @@ def test_a_sequence_of_instants_plays(tmp_path):
             return np.allclose(drawn.centers * drawn.scale, splats.at(rig.times[frame]).means, atol=1e-5)
 
         for frame in (2, 0):
-            viewer._set_playback(viewer._playback.seek(frame, 0.0))
+            viewer.clock.seek(frame)
             wait_until(lambda frame=frame: shows(frame))
-        assert viewer._layers.notice.content == ""
+        assert viewer.layers.panel.notice.content == ""
         (tmp_path / "moves" / "00003.ply").unlink()
-        viewer._set_playback(viewer._playback.seek(3, 0.0))
-        wait_until(lambda: "00003.ply" in viewer._layers.notice.content)
-        viewer._set_playback(viewer._playback.seek(1, 0.0))
+        viewer.clock.seek(3)
+        wait_until(lambda: "00003.ply" in viewer.layers.panel.notice.content)
+        viewer.clock.seek(1)
         wait_until(lambda: shows(1))

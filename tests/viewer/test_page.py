@@ -1,7 +1,6 @@
 """The page itself, in headless Chromium: one browser start for everything."""
 
 import io
-import time
 from contextlib import closing
 
 import numpy as np
@@ -88,11 +87,11 @@ def test_the_page_shows_the_scene_and_obeys(scene, tmp_path):
         wait_for(page, lambda: red_pixels(canvas_of(page)) > 2000)
         before = canvas_of(page)
         assert ((before[..., 2] > 200) & (before[..., 0] < 30)).sum() > 100  # frame 0 is blue without red
-        assert page.get_by_text("300 splats. Colours are DC only").is_visible()
+        assert page.get_by_text("300 splats. Colors are DC only").is_visible()
 
         # The slider moves all videos and cameras.
         drag_to_the_end(page, page.get_by_role("slider").first)
-        wait_for(page, lambda: viewer._time_panel.frame.value == 5)
+        wait_for(page, lambda: viewer.clock.panel.frame.value == 5)
         wait_for(page, lambda: page.get_by_text("0.62 s of 0.62 s").is_visible())
         wait_for(page, lambda: (np.abs(canvas_of(page) - before).max(axis=-1) > 40).sum() > 200)
         after = canvas_of(page)
@@ -102,8 +101,8 @@ def test_the_page_shows_the_scene_and_obeys(scene, tmp_path):
         (client,) = viewer.server.get_clients().values()
         first_look = viewer.server.initial_camera.position
         np.testing.assert_allclose(client.camera.position, first_look, atol=1e-3)
-        page.get_by_role("button", name=viewer._rig.names[1]).click()
-        wait_for(page, lambda: np.allclose(client.camera.position, viewer._rig.cameras.centers[1, 5], atol=1e-3))
+        page.get_by_role("button", name=viewer.cameras.rig.names[1]).click()
+        wait_for(page, lambda: np.allclose(client.camera.position, viewer.cameras.rig.cameras.centers[1, 5], atol=1e-3))
         wait_for(page, lambda: red_pixels(canvas_of(page)) > 1.5 * red_pixels(after))  # the page has followed, too
         assert client.camera.fov == pytest.approx(np.radians(50), abs=1e-3)
         page.get_by_role("button", name="Overview").click()
@@ -111,11 +110,11 @@ def test_the_page_shows_the_scene_and_obeys(scene, tmp_path):
 
         # Play starts the clock and pause stops it.
         page.get_by_role("button", name="Play").click()
-        wait_for(page, lambda: viewer._time_panel.frame.value not in (5, 0))
+        wait_for(page, lambda: viewer.clock.panel.frame.value not in (5, 0))
         page.get_by_role("button", name="Pause").click()
-        wait_for(page, lambda: not viewer._playback.playing)
-        held = viewer._playback.frame(time.monotonic())
-        wait_for(page, lambda: viewer._time_panel.frame.value == held)
+        wait_for(page, lambda: not viewer.clock.playback.playing)
+        held = viewer.clock.frame
+        wait_for(page, lambda: viewer.clock.panel.frame.value == held)
 
         page.screenshot(path=str(tmp_path / "page.png"), timeout=60_000)
         assert (tmp_path / "page.png").stat().st_size > 10_000

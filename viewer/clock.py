@@ -1,0 +1,138 @@
+"""The one clock of all videos: plays, pauses and seeks, and moves the page on a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import viser
+
+from trajectories.rig import frame_rate
+from viewer.panels import TimePanel, add_time_panel
+from viewer.playback import Playback, seconds_at
+
+INSTANTS_PER_SECOND = 30.0
+"""How often what moves between frames is drawn while it plays, at most."""
+
+
+class Clock:
+    """Time runs through the frames of a scene, in a loop.
+
+    Args:
+        gui: where its panel goes.
+        lock: held while the page is changed, also during these two calls.
+        on_frame: called with the number of a frame when another one is due, or when there are new times.
+        on_instant: called with seconds each time; returns whether something on the page moves between frames, too.
+    """
+
+    def __init__(
+        self,
+        gui: viser.GuiApi,
+        lock: threading.RLock,
+        on_frame: Callable[[int], None],
+        on_instant: Callable[[float], bool],
+    ) -> None:
+        self.playback = Playback(1, 1.0)
+        self.panel: TimePanel | None = None
+        """None while there is a single frame."""
+        self._gui, self._lock, self._on_frame, self._on_instant = gui, lock, on_frame, on_instant
+        self._times = np.zeros(1)
+        self._restarts = 0
+        self._closed, self._wake = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="viewer-clock", daemon=True)
+        self._thread.start()
+
+    @property
+    def seconds(self) -> float:
+        """The instant on show."""
+        return seconds_at(self._times, self.playback.position(time.monotonic()))
+
+    @property
+    def frame(self) -> int:
+        """The frame on show."""
+        return self.playback.frame(time.monotonic())
+
+    def restart(self, times: np.ndarray) -> None:
+        """Run through (T,) instants in seconds from now on, paused at the first."""
+        with self._lock:
+            if self.panel is not None:
+                self.panel.folder.remove()
+            self._times, self.playback = times, Playback(len(times), frame_rate(times))
+            self.panel = self._add_panel(times) if len(times) > 1 else None
+            self._restarts += 1
+        self.wake()
+
+    def play(self) -> None:
+        """Go on from the frame on show."""
+        self._set(self.playback.play(time.monotonic()))
+
+    def pause(self) -> None:
+        """Hold the frame on show."""
+        self._set(self.playback.pause(time.monotonic()))
+
+    def seek(self, frame: int) -> None:
+        """Go to a frame, and on from there if it plays."""
+        self._set(self.playback.seek(frame, time.monotonic()))
+
+    def set_rate(self, fps: float) -> None:
+        """Play at another rate, in frames per second."""
+        self._set(self.playback.at_rate(fps, time.monotonic()))
+
+    def wake(self) -> None:
+        """Call `on_instant` soon, even while paused: something new is on the page."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+        self.wake()
+        self._thread.join(timeout=5.0)
+
+    def _set(self, playback: Playback) -> None:
+        changed = playback.playing != self.playback.playing
+        self.playback = playback
+        if changed and self.panel is not None:
+            self.panel.show_playing(playback.playing)
+        self.wake()
+
+    def _run(self) -> None:
+        shown = (0, -1)
+        while not self._closed.is_set():
+            started = time.monotonic()
+            with self._lock:
+                due = (self._restarts, self.playback.frame(started))
+                if due != shown:
+                    self._show_frame(due[1])
+                    shown = due
+                between = self._on_instant(self.seconds)
+            self._wake.wait(self._until_next(time.monotonic() - started, between))
+            self._wake.clear()
+
+    def _show_frame(self, frame: int) -> None:
+        self._on_frame(frame)
+        if self.panel is not None:
+            self.panel.show_frame(frame, self._times)
+
+    def _until_next(self, took: float, between: bool) -> float | None:
+        """Seconds until something moves, None while paused; `took` is how long it took to move everything.
+
+        What moves between frames is drawn as often as leaves half of the time to others.
+        """
+        wait = self.playback.until_next(time.monotonic())
+        if wait is None or not between:
+            return wait
+        return min(wait, max(1 / INSTANTS_PER_SECOND - took, took))
+
+    def _add_panel(self, times: np.ndarray) -> TimePanel:
+        panel = add_time_panel(self._gui, times, self.playback.fps)
+
+        @panel.frame.on_update
+        def _(event: viser.GuiEvent) -> None:
+            if event.client is not None:  # the clock moves the slider, too
+                self.seek(event.target.value)
+
+        panel.play.on_click(lambda event: self.pause() if self.playback.playing else self.play())
+        panel.fps.on_update(lambda event: self.set_rate(event.target.value))
+        return panel
