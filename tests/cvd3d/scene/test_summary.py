@@ -1,0 +1,72 @@
+"""What a command prints at its end."""
+
+from pathlib import Path
+
+import pytest
+
+from cvd3d.scene.chain import Done
+from cvd3d.scene.summary import nerfstudio_command, print_summary
+
+KEEP = "nerfstudio-data --orientation-method none --center-method none --auto-scale-poses False"
+
+
+def done(name, outputs, facts=(), seconds=1.25, skipped=False):
+    return Done(name, "0" * 64, {}, outputs, seconds, 512.4, dict(facts), skipped)
+
+
+SAMPLED = (done("plan", ("rig.json",), skipped=True), done("sample", ("images", "videos")))
+QUALITY = {"frames": 2, "psnr": 26.666, "ssim": 0.91234}
+FITTED = (
+    *SAMPLED,
+    done("points", ("points.ply",), {"points": 900, "source": "a test"}),
+    done("fit", ("metrics.json", "splats.ply"), {"splats": 50, "held_out": QUALITY, "training": {"frames": 0}}),
+)
+
+
+@pytest.fixture
+def summary(capsys):
+    """`summary(stages, folder)`: the lines that are printed."""
+
+    def lines(stages, folder="scenes/first"):
+        print_summary(Path(folder), stages)
+        return capsys.readouterr().out.splitlines()
+
+    return lines
+
+
+def test_stages_and_files_and_the_next_commands(summary):
+    assert summary(SAMPLED) == [
+        "",
+        "  plan          1.2 s   peak memory     512 MB  (done before)",
+        "  sample        1.2 s   peak memory     512 MB",
+        "",
+        "  scenes/first/  images, rig.json, videos",
+        "",
+        "Next:",
+        "  cvd3d view scenes/first",
+        "  cvd3d fit scenes/first",
+        f"  ns-train splatfacto --data scenes/first {KEEP}",
+    ]
+
+
+def test_a_fit_says_how_good_it_is(summary):
+    lines = summary(FITTED)
+    assert "  50 splats from 900 points (a test)" in lines
+    assert [line for line in lines if "PSNR" in line] == [
+        "     2 frames held out of the fit: PSNR 26.67 dB, SSIM 0.912"
+    ]
+    assert "  cvd3d export scenes/first --to ply" in lines and "  cvd3d fit scenes/first" not in lines
+
+
+def test_what_moves_and_what_was_doubted_is_counted(summary):
+    *others, fit = FITTED
+    facts = {**fit.facts, "moving": 7, "doubted": 3, "training": {"frames": 12, "psnr": 30.0, "ssim": 0.95}}
+    text = "\n".join(summary((*others, done("fit", fit.outputs, facts))))
+    assert "50 splats, 7 of which move, from 900 points" in text
+    assert "12 frames of the fit: PSNR 30.00 dB, SSIM 0.950" in text
+    assert "   3 frames of the fit that the others contradict" in text
+
+
+def test_a_folder_with_a_space_is_quoted(summary):
+    assert "  cvd3d view 'my scenes/first'" in summary(SAMPLED, "my scenes/first")
+    assert nerfstudio_command(Path("a b")) == f"ns-train splatfacto --data 'a b' {KEEP}"
