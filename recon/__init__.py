@@ -1,1 +1,39 @@
-"""From posed frames to Gaussian splats: captures, starting points, the fit, the rasterizer and exports."""
+"""From posed frames to Gaussian splats: captures, starting points, the fit, the rasterizer and exports.
+
+    from recon import Capture, FitSettings, fit
+
+    result = fit(capture, points, FitSettings(), generator=torch.Generator().manual_seed(0))
+
+The names below load their modules when they are first used, so that `import recon` is light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recon.capture import Capture
+    from recon.fit import FitSettings, fit
+    from recon.points import PointCloud
+    from recon.scene_folder import SceneFolder
+    from recon.splats import MovingSplats, Splats
+
+__all__ = ["Capture", "FitSettings", "MovingSplats", "PointCloud", "SceneFolder", "Splats", "fit"]
+
+_HOMES = {
+    "Capture": "recon.capture",
+    "FitSettings": "recon.fit",
+    "MovingSplats": "recon.splats",
+    "PointCloud": "recon.points",
+    "SceneFolder": "recon.scene_folder",
+    "Splats": "recon.splats",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "fit":
+        return import_module("recon.fit")  # a package that can be called
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,8 @@ from trajectories import InputError
 if TYPE_CHECKING:
     from cvd3d.sampling.pipeline import CollaborativePipeline
 
+__all__ = ["DEFAULT_MODEL", "load_pipeline", "weights_hash"]
+
 DEFAULT_MODEL = Path(__file__).parent.parent / "weights" / "default"
 
 

@@ -1,5 +1,8 @@
 """Fitting splats to posed frames."""
 
+import sys
+from types import ModuleType
+
 from recon.fit.fitting import CHECKPOINT_FILE, METRICS_FILE, FitResult, fit, scene_scale
 from recon.fit.quality import evaluate, held_out_frames
 from recon.fit.settings import QUALITIES, FitSettings, settings_for
@@ -16,3 +19,10 @@ __all__ = [
     "scene_scale",
     "settings_for",
 ]
+
+
+class _Fit(ModuleType):
+    __call__ = staticmethod(fit)  # `recon.fit` names this package and the function, whichever is imported first
+
+
+sys.modules[__name__].__class__ = _Fit

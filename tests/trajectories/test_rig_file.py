@@ -50,6 +50,7 @@ def test_a_pose_that_is_no_rotation_names_view_and_frame(tmp_path):
     ("change", "sentence"),
     [
         (lambda c: c.pop("format"), "'format' is None"),
+        (lambda c: c.update(format="cvd3d rig 2"), "'format' is 'cvd3d rig 2'; a rig file says 'cvd3d rig 1'"),
         (lambda c: c.update(convention="OpenGL"), "'convention' is 'OpenGL'"),
         (lambda c: c.pop("width"), "'width' is missing"),
         (lambda c: c.update(width="wide"), "'width' is 'wide'"),

@@ -222,6 +222,19 @@ def test_a_model_with_parts_missing_or_an_unknown_frame_is_refused(saved):
         load_pipeline(saved)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [lambda index: index.pop("steps"), lambda index: index.update(vae=["cvd3d.model.autoencoder", "LaterAutoencoder"])],
+    ids=["an older one", "a newer one"],
+)
+def test_a_model_of_another_version_is_refused(saved, change):
+    index = json.loads((saved / "model_index.json").read_text())
+    change(index)
+    (saved / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match=r"is not a cvd3d model: its model_index\.json is missing or of another kind"):
+        load_pipeline(saved)
+
+
 def test_the_hash_tells_other_weights(saved):
     weights_hash.cache_clear()
     before = weights_hash(saved)

@@ -241,9 +241,10 @@ def test_two_runs_in_one_folder_do_not_meet(chain):
 
 
 def test_a_scene_json_of_something_else_is_refused(tmp_path):
-    (tmp_path / "scene.json").write_text(json.dumps({"format": "unity scene"}))
-    with pytest.raises(InputError, match=r"scene\.json: .*format"):
-        read_scene(tmp_path)
+    for name in ("unity scene", "cvd3d scene 2"):
+        (tmp_path / "scene.json").write_text(json.dumps({"format": name}))
+        with pytest.raises(InputError, match=rf"scene\.json: the field 'format' is '{name}'.* 'cvd3d scene 1'"):
+            read_scene(tmp_path)
     with pytest.raises(InputError, match="is not a scene folder"):
         read_scene(tmp_path / "nowhere")
     (tmp_path / "scene.json").write_text(json.dumps({"format": "cvd3d scene 1", "stages": {"a": {}}}))

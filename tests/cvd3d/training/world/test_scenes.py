@@ -70,7 +70,7 @@ def test_shares_are_as_documented():
     worlds = draw(3000)
     single = np.mean([len(world.objects) == 1 for world in worlds])
     still = np.mean([all(thing.action == STILL for thing in world.objects) for world in worlds])
-    assert single == pytest.approx(0.6, abs=0.03)
+    assert single == pytest.approx(0.47, abs=0.03)  # half of the draws, of which one in seven is held out
     assert still == pytest.approx(0.6, abs=0.03)
     assert {thing.kind for world in worlds for thing in world.objects} == set(OBJECTS)
     assert {thing.color for world in worlds for thing in world.objects} == set(COLORS)
