@@ -68,12 +68,14 @@ def test_a_custom_rig(run, tmp_path):
     np.testing.assert_allclose(rig.cameras.centers[1, -1] - rig.cameras.centers[0, -1], [0, 0, 1], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_sampling(run, tmp_path):
     run("sample_videos", "a red cube on green grass", "--out", tmp_path / "out", "--frames", 2, "--steps", 1)
     assert load_rig(tmp_path / "out" / "rig.json").names == ("cam00", "cam01")
     assert frames_of(tmp_path / "out" / "cam01.mp4").shape == (2, 128, 128, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Too little could be matched")
 def test_fitting_a_colmap_folder(run, splats, tmp_path, capsys):
     cameras = make_rig("orbit", 4, 2, width=32, height=32).cameras.reshape(-1)

@@ -22,6 +22,8 @@ from trajectories.formats.realestate10k import write_poses
 from trajectories.rig_file import load_rig
 from trajectories.rigs import make_rig
 
+pytestmark = pytest.mark.slow
+
 WHOLE = ["images", "metrics.json", "points.ply", "rig.json", "scene.json", "splats.ply", "transforms.json", "videos"]
 
 

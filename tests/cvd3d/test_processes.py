@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from cvd3d import processes
@@ -25,6 +26,7 @@ processes.wait()
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_their_gradients_and_sums():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

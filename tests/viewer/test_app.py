@@ -68,6 +68,7 @@ def test_an_address_that_cannot_be_used(host, port, told):
         SceneViewer(host, port)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_quietly(tmp_path):
     save_rig(make_rig("orbit", 1, 2), tmp_path / "rig.json")
     code = f"from viewer.app import view_scene; view_scene({str(tmp_path)!r}, port=0)"

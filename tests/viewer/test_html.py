@@ -79,6 +79,7 @@ def recorded(page: Path) -> list[tuple[float, dict]]:
     return msgspec.msgpack.decode(content[8 : 8 + size])["messages"]
 
 
+@pytest.mark.browser
 @pytest.mark.timeout(600)  # software drawing on a busy machine
 def test_it_opens_from_the_file_without_the_net(page):
     playwright = pytest.importorskip("playwright.sync_api")

@@ -75,6 +75,7 @@ def wait_for(page, true) -> None:
     raise AssertionError("It did not come true on the page within 60 s.")
 
 
+@pytest.mark.browser
 @pytest.mark.timeout(600)  # 25 s of software drawing, and much longer on a machine that has other things to do
 def test_the_page_shows_the_scene_and_obeys(scene, tmp_path):
     pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -357,6 +357,7 @@ def test_no_job_is_left_out_of_the_calls(pairs, videos):
     assert all(sum(len(job.videos) for job in call) <= max(2, videos) for call in calls)
 
 
+@pytest.mark.slow
 def test_masks_are_computed_again_when_they_do_not_fit(pipeline, rig, sample, monkeypatch):
     whole = sample(pipeline, rig(5, name="orbit"), num_inference_steps=3)
     monkeypatch.setattr(cvd3d.sampling.denoise, "MASK_MEMORY", 1)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 import cvd3d.sampling.cost
 
@@ -30,6 +31,7 @@ np.savez(f"{sys.argv[2]}/{processes.rank()}.npz", videos=videos, calls=len(calls
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_calls_and_make_the_same_videos(pipeline, rig, sample, tmp_path, monkeypatch):
     monkeypatch.setattr(cvd3d.sampling.cost, "VIDEOS_PER_CALL", 2)
     calls = []

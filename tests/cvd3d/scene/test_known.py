@@ -6,6 +6,8 @@ from cvd3d.videos import to_uint8, write_video
 from trajectories import InputError, make_rig
 from trajectories.rig_file import load_rig
 
+pytestmark = pytest.mark.slow
+
 
 def test_videos_of_a_scene_are_read_as_they_are(drawn_scene):
     from PIL import Image

@@ -153,6 +153,7 @@ def test_accumulated_batches_count_as_their_mean(networks, stages, tmp_path, mon
     assert lines[0] == pytest.approx(lines[2]) and torch.equal(lines[1], lines[3])
 
 
+@pytest.mark.slow
 def test_half_precision_leaves_single_precision_weights(networks, stages, pools, latents, tmp_path):
     stage, parts = scheduled(stages["pairs"], steps=2, bf16=True), networks()
     train_stage(parts, stage, source_of(stage, pools, latents), tmp_path / "s", seed=0)
@@ -174,6 +175,7 @@ def learns(stage, name):
     return any(f in name for f in stage.trains) and not any(f in name for f in stage.freezes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["images", "motion", "cameras", "pairs"])
 def test_only_the_stages_parameters_change(networks, stages, pools, latents, tmp_path, name):
     # Four steps: what lies behind two layers that start at zero gets its first gradient in the third.
@@ -209,6 +211,7 @@ def kill_at(monkeypatch):
     return arrange
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["images", "pairs"])
 def test_a_killed_stage_goes_on_to_the_same_bits(
     networks, stages, pools, latents, tmp_path, monkeypatch, kill_at, name

@@ -16,6 +16,8 @@ from cvd3d.videos import write_video
 from trajectories import InputError, make_rig
 from trajectories.formats.realestate10k import write_poses
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory):

@@ -13,6 +13,8 @@ from cvd3d.training.recipe import DiffusionStage, Recipe, shortened
 from cvd3d.training.train import build_networks, train
 from trajectories import InputError, make_rig
 
+pytestmark = pytest.mark.slow
+
 
 def weights(run):
     return {str(p.relative_to(run / "model")): p.read_bytes() for p in sorted((run / "model").rglob("*.safetensors"))}

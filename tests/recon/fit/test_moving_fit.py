@@ -16,6 +16,8 @@ from recon.splats import SH_C0, MovingSplats, Splats
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.rotations import look_at
 
+pytestmark = pytest.mark.slow
+
 SIZE, FRAMES, HOP = 40, 5, 0.8
 SKY = (0.5, 0.7, 0.95)
 SETTINGS = FitSettings(

@@ -96,6 +96,7 @@ def test_spherical_harmonics_by_finite_differences():
     assert torch.autograd.gradcheck(lambda d, k: reference.spherical_harmonics(4, d, k), (directions, coefficients))
 
 
+@pytest.mark.slow
 def test_gradients_by_finite_differences(make_scene):
     scene = make_scene(count=3, cameras=1, width=4, height=3, seed=2)
     scene = scene.with_(means=scene.means * 0.2 + torch.tensor([0.0, 0.0, 2.0]), opacities=scene.opacities * 0.5 + 0.3)
