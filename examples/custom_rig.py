@@ -24,8 +24,8 @@ def main(out: Path, frames: int = 16, size: int = 128) -> None:
     keys = np.array([[3.5, -3.0, 1.2], [0.0, -4.5, 1.6], [-3.5, -3.0, 1.2]])
     K = intrinsics_from_fov(np.radians(50), width=size, height=size)
     paths = {
-        name: Cameras(through(look_at(keys + (0, 0, lift), target=(0, 0, 0.6)), frames, easing="in-out"), K, size, size)
-        for name, lift in (("low", 0.0), ("high", 1.0))
+        name: Cameras(through(look_at(keys + lift, target=(0, 0, 0.6)), frames, easing="in-out"), K, size, size)
+        for name, lift in (("low", np.zeros(3)), ("high", np.array([0.0, 0.0, 1.0])))
     }
     save_rig(Rig.from_paths(paths, times=np.arange(frames) / 8), out)
 
