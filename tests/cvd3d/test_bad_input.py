@@ -222,6 +222,7 @@ def test_a_capture_of_which_one_image_is_left(refused, out, capture):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_capture_without_texture_is_told_and_fitted(out, capture, capsys):
     (capture / "images" / "3.png").unlink()
     main(["scene", "--from", str(capture), "--out", str(out), "--fit.steps", "5"])

@@ -61,6 +61,7 @@ def test_same_seed_same_splats(world, points, result):
     assert not equal(fit(world.capture, points, QUICK, generator=seeded(1)).splats, result.splats)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("densify", ["default", "mcmc"])
 def test_a_stopped_fit_goes_on_to_the_same_result(world, points, tmp_path, densify):
     settings = replace(QUICK, densify=densify, cap=900, steps=50)
@@ -91,6 +92,7 @@ def test_a_checkpoint_of_another_fit_is_not_used(world, points, tmp_path):
     assert steps[0] == 1
 
 
+@pytest.mark.slow
 def test_a_value_that_is_not_finite_is_named_and_the_fit_goes_on(world, points, monkeypatch):
     loss, calls = optimization.photometric_loss, []
 
@@ -119,6 +121,7 @@ def test_a_fit_that_never_becomes_finite_gives_up(world, points, monkeypatch):
         fit(world.capture, points, QUICK, generator=seeded())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("densify", ["default", "mcmc"])
 def test_the_cap_holds_at_every_step(world, points, densify):
     counts = []
@@ -155,6 +158,7 @@ def test_settings_for_small_frames_are_shorter(world):
     assert settings_for(world.capture).steps < settings_for(world.capture.resized(640, 480)).steps
 
 
+@pytest.mark.slow
 def test_a_fit_may_start_coarse(world, points, result):
     coarse = fit(world.capture, points, replace(QUICK, coarse_until=0.5), generator=seeded())
     assert coarse.metrics["held_out"]["psnr"] > result.metrics["held_out"]["psnr"] - 1.5
@@ -198,6 +202,7 @@ class Dimmed:
         return (self.by * self.source.read()).astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_exposures_explain_frames_in_different_light(dimmed, points):
     settings = replace(QUICK, hold_out=0, steps=150, exposure=True, exposure_rate=0.1, densify="none")
     run = {}
@@ -217,6 +222,7 @@ def test_exposures_explain_frames_in_different_light(dimmed, points):
     torch.testing.assert_close(greys.mean(), torch.tensor(0.5))
 
 
+@pytest.mark.slow
 def test_a_frame_that_the_others_contradict_counts_less(world, points):
     wrong = 7
     sources = tuple(Upside(source) if index == wrong else source for index, source in enumerate(world.capture.sources))
@@ -238,6 +244,7 @@ class Upside:
         return 255 - self.source.read()[::-1]
 
 
+@pytest.mark.slow
 def test_given_confidence_of_nothing_leaves_a_frame_out(world, points):
     settings = replace(QUICK, hold_out=0, densify="none", steps=24)
     given = [0.0 if index == 3 else 1.0 for index in range(len(world.capture))]
@@ -249,6 +256,7 @@ def test_given_confidence_of_nothing_leaves_a_frame_out(world, points):
     assert one.metrics["confidence"]["3"] == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [{"exposure": True}, {"confidence": "learnt"}, {"depth_weight": 0.1}])
 def test_a_stopped_fit_goes_on_to_the_same_result_with(world, points, tmp_path, extra):
     settings = replace(QUICK, steps=100, **extra)
@@ -268,6 +276,7 @@ def test_a_stopped_fit_goes_on_to_the_same_result_with(world, points, tmp_path, 
     assert not equal(plain.splats, whole.splats)
 
 
+@pytest.mark.slow
 def test_frames_beyond_the_memory_are_read_each_time(world, points):
     settings = replace(QUICK, steps=10)
     frame = 3 * world.capture.cameras.width * world.capture.cameras.height
@@ -279,6 +288,7 @@ def test_frames_beyond_the_memory_are_read_each_time(world, points):
     assert sorted(frames._images) == [0, 1]
 
 
+@pytest.mark.slow
 def test_regularisation_makes_splats_fainter_and_smaller(world, points):
     plain = fit(world.capture, points, replace(QUICK, densify="none"), generator=seeded()).splats
     settings = replace(QUICK, densify="none", opacity_reg=1.0, scale_reg=1.0)
@@ -314,6 +324,7 @@ def test_rates_and_pace_follow_the_strategy():
     assert replace(mcmc, refine_every=7).refinement_interval == 7
 
 
+@pytest.mark.slow
 def test_mcmc_fills_its_cap_by_the_middle_of_the_fit(world, points):
     counts = []
     settings = replace(QUICK, densify="mcmc", refine_every=None, steps=100, cap=3 * len(points))

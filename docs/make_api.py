@@ -1,0 +1,33 @@
+"""Build the API reference from the docstrings with pdoc.
+
+python docs/make_api.py build/api
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pdoc
+
+PACKAGES = ("trajectories", "recon", "viewer", "cvd3d")
+
+
+def main(out: Path) -> None:
+    """Write one page for each module, and `index.html`."""
+    for package in PACKAGES:
+        modules = [package, *(found.name for found in pkgutil.walk_packages([package], f"{package}.") if found.ispkg)]
+        for module in map(import_module, modules):
+            if hasattr(module, "__all__"):
+                # pdoc shows only names in `__all__` that are loaded, and among them the modules of a package.
+                vars(module).update({name: getattr(module, name) for name in module.__all__})
+                inside = [found.name for found in pkgutil.iter_modules(module.__path__) if found.name != "__main__"]
+                module.__all__ = list(dict.fromkeys([*module.__all__, *inside]))
+    pdoc.render.configure(docformat="google")
+    pdoc.pdoc(*PACKAGES, output_directory=out)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
