@@ -1,0 +1,77 @@
+"""Make the README's film from a finished scene folder: its videos side by side, and its splats from a moving camera.
+
+    python docs/make_film.py scenes/first docs/images/film.webp
+
+The film loops: the videos play forward and back, and the camera swings from side to side once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from recon.render import render
+from recon.splats import Splats
+from recon.splats.ply import load_splats
+from trajectories import Cameras, load_rig, make_rig
+
+FRAMES, FPS = 60, 15
+SWING, RADIUS, ELEVATION = 35.0, 4.2, 18.0  # degrees, metres, degrees
+WIDTH = 640
+LIMIT = 3 << 20  # bytes
+
+
+def swinging_cameras(frames: int, width: int, height: int) -> Cameras:
+    """(frames,) cameras that look at the subject and swing about the middle of the default rigs, in a loop."""
+    arc = make_rig(
+        "orbit", 1, 181, sweep=np.radians(2 * SWING), azimuth=np.radians(-90 - SWING), elevation=np.radians(ELEVATION),
+        radius=RADIUS, width=width, height=height,
+    ).cameras[0]  # fmt: skip
+    phase = 2 * np.pi * np.arange(frames) / frames
+    return arc[np.round(90 * (1 + np.sin(phase))).astype(int)]
+
+
+def film(scene: Path) -> list[Image.Image]:
+    """The frames of the film."""
+    rig, splats = load_rig(scene / "rig.json"), load_splats(scene / "splats.ply")
+    shown = min(rig.views, 4)
+    side = WIDTH // shown
+    there_and_back = [*range(rig.frames), *range(rig.frames - 2, 0, -1)]
+    flight = swinging_cameras(FRAMES, WIDTH, WIDTH // 2)
+    pages = []
+    for n in range(FRAMES):
+        t = there_and_back[n % len(there_and_back)]
+        page = Image.new("RGB", (WIDTH, side + WIDTH // 2), "white")
+        for v, name in enumerate(rig.names[:shown]):
+            with Image.open(scene / "images" / name / f"{t:05d}.png") as picture:
+                page.paste(picture.convert("RGB").resize((side - 4, side - 4), Image.Resampling.LANCZOS), (v * side, 0))
+        page.paste(Image.fromarray(_pixels(splats, flight[n : n + 1])), (0, side))
+        pages.append(page)
+    return pages
+
+
+def _pixels(splats: Splats, cameras: Cameras) -> np.ndarray:
+    return (render(splats, cameras)[0].clamp(0, 1).numpy() * 255).round().astype(np.uint8)
+
+
+def main() -> None:
+    """Write the film, at the best quality that keeps it small."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scene", type=Path)
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    first, *others = film(args.scene)
+    for quality in (90, 80, 70, 60, 50):
+        first.save(
+            args.out, save_all=True, append_images=others, duration=1000 // FPS, loop=0, quality=quality, method=6
+        )
+        if args.out.stat().st_size <= LIMIT:
+            break
+    print(f"{args.out}: {len(others) + 1} frames, {args.out.stat().st_size / 1e6:.1f} MB, quality {quality}")
+
+
+if __name__ == "__main__":
+    main()
