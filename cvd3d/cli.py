@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import itertools
 import re
@@ -50,6 +49,7 @@ def main(args: Sequence[str] | None = None) -> None:
     command = _parse(sys.argv[1:] if args is None else args)
     from cvd3d.sampling import helpers as crew
     from trajectories.errors import InputError
+    from trajectories.files import unwritable
 
     if crew.helps() and not isinstance(command, Train | TrainPairs):
         crew.help_until_dismissed()
@@ -61,10 +61,8 @@ def main(args: Sequence[str] | None = None) -> None:
     except InputError as fault:
         _fail(str(fault))
     except OSError as fault:
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            _fail("The disk is full; free some space and run the same command again.")
-        if isinstance(fault, PermissionError):
-            _fail(f"{fault.filename}: permission denied; choose a place that you may write to.")
+        if sentence := unwritable(fault, fault.filename):
+            _fail(str(sentence))
         raise
     except KeyboardInterrupt:
         print("\ncvd3d: stopped; the same command goes on where it stopped.", file=sys.stderr)

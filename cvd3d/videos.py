@@ -15,7 +15,7 @@ def write_image(image: np.ndarray, path: Path) -> None:
     """Write one (H, W, 3) image in [0, 1] as an 8-bit PNG."""
     from PIL import Image
 
-    Image.fromarray(to_uint8(image)).save(path)
+    Image.fromarray(to_uint8(image)).save(path, "PNG")
 
 
 def frame_path(name: str, frame: int) -> str:

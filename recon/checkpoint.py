@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from trajectories.files import whole
+
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Write a tree of tensors and plain values; a kill leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    torch.save(state, beside)
-    os.replace(beside, path)
+    with whole(path) as beside, beside.open("wb") as file:
+        torch.save(state, file)
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import numpy as np
 
 from recon.ply_header import check_memory
 from trajectories.errors import InputError
+from trajectories.files import whole
 
 if TYPE_CHECKING:
     import torch
@@ -80,10 +80,8 @@ def save_points(points: PointCloud, path: Path | str) -> None:
     for channel, name in enumerate(("red", "green", "blue")):
         vertices[name] = colors[:, channel]
     comments = [SOURCE_COMMENT + " ".join(points.source.encode("ascii", "replace").decode().split())]
-    path = Path(path)
-    beside = path.with_name(path.name + ".part")
-    PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<", comments=comments).write(str(beside))
-    os.replace(beside, path)
+    with whole(path) as beside:
+        PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<", comments=comments).write(str(beside))
 
 
 def load_points(path: Path | str) -> PointCloud:

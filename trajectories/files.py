@@ -1,10 +1,15 @@
-"""Text files that are read with a sentence when they are wrong, and written whole or not at all."""
+"""Files and folders: a sentence when one cannot be read or written, and new ones that appear whole or not at all."""
 
 from __future__ import annotations
 
+import errno
+import glob
 import json
 import os
-from collections.abc import Callable, Sequence
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,14 @@ from numpy.typing import ArrayLike
 
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+DENIED = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG),
+    *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY),
+)
+ABANDONED = 3600.0
+"""Seconds after which an unfinished file or folder is taken for one of a killed process."""
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -58,19 +71,112 @@ def read_json(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file beside its target, then rename it there: a killed write leaves the old file or none."""
+@contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """A path beside `path` to write a file or a folder at, which becomes `path` when the block ends well.
+
+    It takes the place of what is there, but a file does not take that of a folder. When the block fails, what it wrote
+    is removed and the old file or folder stays. What a killed process left is removed by a later call.
+
+    Raises:
+        InputError: a full disk, or a place that cannot be written.
+    """
     path = Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
+        _remove_abandoned(path)
+        remove(beside)
+        try:
+            yield beside
+            _put_in_place(beside, path)
+        finally:
+            remove(beside)
+    except Exception as fault:
+        if sentence := unwritable(fault, path):
+            raise sentence from fault
+        raise
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """An empty folder to write in, which becomes `path` when the block ends well; otherwise as `whole`.
+
+    Raises:
+        InputError: `path` is there and is not an empty folder, or as `whole`.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{path} exists and is not an empty folder; name another one.")
+    with whole(path) as beside:
+        beside.mkdir()
+        yield beside
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with its content, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def unwritable(fault: BaseException, path: str | Path | None) -> InputError | None:
+    """The sentence about a place that cannot be written, or a `disk_full`; None for a fault of another kind."""
+    if isinstance(fault, OSError) and fault.errno in DENIED and path is not None:
+        return InputError(f"{path} cannot be written ({fault.strerror}); choose another path.")
+    return disk_full(fault, path)
+
+
+def disk_full(fault: BaseException, path: str | Path | None) -> InputError | None:
+    """The sentence about a full disk; None for a fault of another kind.
+
+    Args:
+        fault: what was raised while `path` was written.
+        path: what could not be written; None where that is not known.
+    """
+    cause = fault.__cause__ or fault  # a write inside of this one has named a path of its own
+    full = isinstance(cause, OSError) and cause.errno in FULL
+    if full or (path is not None and _hides_full_disk(fault, Path(path))):
+        disk = "The disk" if path is None else f"The disk that holds {path}"
+        return InputError(f"{disk} is full; free some space and run the same command again.")
+    return None
+
+
+def _hides_full_disk(fault: BaseException, path: Path) -> bool:
+    """Whether the disk of `path` has less than 1 MiB left: some libraries raise errors of their own when it is full."""
+    if not isinstance(fault, Exception) or isinstance(fault, InputError):
+        return False
+    folder = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+    return shutil.disk_usage(folder).free < 2**20
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what killed processes left beside `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(FileNotFoundError):  # another process has just finished it
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                remove(left)
+
+
+def _put_in_place(beside: Path, path: Path) -> None:
+    """Rename; what a folder takes the place of steps aside first, since the two cannot change places in one step."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.old")
+    if beside.is_dir() and path.exists():
+        path.replace(aside)
+    try:
         beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise InputError(
-            f"{path}: the file cannot be written ({error.strerror}); check the folder and the disk."
-        ) from None
+    except BaseException:
+        if aside.exists():
+            aside.replace(path)
+        raise
+    remove(aside)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file, `whole`."""
+    with whole(path) as beside:
+        beside.write_bytes(content)
 
 
 def write_text(path: str | Path, content: str) -> None:

@@ -47,8 +47,8 @@ class Export:
         chosen, target = find_format(self.to), find_target(self.to, self.target)
 
         from cvd3d.scene.chain import read_scene
-        from recon.export.whole import whole
         from trajectories.errors import InputError
+        from trajectories.files import whole
 
         if self.rig is not None and self.to != "video":
             raise InputError(f"--rig is where a video flies, and this exports {self.to}; leave it out.")

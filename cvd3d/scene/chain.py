@@ -11,7 +11,6 @@ A stage may keep checkpoints in the scene folder, for the next run if this one i
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import functools
 import hashlib
@@ -30,7 +29,7 @@ from typing import Any
 
 from cvd3d import __version__
 from trajectories.errors import InputError
-from trajectories.files import read_json
+from trajectories.files import disk_full, read_json, remove
 
 FORMAT = "cvd3d scene 1"
 PARTIAL, READY, OURS = ".cvd3d-partial", ".cvd3d-ready", ".cvd3d-"
@@ -183,26 +182,13 @@ def run_stages(
                 chain.append(_run(folder, stage, mark, chain, asked))
             except BaseException as fault:
                 shutil.rmtree(folder / PARTIAL, ignore_errors=True)
-                if is_disk_full(fault, folder):
-                    raise disk_full(folder) from fault
+                if sentence := disk_full(fault, folder):
+                    raise sentence from fault
                 raise
             finally:
                 if made and not any(folder.iterdir()):
                     folder.rmdir()
     return chain
-
-
-def is_disk_full(fault: BaseException, folder: Path) -> bool:
-    """Whether an error came from a full disk; some libraries hide errno, so that only the last MiB gives it away."""
-    if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    hidden = isinstance(fault, Exception) and not isinstance(fault, InputError)
-    return hidden and shutil.disk_usage(folder).free < 2**20
-
-
-def disk_full(folder: Path) -> InputError:
-    """The sentence about a full disk."""
-    return InputError(f"The disk that holds {folder} is full; free some space and run the same command again.")
 
 
 def _run(folder: Path, stage: Stage, mark: str, chain: Sequence[Done], asked: Mapping[str, Any]) -> Done:
@@ -243,10 +229,10 @@ def _roll_forward(folder: Path) -> None:
         if _has_scene(folder):
             # What came after the changed stage no longer belongs to this scene.
             for name in {name for done in recorded_stages(read_scene(folder)) for name in done.outputs} - kept:
-                _remove(folder / name)
+                remove(folder / name)
         for entry in sorted(ready.iterdir()):
             if entry.name != SCENE_FILE:
-                _remove(folder / entry.name)
+                remove(folder / entry.name)
                 _move(entry, folder / entry.name)
         _move(ready / SCENE_FILE, folder / SCENE_FILE)
     ready.rmdir()
@@ -281,13 +267,6 @@ def _present(folder: Path, outputs: Sequence[str]) -> bool:
 
 def _has_scene(folder: Path) -> bool:
     return (folder / SCENE_FILE).exists()
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _move(source: Path, target: Path) -> None:

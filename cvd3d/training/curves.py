@@ -11,6 +11,7 @@ from cvd3d import processes
 from cvd3d.sampling.pipeline import CollaborativePipeline
 from cvd3d.videos import write_image
 from trajectories import make_rig
+from trajectories.files import whole
 
 PREVIEW_PROMPT, PREVIEW_STEPS, PREVIEW_INSTANTS = "a red cube on green grass", 8, 4
 
@@ -30,9 +31,8 @@ def draw_curve(log: Path, picture: Path) -> None:
             axes.plot(table[:, 0], table[:, column], label=name)
     axes.set(xlabel="step", title=log.stem)
     axes.legend()
-    part = picture.with_suffix(".part.png")
-    figure.savefig(part, dpi=120)
-    part.replace(picture)
+    with whole(picture) as beside:
+        figure.savefig(beside, dpi=120, format="png")
 
 
 def draw_preview(pipeline: CollaborativePipeline, side: int, frames: int, picture: Path) -> None:
@@ -48,5 +48,5 @@ def draw_preview(pipeline: CollaborativePipeline, side: int, frames: int, pictur
     if processes.rank() > 0:
         return
     shown = videos[:, np.linspace(0, frames - 1, min(frames, PREVIEW_INSTANTS)).round().astype(int)]
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    write_image(np.concatenate([np.concatenate(video, axis=1) for video in shown], axis=0), picture)
+    with whole(picture) as beside:
+        write_image(np.concatenate([np.concatenate(video, axis=1) for video in shown], axis=0), beside)

@@ -13,6 +13,7 @@ from cvd3d.training.diffusion_stage import Networks, train_stage
 from cvd3d.training.filmed import ClipShape, FoldedClips, WarpedClips
 from cvd3d.training.homography import Warp
 from cvd3d.training.loop import Schedule
+from cvd3d.training.model_folder import save_model
 from cvd3d.training.recipe import CROSS_VIEW, DiffusionStage
 from cvd3d.training.states import claim
 from trajectories import InputError
@@ -99,9 +100,7 @@ def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
 
     train_stage(networks, stage, source, run / "pairs", training.seed, after_save=show)
     if processes.rank() == 0:
-        pipeline.to("cpu")
-        pipeline.unet.eval()
-        pipeline.save_pretrained(run / "model", safe_serialization=True)
+        save_model(pipeline, run / "model")
     processes.wait()
     return run / "model"
 

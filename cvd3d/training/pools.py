@@ -6,7 +6,6 @@ latents are stored.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from cvd3d.training.rig_draws import sample_rig
 from cvd3d.training.world.render import render
 from cvd3d.training.world.scenes import World, sample_world
 from trajectories import Rig
+from trajectories.files import whole
 
 SHARD = 64
 INDEX_STRIDE = 1_000_003  # keeps the seeds of two pools apart
@@ -90,6 +90,5 @@ def _to_batch(frames: np.ndarray) -> torch.Tensor:
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    part = path.with_name(f"{path.stem}.{os.getpid()}.part.npy")
-    np.save(part, array)
-    os.replace(part, path)
+    with whole(path) as beside, beside.open("wb") as file:
+        np.save(file, array)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +17,12 @@ from cvd3d.model.autoencoder import SmallAutoencoder
 from cvd3d.model.text import small_text_encoder, word_tokenizer
 from cvd3d.model.unet import CollaborativeUNet
 from cvd3d.precision import bf16_is_faster
+from cvd3d.sampling.pipeline import CollaborativePipeline
 from cvd3d.training.autoencoder_stage import train_autoencoder
 from cvd3d.training.curves import draw_curve
 from cvd3d.training.diffusion_stage import Networks, train_stage
 from cvd3d.training.loop import OutOfTime
+from cvd3d.training.model_folder import save_model
 from cvd3d.training.pooled import PooledVideos
 from cvd3d.training.recipe import AutoencoderStage, DiffusionStage, Recipe, TrainingStage, WordsStage
 from cvd3d.training.states import claim, load_state, save_state
@@ -128,7 +129,11 @@ def train(
     except OutOfTime:
         finished = False
     if processes.rank() == 0:
-        save_model(run / "model", autoencoder, networks)
+        model = CollaborativePipeline(
+            autoencoder, networks.text_encoder, networks.tokenizer, networks.unet, networks.scheduler,
+            steps=SAMPLING_STEPS, guidance=GUIDANCE,
+        )  # fmt: skip
+        save_model(model, run / "model", torch.float16, SHARD)
     return finished
 
 
@@ -169,26 +174,3 @@ def _load_weights(start: Path, autoencoder: SmallAutoencoder, networks: Networks
             ours.load_state_dict(theirs.state_dict())
         except RuntimeError:
             raise InputError(f"The model in {start} has another {type(ours).__name__} than the recipe.") from None
-
-
-def save_model(folder: Path, autoencoder: SmallAutoencoder, networks: Networks) -> Path:
-    """Write a pipeline folder in float16 safetensors."""
-    from cvd3d.sampling.pipeline import CollaborativePipeline
-    from cvd3d.sampling.quiet import quiet
-
-    pipeline = CollaborativePipeline(
-        autoencoder.cpu(),
-        networks.text_encoder.cpu(),
-        networks.tokenizer,
-        networks.unet.cpu(),
-        networks.scheduler,
-        steps=SAMPLING_STEPS,
-        guidance=GUIDANCE,
-    )
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    with quiet():
-        pipeline.to(dtype=torch.float16).save_pretrained(part, safe_serialization=True, max_shard_size=SHARD)
-        pipeline.to(dtype=torch.float32)
-    shutil.rmtree(folder, ignore_errors=True)
-    return part.rename(folder)

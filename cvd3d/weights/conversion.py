@@ -24,6 +24,7 @@ from cvd3d.weights.parts import check_together, load_autoencoder, load_text_enco
 from cvd3d.weights.registry import Entry, fault, stamp
 from recon.progress import progress_bar
 from trajectories import InputError
+from trajectories.files import whole, write_text
 
 NEEDED = ("sd", "motion-module", "camera-control", "cross-view")
 NONE, REGISTERED = "none", "registered"
@@ -111,7 +112,6 @@ def convert(
     out = Path(out)
     _check_target(out, force)
     stable_diffusion_files(sources.sd)  # before the long part
-    beside = out.with_name(f".{out.name}.part")
     with progress_bar(show) as bars:
         task = bars.add_task("Converting", total=4, status="text and autoencoder")
         tokenizer = load_tokenizer(sources.sd / "tokenizer")
@@ -133,13 +133,9 @@ def convert(
             for part in parts:
                 part.half()
         _check_space(out, parts)
-        try:
-            shutil.rmtree(beside, ignore_errors=True)
+        with whole(out) as beside:
             pipeline.save_pretrained(beside)
-            (beside / "sources.json").write_text(json.dumps(_said(sources, half), indent=2) + "\n")
-            _put_in_place(beside, out)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            write_text(beside / "sources.json", json.dumps(_said(sources, half), indent=2) + "\n")
         bars.update(task, advance=1, status="")
     return pipeline
 
@@ -206,14 +202,6 @@ def _check_space(out: Path, parts: Sequence[nn.Module]) -> None:
             f"The model is {needed / 1e9:.1f} GB and the disk of {folder} has {free / 1e9:.1f} GB left; free some "
             "space or give --half."
         )
-
-
-def _put_in_place(beside: Path, out: Path) -> None:
-    old = out.with_name(f".{out.name}.old")
-    if out.exists():
-        out.replace(old)
-    beside.replace(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _said(sources: Sources, half: bool) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from cvd3d.weights.catalogue import ITEMS, Hub, Item
 from cvd3d.weights.inspection import inspect
 from cvd3d.weights.registry import Entry, fault, register, registered
 from trajectories import InputError
+from trajectories.files import disk_full
 
 
 def to_fetch(names: Sequence[str]) -> list[Item]:
@@ -64,8 +64,8 @@ def _download(hub: Hub, name: str) -> Path:
             "them here with 'cvd3d weights add FILE ...'."
         ) from None
     except Exception as error:  # of the libraries below the hub's, which differ between its versions
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
+        if sentence := disk_full(error, None):
+            raise sentence from error
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"{name} of {hub.page} cannot be fetched ({why}); try again, or get it from that page and register it with "

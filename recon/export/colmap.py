@@ -8,7 +8,7 @@ import numpy as np
 
 from recon.capture import Capture
 from recon.export.nerfstudio import file_paths, write_images
-from recon.export.whole import new_folder
+from trajectories.files import new_folder
 from trajectories.formats.colmap import ColmapModel, write_model
 
 

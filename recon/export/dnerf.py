@@ -17,10 +17,9 @@ import numpy as np
 
 from recon.capture import Capture
 from recon.export.nerfstudio import file_paths, write_images
-from recon.export.whole import new_folder
 from recon.fit import held_out_frames
 from trajectories.errors import InputError
-from trajectories.files import write_text
+from trajectories.files import new_folder, write_text
 from trajectories.formats import pinhole
 from trajectories.formats.nerfstudio import FLIP, LENS
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from recon.capture import Capture
-from recon.export.whole import new_folder
 from recon.fit import held_out_frames
 from recon.points import save_points
 from recon.progress import track
+from trajectories.files import new_folder
 from trajectories.formats.nerfstudio import Transforms, write_transforms
 
 SHOW_FROM = 100

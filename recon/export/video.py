@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recon.export.whole import whole
 from trajectories.cameras import Cameras
+from trajectories.files import whole
 
 if TYPE_CHECKING:
     from recon.splats import MovingSplats, Splats

@@ -9,10 +9,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from recon.export.whole import whole
 from recon.splats.moving import MovingSplats
 from recon.splats.splats import Splats
 from trajectories.errors import InputError
+from trajectories.files import write_bytes
 
 FORMAT = "cvd3d motion 1"
 TENSORS = ("moving", "shifts", "turns", "fades")
@@ -22,8 +22,7 @@ def save_motion(splats: MovingSplats, path: Path) -> None:
     """Write the paths, without the splats at rest."""
     tensors = {name: getattr(splats, name).cpu().contiguous() for name in TENSORS}
     about = {"format": FORMAT, "start": repr(splats.start), "end": repr(splats.end), "splats": str(len(splats))}
-    with whole(path) as beside:
-        beside.write_bytes(save(tensors, metadata=about))
+    write_bytes(path, save(tensors, metadata=about))
 
 
 def load_motion(path: Path, rest: Splats) -> MovingSplats:

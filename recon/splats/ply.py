@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recon.export.whole import whole
 from recon.ply_header import check_memory
 from recon.splats.splats import Splats
 from trajectories.errors import InputError
+from trajectories.files import whole
 
 REQUIRED = (
     *("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"),

@@ -14,13 +14,12 @@ import numpy as np
 
 from recon.export.targets import TargetAxes
 from recon.export.turn import turn_splats
-from recon.export.whole import new_folder
 from recon.progress import track
 from recon.splats.moving import MovingSplats
 from recon.splats.ply import load_splats, save_splats
 from recon.splats.splats import Splats
 from trajectories.errors import InputError
-from trajectories.files import read_json, write_text
+from trajectories.files import new_folder, read_json, write_text
 from trajectories.rig import frame_rate
 
 MANIFEST = "manifest.json"

@@ -279,7 +279,9 @@ def test_a_disk_that_fills_outside_a_scene(refused, tmp_path, monkeypatch):
     (folder / "scene.json").write_text(json.dumps({"format": "cvd3d scene 1", "stages": {}}))
     save_splats(Splats(*(torch.ones(1, *shape) for shape in ((3,), (4,), (3,), (), (1, 3)))), folder / "splats.ply")
     monkeypatch.setattr(plyfile.PlyData, "write", full)
-    assert refused("export", folder, "--to", "ply", "--out", tmp_path / "a.ply").startswith("The disk is full")
+    assert refused("export", folder, "--to", "ply", "--out", tmp_path / "a.ply") == (
+        f"The disk that holds {tmp_path / 'a.ply'} is full; free some space and run the same command again."
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["scene"]
 
 

@@ -1,33 +1,125 @@
+import errno
+import os
+import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from trajectories import InputError
-from trajectories.files import numbers, parse_floats, write_text
+from trajectories.files import disk_full, new_folder, numbers, parse_floats, whole, write_text
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    write_text(path, "old")
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write_file(beside):
+    beside.write_text("half")
+
+
+def write_folder(beside):
+    (beside / "b").mkdir(parents=True)
+
+
+def test_a_file_or_folder_appears_when_it_is_done_and_replaces_what_was_there(tmp_path):
+    for content in ("one", "two"):
+        with whole(tmp_path / "deep" / "a") as beside:
+            beside.write_text(content)
+            assert beside.parent == tmp_path / "deep" and beside.name.startswith(".a.")
+        assert (tmp_path / "deep" / "a").read_text() == content and names(tmp_path / "deep") == ["a"]
+    for content in ("three", "four"):
+        with whole(tmp_path / "folder") as beside:
+            beside.mkdir()
+            (beside / content).touch()
+        assert names(tmp_path / "folder") == [content]
+    with whole(tmp_path / "deep" / "a") as beside:
+        beside.mkdir()
+    assert (tmp_path / "deep" / "a").is_dir() and names(tmp_path / "deep") == ["a"]
+    assert names(tmp_path) == ["deep", "folder"]
+
+
+@pytest.mark.parametrize("make", [write_file, write_folder])
+@pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_what_fails_leaves_the_old_and_nothing_beside_it(tmp_path, make, fault):
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(fault), whole(tmp_path / "a") as beside:
+        assert not beside.exists()
+        make(beside)
+        raise fault
+    assert names(tmp_path) == ["a"] and (tmp_path / "a").read_text() == "old"
+
+
+def test_a_rename_that_fails_leaves_the_old_folder(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").touch()
+    real = Path.replace
+
+    def replace(self, target):
+        if self.name.endswith(".part"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(InputError, match=r"a cannot be written \(Permission denied\)"), whole(tmp_path / "a") as beside:
+        beside.mkdir()
+    assert names(tmp_path) == ["a"] and names(tmp_path / "a") == ["old"]
+
+
+def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tmp_path):
+    for pid, age in ((1, 7200), (2, 0)):
+        (tmp_path / f".a.{pid}.part").mkdir()
+        os.utime(tmp_path / f".a.{pid}.part", (time.time() - age,) * 2)
+    (tmp_path / f".a.{os.getpid()}.part").touch()  # of a process that had this number
+    write_text(tmp_path / "a", "new")
+    assert names(tmp_path) == [".a.2.part", "a"]
+
+
+def test_a_new_folder_takes_no_place_that_is_taken(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with new_folder(tmp_path / "empty") as beside:
+        (beside / "a").touch()
+    assert names(tmp_path / "empty") == ["a"]
+    for taken in (tmp_path / "empty", tmp_path / "empty" / "a"):
+        with pytest.raises(InputError, match="not an empty folder"), new_folder(taken):
+            raise AssertionError("It was taken.")
+
+
+def test_a_full_disk_is_a_sentence_about_the_path_that_was_asked_for(tmp_path, monkeypatch):
+    write_text(tmp_path / "a", "old")
 
     def full(self, data):
-        Path.open(self, "wb").close()
-        raise OSError(28, "No space left on device")
+        self.open("wb").close()
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(InputError, match="No space left on device"):
-        write_text(path, "new")
-    monkeypatch.undo()
-    assert path.read_text() == "old"
-    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+    with pytest.raises(InputError) as told, whole(tmp_path / "a") as beside:
+        beside.mkdir()
+        write_text(beside / "deep", "new")
+    assert (
+        str(told.value)
+        == f"The disk that holds {tmp_path / 'a'} is full; free some space and run the same command again."
+    )
+    assert (tmp_path / "a").read_text() == "old" and names(tmp_path) == ["a"]
 
 
-def test_a_folder_in_the_way(tmp_path):
+def test_a_library_that_hides_a_full_disk_is_seen_through(tmp_path, monkeypatch):
+    path = tmp_path / "not" / "there"
+    assert disk_full(RuntimeError("failed writing file"), path) is None
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(1, 1, 0))
+    assert "is full" in str(disk_full(RuntimeError("failed writing file"), path))
+    for fault in (InputError("bad"), KeyboardInterrupt()):
+        assert disk_full(fault, path) is None
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "a.txt").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
-        write_text(tmp_path / "a.txt", "new")
-    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+    for path in (tmp_path / "a.txt", tmp_path / "file" / "a"):
+        (tmp_path / "file").touch()
+        with pytest.raises(InputError, match=rf"^{path} cannot be written \("):
+            write_text(path, "new")
+    assert names(tmp_path) == ["a.txt", "file"]
 
 
 def test_numbers_have_the_shape_asked_for():

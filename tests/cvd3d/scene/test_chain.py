@@ -128,7 +128,7 @@ def test_a_stage_that_is_stopped_leaves_the_old_state(chain, when):
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_kill_at_any_step_of_the_move_leaves_the_old_state_or_the_new(chain, monkeypatch, fresh):
     """Cut the power before the n-th change on disk, for every n; the next run must find one state or the other."""
-    real = {name: getattr(cvd3d.scene.chain, name) for name in ("_remove", "_move")}
+    real = {name: getattr(cvd3d.scene.chain, name) for name in ("remove", "_move")}
     for cut in range(1, 20):
         shutil.rmtree(chain.folder, ignore_errors=True)
         if not fresh:
