@@ -8,7 +8,7 @@ import numpy as np
 
 from recon.export.video import to_uint8, write_video
 
-__all__ = ["frame_path", "to_uint8", "write_image", "write_video"]
+__all__ = ["to_uint8", "write_image", "write_video"]
 
 
 def write_image(image: np.ndarray, path: Path) -> None:
@@ -16,8 +16,3 @@ def write_image(image: np.ndarray, path: Path) -> None:
     from PIL import Image
 
     Image.fromarray(to_uint8(image)).save(path, "PNG")
-
-
-def frame_path(name: str, frame: int) -> str:
-    """Where a scene folder keeps a frame; zero-padded, because nerfstudio sorts frames by path."""
-    return f"images/{name}/{frame:05d}.png"

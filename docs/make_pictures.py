@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from recon.render import render
-from recon.splats.ply import load_splats
-from trajectories import load_rig, make_rig
+from recon.scene_folder import SceneFolder
+from trajectories import make_rig
 
 SHOWN = 4  # instants of each video
 ENLARGED = 1.25
@@ -30,11 +30,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    rig, splats = load_rig(args.scene / "rig.json"), load_splats(args.scene / "splats.ply")
+    scene = SceneFolder(args.scene)
+    rig, splats = scene.rig, scene.rest
     instants = np.linspace(0, rig.frames - 1, SHOWN).round().astype(int)
-    videos = [
-        [np.asarray(Image.open(args.scene / "images" / name / f"{t:05d}.png")) for t in instants] for name in rig.names
-    ]
+    videos = [[scene.image(v, t) for t in instants] for v in range(rig.views)]
     fitted = [_pixels(render(splats, rig.cameras[v, instants])) for v in range(rig.views)]
     spread = make_rig("orbit", 1, rig.views * SHOWN, sweep=np.radians(70.0), azimuth=np.radians(-125.0), elevation=0.45)
     new = _pixels(render(splats, spread.cameras[0])).reshape(rig.views, SHOWN, *fitted[0].shape[1:])

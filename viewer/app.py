@@ -22,8 +22,8 @@ from viewer.latest_splats import LatestSplats
 from viewer.layers import Layers
 from viewer.overview import Overview
 from viewer.ports import free_port
-from viewer.scene_folder import read_scene_folder
 from viewer.scene_nodes import Frames
+from viewer.shown_scene import read_shown_scene
 
 if TYPE_CHECKING:
     from recon.points import PointCloud
@@ -54,7 +54,7 @@ def open_scene(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8080)
     Raises:
         InputError: a folder that is no scene, a file in it that cannot be read, or an address that cannot be used.
     """
-    scene = read_scene_folder(folder)
+    scene = read_shown_scene(folder)
     viewer = SceneViewer(host, port, title=scene.title, max_splats=2_000_000)
     if scene.rig is not None:
         viewer.show_rig(scene.rig, scene.frames)

@@ -47,13 +47,14 @@ class Export:
         chosen, target = find_format(self.to), find_target(self.to, self.target)
 
         from cvd3d.scene.chain import read_scene
+        from recon.scene_folder import SceneFolder
         from trajectories.errors import InputError
         from trajectories.files import whole
 
         if self.rig is not None and self.to != "video":
             raise InputError(f"--rig is where a video flies, and this exports {self.to}; leave it out.")
-        scene = Exported(self.folder, read_scene(self.folder), target, self.rig)
-        out = self.out or Path(f"{scene.title}{chosen.ending}")
+        scene = Exported(SceneFolder(self.folder), read_scene(self.folder), target, self.rig)
+        out = self.out or Path(f"{scene.folder.title}{chosen.ending}")
         if out.exists() and not self.force:
             raise InputError(f"{out} is already there; give another --out, or --force to replace it.")
         if out.is_dir() and not all(chosen.may_hold(entry.name) for entry in out.iterdir()):

@@ -8,6 +8,7 @@ from pathlib import Path
 from tyro.conf import OmitArgPrefixes
 
 from cvd3d.commands.options import RigOptions
+from recon.scene_folder import RIG_FILE
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Plan:
     """Plan a rig of cameras, and draw it from above and from the side."""
 
     cameras: OmitArgPrefixes[RigOptions] = field(default_factory=RigOptions)
-    out: Path = Path("rig.json")
+    out: Path = Path(RIG_FILE)
     """The rig file to write."""
     preview: Path | None = None
     """A PNG to draw the rig in."""

@@ -28,12 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from cvd3d import __version__
+from recon.scene_folder import CHECKPOINTS, SCENE_FILE
 from trajectories.errors import InputError
 from trajectories.files import disk_full, read_json, remove
 
 FORMAT = "cvd3d scene 1"
 PARTIAL, READY, OURS = ".cvd3d-partial", ".cvd3d-ready", ".cvd3d-"
-SCENE_FILE, CHECKPOINTS = "scene.json", "checkpoints"
 RECORDED_VERSIONS = ("torch", "diffusers", "gsplat", "numba", "numpy")
 
 

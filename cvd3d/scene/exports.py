@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recon.export.targets import TARGETS, TargetAxes
+from recon.scene_folder import IMAGES, MANIFEST_FILE, POINTS_FILE, SPLATS_FILE, TRANSFORMS_FILE, SceneFolder
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from recon.capture import Capture
     from recon.splats import MovingSplats, Splats
     from trajectories.rig import Rig
 
@@ -23,18 +21,13 @@ if TYPE_CHECKING:
 class Exported:
     """A scene folder, of which an export reads what it needs."""
 
-    folder: Path
+    folder: SceneFolder
     recorded: dict[str, Any]
     """Its scene.json."""
     target: TargetAxes
     """The axes to write splats and meshes in."""
     rig_file: Path | None = None
     """Where a video flies, if not along the scene's own cameras."""
-
-    @property
-    def title(self) -> str:
-        """The scene's name."""
-        return self.folder.resolve().name
 
     @property
     def hold_out(self) -> int:
@@ -44,115 +37,35 @@ class Exported:
         options = self.recorded["stages"].get("fit", {}).get("options", {})
         return int(options.get("hold_out", FitSettings.hold_out))
 
-    @cached_property
-    def splats(self) -> Splats:
-        """The splats, in our axes; where they move, at the middle instant.
-
-        Raises:
-            InputError: the scene has none yet, an empty set, values that are not finite, or a file of something else.
-        """
-        from recon.splats.ply import load_splats
-        from trajectories.errors import InputError
-
-        self._need("splats.ply")
-        path = self.folder / "splats.ply"
-        splats = load_splats(path)
-        if not len(splats):
-            raise InputError(f"{path} holds no splats, so there is nothing to export; fit it anew.")
-        for name, values in vars(splats).items():
-            if not values.isfinite().all():
-                raise InputError(f"{path} has {name} that are not finite numbers; fit it anew.")
-        return splats
-
-    @cached_property
-    def moving(self) -> MovingSplats | None:
-        """The splats with their paths over time, in our axes; None where all stand still.
-
-        Raises:
-            InputError: as `splats`, and a file of paths that are not theirs or not finite.
-        """
-        from recon.splats.motion_file import load_motion
-        from trajectories.errors import InputError
-
-        path = self.folder / "motion.safetensors"
-        if not path.is_file():
-            return None
-        moving = load_motion(path, self.splats)
-        for name in ("shifts", "turns", "fades"):
-            if not getattr(moving, name).isfinite().all():
-                raise InputError(f"{path} has {name} that are not finite numbers; fit the scene anew.")
-        return moving if len(moving.moving) else None
-
     @property
-    def over_time(self) -> Splats | MovingSplats:
-        """The splats, with their paths where they have some."""
-        return self.splats if self.moving is None else self.moving
+    def moving(self) -> MovingSplats | None:
+        """The splats with their paths over time, in our axes; None where all stand still."""
+        from recon.splats import MovingSplats
 
-    @cached_property
-    def instants(self) -> np.ndarray:
-        """(T,) seconds, increasing: when its frames were taken.
-
-        Raises:
-            InputError: it has no frames that say so.
-        """
-        import numpy as np
-
-        from trajectories.errors import InputError
-        from trajectories.formats.nerfstudio import read_transforms
-
-        self._need("transforms.json")
-        times = read_transforms(self.folder / "transforms.json").times
-        if times is None:
-            raise InputError(f"{self.folder / 'transforms.json'} says no times, so what moves has no clock.")
-        return np.unique(times)
+        splats = self.folder.splats
+        return splats if isinstance(splats, MovingSplats) else None
 
     @cached_property
     def turned(self) -> Splats:
         """The splats in the target's axes."""
         from recon.export.turn import turn_splats
 
-        return turn_splats(self.splats, self.target)
-
-    @cached_property
-    def capture(self) -> Capture:
-        """The posed frames, with the starting points where there are some."""
-        from recon.capture import load_capture
-
-        self._need("transforms.json")
-        return load_capture(self.folder)
+        return turn_splats(self.folder.rest, self.target)
 
     @cached_property
     def rig(self) -> Rig:
         """The cameras as videos on one clock: those of the scene, or of the rig file."""
         from trajectories.rig_file import load_rig
-        from viewer.scene_folder import read_scene_folder
 
-        if self.rig_file is not None:
-            return load_rig(self.rig_file)
-        self._need("transforms.json")
-        rig = read_scene_folder(self.folder).rig
-        assert rig is not None
-        return rig
+        return self.folder.rig if self.rig_file is None else load_rig(self.rig_file)
 
     @property
     def has_times(self) -> bool:
         """Whether its frames were taken at several instants."""
-        from trajectories.formats.nerfstudio import read_transforms
-
-        if not self.has("transforms.json"):
+        if not self.folder.has(TRANSFORMS_FILE):
             return False
-        times = read_transforms(self.folder / "transforms.json").times
-        return times is not None and float(times.max()) > float(times.min())
-
-    def has(self, name: str) -> bool:
-        """Whether a file is there."""
-        return (self.folder / name).is_file()
-
-    def _need(self, name: str) -> None:
-        from trajectories.errors import InputError
-
-        if not self.has(name):
-            raise InputError(f"{self.folder} has no {name} yet; run the command that makes the scene again.")
+        times = self.folder.frames.times
+        return float(times.max()) > float(times.min())
 
 
 @dataclass(frozen=True)
@@ -187,13 +100,15 @@ class Format:
         """What of a scene is not in the export, in words."""
         lost = []
         if self.sh_degree is None:
-            lost += ["the splats"] if scene.has("splats.ply") else []
-        elif scene.splats.sh_degree > self.sh_degree:
-            lost.append(f"spherical harmonics above degree {self.sh_degree} (the splats have {scene.splats.sh_degree})")
+            lost += ["the splats"] if scene.folder.has(SPLATS_FILE) else []
+        elif scene.folder.rest.sh_degree > self.sh_degree:
+            lost.append(
+                f"spherical harmonics above degree {self.sh_degree} (the splats have {scene.folder.rest.sh_degree})"
+            )
         if self.one_instant and scene.moving is not None:
             middle = (scene.moving.start + scene.moving.end) / 2
             lost.append(f"the motion (this is the middle instant, {middle:g} s)")
-        if not self.cameras and scene.has("transforms.json"):
+        if not self.cameras and scene.folder.has(TRANSFORMS_FILE):
             lost.append("the cameras with their times" if scene.has_times else "the cameras")
         elif not self.time and scene.has_times:
             lost.append("the times of the frames")
@@ -243,12 +158,14 @@ def _ply(scene: Exported, out: Path) -> None:
 
 
 def _ply_sequence(scene: Exported, out: Path) -> None:
+    import numpy as np
+
     from recon.splats.ply_sequence import write_ply_sequence
     from trajectories.errors import InputError
 
     if scene.moving is None:
-        raise InputError(f"The splats of {scene.folder} stand still, so one file holds them; export --to ply.")
-    write_ply_sequence(scene.moving, scene.instants, out, scene.target, show_progress=True)
+        raise InputError(f"The splats of {scene.folder.path} stand still, so one file holds them; export --to ply.")
+    write_ply_sequence(scene.moving, np.unique(scene.folder.frames.times), out, scene.target, show_progress=True)
 
 
 def _compressed_ply(scene: Exported, out: Path) -> None:
@@ -279,31 +196,31 @@ def _mesh(scene: Exported, out: Path) -> None:
     from recon.export.mesh import write_mesh
     from recon.fusion import fuse
 
-    write_mesh(fuse(scene.splats, scene.rig.cameras.reshape(-1), show_progress=True), out, scene.target)
+    write_mesh(fuse(scene.folder.rest, scene.rig.cameras.reshape(-1), show_progress=True), out, scene.target)
 
 
 def _nerfstudio(scene: Exported, out: Path) -> None:
     from recon.export.nerfstudio import write_dataset
 
-    write_dataset(scene.capture, out, hold_out=scene.hold_out)
+    write_dataset(scene.folder.capture, out, hold_out=scene.hold_out)
 
 
 def _dnerf(scene: Exported, out: Path) -> None:
     from recon.export.dnerf import write_dnerf
 
-    write_dnerf(scene.capture, out, hold_out=scene.hold_out)
+    write_dnerf(scene.folder.capture, out, hold_out=scene.hold_out)
 
 
 def _colmap(scene: Exported, out: Path) -> None:
     from recon.export.colmap import write_colmap
 
-    write_colmap(scene.capture, out)
+    write_colmap(scene.folder.capture, out)
 
 
 def _blender(scene: Exported, out: Path) -> None:
     from recon.export.blender import write_blender
 
-    write_blender(scene.capture, out, title=scene.title)
+    write_blender(scene.folder.capture, out, title=scene.folder.title)
 
 
 def _video(scene: Exported, out: Path) -> None:
@@ -315,19 +232,17 @@ def _video(scene: Exported, out: Path) -> None:
     rig = scene.rig
     if rig.frames == 1:
         raise InputError(
-            f"The cameras of {scene.rig_file or scene.folder} stand still, so there is no path to film along; give one "
-            "with --rig (cvd3d plan makes some)."
+            f"The cameras of {scene.rig_file or scene.folder.path} stand still, so there is no path to film along; "
+            "give one with --rig (cvd3d plan makes some)."
         )
     cameras, times = rig.cameras.reshape(-1), np.tile(rig.times, rig.views)
-    write_flight(scene.over_time, cameras, times, out, fps=rig.fps, show_progress=True)
+    write_flight(scene.folder.splats, cameras, times, out, fps=rig.fps, show_progress=True)
 
 
 def _html(scene: Exported, out: Path) -> None:
     from viewer.html import write_html
-    from viewer.scene_folder import read_scene_folder
 
-    shown = read_scene_folder(scene.folder)
-    write_html(scene.over_time, out, shown.rig, shown.frames)
+    write_html(scene.folder.splats, out, scene.rig if scene.folder.has_cameras else None, scene.folder.image)
 
 
 def _mesh_loses(scene: Exported) -> list[str]:
@@ -336,20 +251,19 @@ def _mesh_loses(scene: Exported) -> list[str]:
 
 def _html_loses(scene: Exported) -> list[str]:
     from viewer.html import most_splats
-    from viewer.scene_folder import read_scene_folder
 
-    most = most_splats(scene.over_time, read_scene_folder(scene.folder).rig)
-    return [f"splats beyond about {most:,} of {len(scene.splats):,}"] if len(scene.splats) > most else []
+    most = most_splats(scene.folder.splats, scene.rig if scene.folder.has_cameras else None)
+    return [f"splats beyond about {most:,} of {len(scene.folder.rest):,}"] if len(scene.folder.rest) > most else []
 
 
 def _dnerf_loses(scene: Exported) -> list[str]:
     from recon.export.dnerf import lens_is_simple
 
-    lost = ["the starting points"] if scene.capture.points is not None else []
-    times = scene.capture.times
+    lost = ["the starting points"] if scene.folder.capture.points is not None else []
+    times = scene.folder.capture.times
     if scene.has_times:
         lost.append(f"seconds ({times.min():g} to {times.max():g} s become 0 to 1)")
-    if not lens_is_simple(scene.capture):
+    if not lens_is_simple(scene.folder.capture):
         lost.append("the whole lens (to programs that read camera_angle_x alone, pixels are square and centred)")
     return lost
 
@@ -362,7 +276,7 @@ FORMATS = {
         _ply_sequence,
         3,
         axes="blender",
-        contents=("manifest.json", "?????.ply"),
+        contents=(MANIFEST_FILE, "?????.ply"),
     ),
     "compressed-ply": Format(
         "splats a quarter as large, for SuperSplat and PlayCanvas",
@@ -400,7 +314,7 @@ FORMATS = {
         _nerfstudio,
         cameras=True,
         time=True,
-        contents=("transforms.json", "images", "points.ply"),
+        contents=(TRANSFORMS_FILE, IMAGES, POINTS_FILE),
     ),
     "dnerf": Format(
         "a dataset with times, for D-NeRF and 4D Gaussian Splatting",
@@ -409,14 +323,14 @@ FORMATS = {
         cameras=True,
         time=True,
         loses=_dnerf_loses,
-        contents=("transforms_train.json", "transforms_val.json", "transforms_test.json", "images"),
+        contents=("transforms_train.json", "transforms_val.json", "transforms_test.json", IMAGES),
     ),
     "colmap": Format(
         "a COLMAP model, binary and text, with images and points",
         "-colmap",
         _colmap,
         cameras=True,
-        contents=("images", "sparse"),
+        contents=(IMAGES, "sparse"),
     ),
     "blender": Format(
         "a script that puts cameras, images and points into Blender", "-blender.py", _blender, cameras=True, time=True

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cvd3d.videos import frame_path
+from recon.scene_folder import RIG_FILE, SceneFolder
 from trajectories.errors import InputError
 from trajectories.rig import Rig
-from trajectories.rig_file import load_rig
 
 
 def known_videos(scene: Path, rig: Rig, keep: Sequence[str], given: Sequence[str]) -> dict[int, np.ndarray]:
@@ -32,10 +31,10 @@ def known_videos(scene: Path, rig: Rig, keep: Sequence[str], given: Sequence[str
             raise InputError(f"The rig has no video {name!r}; its videos are {', '.join(rig.names)}.")
         if names.count(name) > 1:
             raise InputError(f"The video {name!r} is named twice; once is enough.")
-    known = {}
+    known, folder = {}, SceneFolder(scene)
     for name in names:
         index = rig.names.index(name)
-        known[index] = _of_file(files[name], name, rig) if name in files else _of_scene(scene, name, rig)
+        known[index] = _of_file(files[name], name, rig) if name in files else _of_scene(folder, name, rig)
     return known
 
 
@@ -46,12 +45,14 @@ def _split(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def _of_scene(scene: Path, name: str, rig: Rig) -> np.ndarray:
+def _of_scene(scene: SceneFolder, name: str, rig: Rig) -> np.ndarray:
     from recon.capture import Still
 
-    if not (scene / "rig.json").is_file() or not (scene / frame_path(name, 0)).is_file():
-        raise InputError(f"--keep {name}: {scene} has no such video yet; make the scene first, or leave --keep out.")
-    before = load_rig(scene / "rig.json")
+    if not scene.has(RIG_FILE) or not scene.frame(name, 0).is_file():
+        raise InputError(
+            f"--keep {name}: {scene.path} has no such video yet; make the scene first, or leave --keep out."
+        )
+    before = scene.rig
     same = name in before.names and before.frames == rig.frames
     if same:
         ours, theirs = rig.cameras[rig.names.index(name)], before.cameras[before.names.index(name)]
@@ -59,10 +60,10 @@ def _of_scene(scene: Path, name: str, rig: Rig) -> np.ndarray:
         same = same and np.allclose(ours.c2w, theirs.c2w, atol=1e-9) and np.allclose(ours.K, theirs.K, atol=1e-6)
     if not same:
         raise InputError(
-            f"--keep {name}: the video in {scene} was made for other cameras; give the options of its rig, or "
-            f"--rig {scene / 'rig.json'}."
+            f"--keep {name}: the video in {scene.path} was made for other cameras; give the options of its rig, or "
+            f"--rig {scene.path / RIG_FILE}."
         )
-    frames = [Still(scene / frame_path(name, t)).read() for t in range(rig.frames)]
+    frames = [Still(scene.frame(name, t)).read() for t in range(rig.frames)]
     return np.stack(frames).astype(np.float32) / 255
 
 

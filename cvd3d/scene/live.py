@@ -18,13 +18,13 @@ Watch = Callable[[Path], Callable[[int, "Splats | MovingSplats"], None]]
 def live_page(port: int) -> Iterator[Watch]:
     """Serve a page on this machine while the block runs."""
     from viewer.app import SceneViewer
-    from viewer.scene_folder import read_scene_folder
+    from viewer.shown_scene import read_shown_scene
 
     viewer = SceneViewer(port=port)
     print(f"The fit will show at {viewer.url}", flush=True)
 
     def watch(folder: Path) -> Callable[[int, Splats | MovingSplats], None]:
-        scene = read_scene_folder(folder)
+        scene = read_shown_scene(folder)
         if scene.rig is not None:
             viewer.show_rig(scene.rig, scene.frames)
         if scene.points is not None:

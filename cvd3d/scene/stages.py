@@ -14,17 +14,24 @@ import numpy as np
 
 from cvd3d.scene.chain import Place, Stage, say
 from cvd3d.scene.live import Watch
-from cvd3d.videos import frame_path, write_image, write_video
+from cvd3d.videos import write_image, write_video
+from recon.scene_folder import (
+    CAPTURED_POINTS_FILE,
+    METRICS_FILE,
+    MOTION_FILE,
+    POINTS_FILE,
+    RIG_FILE,
+    SPLATS_FILE,
+    TRANSFORMS_FILE,
+    SceneFolder,
+    frame_path,
+)
 from trajectories.errors import InputError
 from trajectories.rig import Rig
-from trajectories.rig_file import load_rig, save_rig
+from trajectories.rig_file import save_rig
 
 if TYPE_CHECKING:
     from recon.capture import Capture
-
-RIG_FILE, TRANSFORMS_FILE = "rig.json", "transforms.json"
-SPLATS_FILE, MOTION_FILE = "splats.ply", "motion.safetensors"
-POINTS_FILE, CAPTURED_POINTS_FILE = "points.ply", "captured_points.ply"
 
 DOUBTED = 0.5
 """The others contradict a frame that counts less than this in the end."""
@@ -99,7 +106,7 @@ def sample_stage(sampling: Sampling) -> Stage:
 
         from cvd3d.sampling import helpers as crew
 
-        rig = load_rig(place.scene / RIG_FILE)
+        rig, out = SceneFolder(place.scene).rig, SceneFolder(place.out)
         videos = crew.sample(
             sampling.model,
             sampling.precision,
@@ -113,11 +120,10 @@ def sample_stage(sampling: Sampling) -> Stage:
             **given,
         ).videos
         for name, frames in zip(rig.names, videos, strict=True):
-            (place.out / "images" / name).mkdir(parents=True)
-            (place.out / "videos").mkdir(exist_ok=True)
+            out.frame(name, 0).parent.mkdir(parents=True)
             for t, frame in enumerate(frames):
-                write_image(frame, place.out / frame_path(name, t))
-            write_video(frames, place.out / "videos" / f"{name}.mp4", rig.fps)
+                write_image(frame, out.frame(name, t))
+            write_video(frames, out.video(name), rig.fps)
         return {}
 
     recorded = {
@@ -144,7 +150,7 @@ def dataset_stage() -> Stage:
     def make(place: Place) -> Mapping[str, Any]:
         from trajectories.formats.nerfstudio import Transforms, write_transforms
 
-        rig = load_rig(place.scene / RIG_FILE)
+        rig = SceneFolder(place.scene).rig
         transforms = Transforms(
             file_paths=tuple(frame_path(name, t) for name in rig.names for t in range(rig.frames)),
             cameras=rig.cameras.reshape(-1),
@@ -216,7 +222,7 @@ def points_stage(seed: int, moves: bool) -> Stage:
         from trajectories.formats.nerfstudio import read_transforms, write_transforms
 
         captured = place.scene / CAPTURED_POINTS_FILE
-        capture = replace(_frames(place.scene), points=load_points(captured) if captured.exists() else None)
+        capture = replace(SceneFolder(place.scene).frames, points=load_points(captured) if captured.exists() else None)
         generator = torch.Generator().manual_seed(seed)
         points = initial_points(capture, generator=generator, show_progress=True)
         if moves:
@@ -251,17 +257,16 @@ def fit_stage(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watc
     def make(place: Place) -> Mapping[str, Any]:
         import torch
 
-        from recon.fit import METRICS_FILE, fit, settings_for
-        from recon.points import load_points
+        from recon.fit import fit, settings_for
         from recon.splats import MovingSplats
         from recon.splats.motion_file import save_motion
         from recon.splats.ply import save_splats
 
-        capture = _frames(place.scene)
+        scene = SceneFolder(place.scene)
         result = fit(
-            capture,
-            load_points(place.scene / POINTS_FILE),
-            replace(settings_for(capture, **asdict(footage), quality=given.get("quality", "normal")), **fields),
+            scene.frames,
+            scene.points,
+            replace(settings_for(scene.frames, **asdict(footage), quality=given.get("quality", "normal")), **fields),
             generator=torch.Generator().manual_seed(seed),
             folder=place.checkpoints,
             on_step=None if watch is None else watch(place.scene),
@@ -304,17 +309,6 @@ def check_parallax(rig: Rig, moves: bool) -> None:
             f"Nothing shows depth: {where} stand in one place; give more --views or another --rig, or make only the "
             "videos with 'cvd3d sample'."
         )
-
-
-def _frames(scene: Path) -> Capture:
-    """All frames of a scene folder."""
-    from recon.capture import Capture, Still
-    from trajectories.formats.nerfstudio import read_transforms
-
-    dataset = read_transforms(scene / TRANSFORMS_FILE)
-    assert dataset.times is not None and dataset.videos is not None
-    sources = tuple(Still(scene / file_path) for file_path in dataset.file_paths)
-    return Capture(dataset.cameras, dataset.times, dataset.videos, sources)
 
 
 def _shrink(capture: Capture, longest_side: int) -> Capture:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cvd3d.scene.chain import Done
+from recon.scene_folder import METRICS_FILE
 
 
 def nerfstudio_command(folder: Path) -> str:
@@ -32,7 +33,7 @@ def print_summary(folder: Path, done: Sequence[Done]) -> None:
             if quality["frames"]:
                 print(f"  {quality['frames']:>4} {words}: PSNR {quality['psnr']:.2f} dB, SSIM {quality['ssim']:.3f}")
         if doubted := facts["fit"].get("doubted"):
-            print(f"  {doubted:>4} frames of the fit that the others contradict counted less than half: metrics.json")
+            print(f"  {doubted:>4} frames of the fit that the others contradict counted less than half: {METRICS_FILE}")
     print(f"\n  {folder}/  {', '.join(sorted({name for stage in done for name in stage.outputs}))}")
     path = shlex.quote(str(folder))
     names = [stage.name for stage in done]

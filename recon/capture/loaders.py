@@ -21,13 +21,15 @@ from recon.capture.sources import (
 )
 from recon.capture.undistortion import Undistorted
 from recon.points import PointCloud, load_points
+from recon.scene_folder import IMAGES, POINTS_FILE, RIG_FILE, TRANSFORMS_FILE, frame_file
 from trajectories.errors import InputError
+from trajectories.formats.nerfstudio import read_transforms
 from trajectories.lens import Lens, pinhole_cameras
 from trajectories.rig import Rig
 
 MOST_STRETCH = 0.05
 """Images of another size are stretched to the common one if that changes their shape by no more than this fraction."""
-CAMERA_SOURCES = "a rig.json, a nerfstudio transforms.json or a COLMAP model (sparse/0) beside the images"
+CAMERA_SOURCES = f"a {RIG_FILE}, a nerfstudio {TRANSFORMS_FILE} or a COLMAP model (sparse/0) beside the images"
 
 
 def from_rig(rig: Rig, image_folder: Path | str, points: PointCloud | None = None) -> Capture:
@@ -37,7 +39,7 @@ def from_rig(rig: Rig, image_folder: Path | str, points: PointCloud | None = Non
         InputError: a frame is missing, does not open, or has the wrong size.
     """
     folder = Path(image_folder)
-    sources = tuple(Still(folder / name / f"{t:05d}.png") for name in rig.names for t in range(rig.frames))
+    sources = tuple(Still(folder / name / frame_file(t)) for name in rig.names for t in range(rig.frames))
     videos = tuple(name for name in rig.names for _ in range(rig.frames))
     return _checked(Capture(rig.cameras.reshape(-1), np.tile(rig.times, rig.views), videos, sources, points))
 
@@ -52,10 +54,8 @@ def from_nerfstudio(folder: Path | str) -> Capture:
         InputError: what the reader of `transforms.json` refuses, an image that does not open or has not the size of its
             camera, fewer than two images of those that are named, or a mask that hides something.
     """
-    from trajectories.formats.nerfstudio import read_transforms
-
     path = Path(folder)
-    path = path / "transforms.json" if path.is_dir() else path
+    path = path / TRANSFORMS_FILE if path.is_dir() else path
     transforms = read_transforms(path)
     N = len(transforms.file_paths)
     assert transforms.lenses is not None
@@ -98,7 +98,7 @@ def from_colmap(folder: Path | str) -> Capture:
         raise InputError(f"{folder} holds no COLMAP model; put cameras and images files in {folder / 'sparse' / '0'}.")
     model = read_model(model_folder)
     assert model.lenses is not None
-    files = [folder / "images" / name for name in model.names]
+    files = [folder / IMAGES / name for name in model.names]
     present = _present(files, model_folder)
     points = None
     if len(model.points):
@@ -160,12 +160,12 @@ def load_capture(path: Path | str, poses: Path | str | None = None) -> Capture:
         if path.suffix.lower() == ".json":
             return from_nerfstudio(path)
         raise InputError(f"{path} is not a capture; give a folder with {CAMERA_SOURCES}, or a video with --poses.")
-    if (path / "rig.json").is_file():
+    if (path / RIG_FILE).is_file():
         from trajectories.rig_file import load_rig
 
-        points = load_points(path / "points.ply") if (path / "points.ply").is_file() else None
-        return from_rig(load_rig(path / "rig.json"), path / "images", points)
-    if (path / "transforms.json").is_file():
+        points = load_points(path / POINTS_FILE) if (path / POINTS_FILE).is_file() else None
+        return from_rig(load_rig(path / RIG_FILE), path / IMAGES, points)
+    if (path / TRANSFORMS_FILE).is_file():
         return from_nerfstudio(path)
     if _colmap_model_folder(path) is not None:
         return from_colmap(path)

@@ -8,6 +8,7 @@ import numpy as np
 
 from recon.capture import Capture
 from recon.export.nerfstudio import file_paths, write_images
+from recon.scene_folder import IMAGES
 from trajectories.files import new_folder
 from trajectories.formats.colmap import ColmapModel, write_model
 
@@ -30,7 +31,7 @@ def write_colmap(capture: Capture, folder: Path | str) -> Path:
     if capture.points is not None:
         colors = np.round(np.clip(capture.points.colors, 0, 1) * 255).astype(np.uint8)
         points = {"points": capture.points.positions.astype(np.float64), "colors": colors}
-    names = tuple(path.removeprefix("images/") for path in paths)
+    names = tuple(path.removeprefix(f"{IMAGES}/") for path in paths)
     model = ColmapModel(names, capture.cameras, **points)
     with new_folder(folder) as beside:
         write_images(capture, beside, paths)

@@ -11,6 +11,7 @@ from recon.capture import Capture
 from recon.fit import held_out_frames
 from recon.points import save_points
 from recon.progress import track
+from recon.scene_folder import POINTS_FILE, TRANSFORMS_FILE, frame_path
 from trajectories.files import new_folder
 from trajectories.formats.nerfstudio import Transforms, write_transforms
 
@@ -43,17 +44,17 @@ def write_dataset(capture: Capture, folder: Path | str, *, hold_out: int = 8) ->
     with new_folder(folder) as beside:
         write_images(capture, beside, paths)
         if capture.points is not None:
-            save_points(capture.points, beside / "points.ply")
+            save_points(capture.points, beside / POINTS_FILE)
         transforms = Transforms(
             paths,
             capture.cameras,
             capture.times,
             capture.videos,
-            ply_file_path=None if capture.points is None else "points.ply",
+            ply_file_path=None if capture.points is None else POINTS_FILE,
             splits={"train_filenames": train, "val_filenames": test, "test_filenames": test} if test else {},
         )
-        write_transforms(transforms, beside / "transforms.json")
-    return Path(folder) / "transforms.json"
+        write_transforms(transforms, beside / TRANSFORMS_FILE)
+    return Path(folder) / TRANSFORMS_FILE
 
 
 def write_images(capture: Capture, folder: Path, paths: tuple[str, ...]) -> None:
@@ -75,11 +76,11 @@ def write_images(capture: Capture, folder: Path, paths: tuple[str, ...]) -> None
 
 
 def file_paths(videos: tuple[str, ...]) -> tuple[str, ...]:
-    """`images/NAME/00000.png` and so on, one for each frame's video; zero-padded, as nerfstudio sorts by name."""
+    """`images/NAME/00000.png` and so on, one for each frame's video."""
     counts: dict[str, int] = {}
     paths = []
     for name in map(folder_name, videos):
-        paths.append(f"images/{name}/{counts.get(name, 0):05d}.png")
+        paths.append(frame_path(name, counts.get(name, 0)))
         counts[name] = counts.get(name, 0) + 1
     return tuple(paths)
 

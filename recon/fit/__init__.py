@@ -3,13 +3,12 @@
 import sys
 from types import ModuleType
 
-from recon.fit.fitting import CHECKPOINT_FILE, METRICS_FILE, FitResult, fit, scene_scale
+from recon.fit.fitting import CHECKPOINT_FILE, FitResult, fit, scene_scale
 from recon.fit.quality import evaluate, held_out_frames
 from recon.fit.settings import QUALITIES, FitSettings, settings_for
 
 __all__ = [
     "CHECKPOINT_FILE",
-    "METRICS_FILE",
     "QUALITIES",
     "FitResult",
     "FitSettings",

@@ -23,6 +23,7 @@ from recon.fit.quality import evaluate, held_out_frames
 from recon.fit.settings import FitSettings
 from recon.points import PointCloud, thinned
 from recon.progress import progress_bar
+from recon.scene_folder import METRICS_FILE
 from recon.splats import MovingSplats, Splats, from_points
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
@@ -30,7 +31,6 @@ from trajectories.files import write_text
 from trajectories.geometry import extent
 
 CHECKPOINT_FILE = "fit.pt"
-METRICS_FILE = "metrics.json"
 KEEP_EVERY = 100
 """Steps between the states in memory that a fit falls back to after a value that is not finite."""
 MAX_SETBACKS = 5

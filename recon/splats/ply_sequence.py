@@ -15,6 +15,7 @@ import numpy as np
 from recon.export.targets import TargetAxes
 from recon.export.turn import turn_splats
 from recon.progress import track
+from recon.scene_folder import MANIFEST_FILE
 from recon.splats.moving import MovingSplats
 from recon.splats.ply import load_splats, save_splats
 from recon.splats.splats import Splats
@@ -22,7 +23,6 @@ from trajectories.errors import InputError
 from trajectories.files import new_folder, read_json, write_text
 from trajectories.rig import frame_rate
 
-MANIFEST = "manifest.json"
 FORMAT = "cvd3d splat sequence 1"
 
 
@@ -63,7 +63,7 @@ def write_ply_sequence(
     with new_folder(folder) as beside:
         for file, time in track(frames, "Writing instants", show=show_progress):
             save_splats(turn_splats(splats.at(time), target), beside / file)
-        write_text(beside / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+        write_text(beside / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ def load_ply_sequence(folder: Path | str) -> PlySequence:
     Raises:
         InputError: no manifest, one of something else or of other axes, or a file that is not there.
     """
-    path = Path(folder) / MANIFEST
+    path = Path(folder) / MANIFEST_FILE
     manifest = read_json(path)
     try:
         if manifest["format"] != FORMAT:

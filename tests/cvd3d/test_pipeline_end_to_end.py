@@ -15,6 +15,7 @@ from cvd3d.scene.chain import read_scene
 from cvd3d.videos import write_video
 from recon.capture import load_capture
 from recon.points import load_points
+from recon.scene_folder import SceneFolder
 from recon.splats.ply import load_splats
 from trajectories.formats.colmap import ColmapModel, write_model
 from trajectories.formats.nerfstudio import read_transforms
@@ -162,14 +163,12 @@ def test_unknown_words_are_named_and_known_ones_are_not(drawing, tmp_path, capsy
 
 
 def test_a_scene_that_moves_has_splats_that_move(drawing, tmp_path, capsys):
-    from viewer.scene_folder import read_scene_folder
-
     words = ["--views", "3", "--frames", "4", "--size", "32", "32", "--fit.steps", "6", "--out", str(tmp_path / "a")]
     main(["scene", "a blue ball bouncing on grass", *words, "--fit.still-below", "0"])
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted([*WHOLE, "motion.safetensors"])
     facts = read_scene(tmp_path / "a")["stages"]["fit"]["facts"]
     assert facts["moving"] > 0 and f"{facts['moving']} of which move" in capsys.readouterr().out
-    splats = read_scene_folder(tmp_path / "a").splats
+    splats = SceneFolder(tmp_path / "a").splats
     rig = load_rig(tmp_path / "a" / "rig.json")
     first, last = (splats.at(float(rig.times[t])).means for t in (0, -1))
     assert (first - last).abs().max() > 0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvd3d.videos import frame_path, to_uint8, write_image, write_video
+from cvd3d.videos import to_uint8, write_image, write_video
 
 
 def test_values_are_rounded_and_clipped():
@@ -19,11 +19,6 @@ def test_an_image_survives_exactly_at_eight_bits(tmp_path):
     write_image(image, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as read:
         np.testing.assert_array_equal(np.asarray(read), np.rint(image * 255))
-
-
-def test_frames_are_numbered_so_that_names_sort_as_times():
-    names = [frame_path("cam00", t) for t in (2, 10, 100)]
-    assert names[0] == "images/cam00/00002.png" and names == sorted(names)
 
 
 @pytest.mark.parametrize("width, height, fps", [(64, 48, 8.0), (33, 17, 29.97)])

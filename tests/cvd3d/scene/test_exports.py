@@ -1,6 +1,10 @@
 """`cvd3d export`: every format of the table, on a scene of two cameras and a few splats."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,6 +146,22 @@ def test_mesh(scene, export):
     said = export("tiny", "--to", "mesh")
     assert "transparency, colours that change with the view and the background" in said and "y up" in said
     assert trimesh.load(scene.parent / "tiny-mesh.glb").geometry
+
+
+@pytest.mark.parametrize("name", ["mesh", "video", "nerfstudio"])
+def test_what_is_not_a_page_needs_no_browser(name, scene):
+    code = (
+        "import sys, recon.export.mesh, recon.fusion\n"
+        "recon.fusion.fuse = lambda splats, cameras, **options: cameras.c2w.tobytes()\n"
+        "recon.export.mesh.write_mesh = lambda mesh, out, target: out.write_bytes(mesh)\n"
+        f"from cvd3d.cli import main; main(['export', 'tiny', '--to', '{name}'])\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'viewer', 'viser'}))"
+    )
+    root = {"PYTHONPATH": str(Path(__file__).parents[3])}
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | root, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_table_is_tested_whole():

@@ -1,0 +1,213 @@
+"""The scene folder: the names of its files, and what they hold, read when it is asked for and checked.
+
+It is a nerfstudio dataset, too: `transforms.json` and `images/` are named as nerfstudio names them. Importing this
+module loads no library, so that a command can name the files at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from recon.capture import Capture
+    from recon.points import PointCloud
+    from recon.splats import MovingSplats, Splats
+    from trajectories.formats.nerfstudio import Transforms
+    from trajectories.lens import Lens
+    from trajectories.rig import Rig
+
+SCENE_FILE = "scene.json"
+"""What was asked for, and which stages are finished."""
+RIG_FILE, TRANSFORMS_FILE = "rig.json", "transforms.json"
+POINTS_FILE, CAPTURED_POINTS_FILE = "points.ply", "captured_points.ply"
+"""The starting points of the fit, and those that came with a capture."""
+SPLATS_FILE, MOTION_FILE = "splats.ply", "motion.safetensors"
+"""The splats, at the middle instant where they move, and the paths of those that move."""
+METRICS_FILE = "metrics.json"
+MANIFEST_FILE = "manifest.json"
+"""What an exported ply-sequence has in the place of all of these."""
+IMAGES, VIDEOS, CHECKPOINTS = "images", "videos", "checkpoints"
+
+
+def frame_file(t: int) -> str:
+    """The file name of a frame; zero-padded, because nerfstudio sorts frames by path."""
+    return f"{t:05d}.png"
+
+
+def frame_path(name: str, t: int) -> str:
+    """The path in a scene folder of frame t of the video `name`."""
+    return f"{IMAGES}/{name}/{frame_file(t)}"
+
+
+@dataclass(frozen=True)
+class SceneFolder:
+    """A scene folder, finished or not; each part is read once.
+
+    A part that is not there yet is an InputError, as is one that does not hold what it should.
+    """
+
+    path: Path
+
+    @property
+    def title(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        return (self.path / name).is_file()
+
+    @property
+    def has_cameras(self) -> bool:
+        """Whether there is a `rig`."""
+        return self.has(RIG_FILE) or self.has(TRANSFORMS_FILE)
+
+    def frame(self, name: str, t: int) -> Path:
+        """The image file of frame t of the video `name`."""
+        return self.path / frame_path(name, t)
+
+    def video(self, name: str) -> Path:
+        """The file of the video `name`."""
+        return self.path / VIDEOS / f"{name}.mp4"
+
+    @cached_property
+    def asked(self) -> Mapping[str, Any]:
+        """What the scene was made from, as scene.json records it; empty where it records nothing."""
+        try:
+            asked = json.loads((self.path / SCENE_FILE).read_text())["asked"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+        return asked if isinstance(asked, dict) else {}
+
+    @property
+    def rig(self) -> Rig:
+        """The cameras as V videos of T frames: those of rig.json, or else of transforms.json.
+
+        Raises:
+            InputError: there is neither, or it cannot be read.
+        """
+        return self._shots[0]
+
+    def image(self, view: int, frame: int) -> np.ndarray | None:
+        """(H, W, 3) uint8, what `rig.cameras[view, frame]` saw, without distortion; None where there is no image yet.
+
+        Raises:
+            InputError: an image that does not open.
+        """
+        from recon.capture import Still, Undistorted
+
+        path, lens = self._shots[1][view][frame]
+        if not path.is_file():
+            return None
+        return Still(path).read() if lens is None or lens.is_pinhole else Undistorted(Still(path), lens).read()
+
+    @cached_property
+    def frames(self) -> Capture:
+        """The N frames that transforms.json names, with their cameras and without points; no image is opened.
+
+        Raises:
+            InputError: no transforms.json, or one that cannot be read or says no times or videos.
+        """
+        from recon.capture import Capture, Still
+        from trajectories.errors import InputError
+
+        data = self._transforms
+        if data.times is None or data.videos is None:
+            raise InputError(f"{self.path / TRANSFORMS_FILE} does not say each frame's time and video; add both.")
+        sources = tuple(Still(self.path / file_path) for file_path in data.file_paths)
+        return Capture(data.cameras, data.times, data.videos, sources)
+
+    @cached_property
+    def capture(self) -> Capture:
+        """`frames` with the starting points, where there are some.
+
+        Raises:
+            InputError: as `frames` and `points`, or an image that is missing, does not open or has another size.
+        """
+        self.frames.check_images()
+        return replace(self.frames, points=self.points) if self.has(POINTS_FILE) else self.frames
+
+    @cached_property
+    def points(self) -> PointCloud:
+        """The starting points of the fit.
+
+        Raises:
+            InputError: there are none yet, or a file of something else.
+        """
+        from recon.points import load_points
+
+        return load_points(self._file(POINTS_FILE))
+
+    @cached_property
+    def splats(self) -> Splats | MovingSplats:
+        """The splats, with their paths where some move.
+
+        Raises:
+            InputError: there are none yet, an empty set, values that are not finite, or a file of something else.
+        """
+        from recon.splats.motion_file import load_motion
+        from recon.splats.ply import load_splats
+        from trajectories.errors import InputError
+
+        path = self._file(SPLATS_FILE)
+        rest = load_splats(path)
+        if not len(rest):
+            raise InputError(f"{path} holds no splats; fit it anew.")
+        _check_finite(path, vars(rest))
+        if not self.has(MOTION_FILE):
+            return rest
+        path = self.path / MOTION_FILE
+        moving = load_motion(path, rest)
+        _check_finite(path, {"shifts": moving.shifts, "turns": moving.turns, "fades": moving.fades})
+        return moving if len(moving.moving) else rest
+
+    @property
+    def rest(self) -> Splats:
+        """The splats without motion: where they move, at the middle instant. Raises as `splats`."""
+        from recon.splats import MovingSplats
+
+        return self.splats.rest if isinstance(self.splats, MovingSplats) else self.splats
+
+    @cached_property
+    def _transforms(self) -> Transforms:
+        from trajectories.formats.nerfstudio import read_transforms
+
+        return read_transforms(self._file(TRANSFORMS_FILE))
+
+    @cached_property
+    def _shots(self) -> tuple[Rig, list[list[tuple[Path, Lens | None]]]]:
+        """The rig, and for each of its views and frames the image file and the lens that took it."""
+        from trajectories.rig import Rig
+        from trajectories.rig_file import load_rig
+
+        if self.has(RIG_FILE):
+            rig = load_rig(self.path / RIG_FILE)
+            return rig, [[(self.frame(name, t), None) for t in range(rig.frames)] for name in rig.names]
+        data = self._transforms
+        rig, order = Rig.from_frames(data.cameras, data.times, data.videos)
+        lenses = data.lenses or (None,) * len(data.file_paths)
+        shots = [(self.path / file_path, lens) for file_path, lens in zip(data.file_paths, lenses)]
+        return rig, [[shots[i] for i in row] for row in order]
+
+    def _file(self, name: str) -> Path:
+        from trajectories.errors import InputError
+
+        if not self.has(name):
+            raise InputError(f"{self.path} has no {name} yet; run the command that makes the scene again.")
+        return self.path / name
+
+
+def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    from trajectories.errors import InputError
+
+    for name, values in tensors.items():
+        if not values.isfinite().all():
+            raise InputError(f"{path} has {name} that are not finite numbers; fit it anew.")
