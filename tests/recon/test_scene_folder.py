@@ -58,7 +58,7 @@ def paths(source):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant):
             yield f"{node.right.value}/"
         if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
-            yield f"{node.values[0].value.split('/')[0]}/"
+            yield "".join(node.values[0].value.partition("/")[:2])
 
 
 def test_a_second_place_of_a_name_is_seen():
