@@ -9,7 +9,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 import tyro
 
@@ -22,6 +22,7 @@ from cvd3d.commands.train import Train
 from cvd3d.commands.train_pairs import TrainPairs
 from cvd3d.commands.view import View
 from cvd3d.commands.weights import Weights
+from cvd3d.sampling import helpers
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "scene": Scene,
@@ -47,29 +48,43 @@ def main(args: Sequence[str] | None = None) -> None:
         SystemExit: status 2 after bad input, 130 after Ctrl-C.
     """
     command = _parse(sys.argv[1:] if args is None else args)
-    from cvd3d.sampling import helpers as crew
+    samples = isinstance(command, Sample) or (isinstance(command, Scene) and command.from_ is None)
+    if helpers.is_helper() and not isinstance(command, Train | TrainPairs):
+        return helpers.help_leader() if samples else None
+    status = 1  # of an error that is not caught
+    try:
+        status = _run(command)
+    finally:
+        # Ctrl-C reaches the helper processes themselves.
+        if samples and status != INTERRUPTED:
+            helpers.dismiss(status)
+    if status:
+        sys.exit(status)
+
+
+def _run(command: Any) -> int:
+    """Run a command and report mistakes of the user.
+
+    Returns:
+        The exit status.
+    """
     from trajectories.errors import InputError
     from trajectories.files import unwritable
 
-    if crew.helps() and not isinstance(command, Train | TrainPairs):
-        crew.help_until_dismissed()
-        return
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
             command.run()
     except InputError as fault:
-        _fail(str(fault))
+        return _report(str(fault))
     except OSError as fault:
         if sentence := unwritable(fault, fault.filename):
-            _fail(str(sentence))
+            return _report(str(sentence))
         raise
     except KeyboardInterrupt:
         print("\ncvd3d: stopped; the same command goes on where it stopped.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    finally:
-        if not isinstance(command, Train | TrainPairs):
-            crew.dismiss()
+        return INTERRUPTED
+    return 0
 
 
 def _parse(args: Sequence[str]) -> Any:
@@ -85,7 +100,9 @@ def _parse(args: Sequence[str]) -> Any:
             )
     except SystemExit as end:
         if end.code:
-            _fail(f"{_sentence(said.getvalue())} (see cvd3d --help)")
+            if not helpers.is_helper():  # which has the same arguments as the leader
+                _report(f"{_sentence(said.getvalue())} (see cvd3d --help)")
+            sys.exit(BAD_INPUT)
         raise
 
 
@@ -113,6 +130,6 @@ def _warn(
     )
 
 
-def _fail(sentence: str) -> NoReturn:
+def _report(sentence: str) -> int:
     print(f"cvd3d: error: {sentence}", file=sys.stderr)
-    sys.exit(BAD_INPUT)
+    return BAD_INPUT

@@ -65,6 +65,11 @@ def wait() -> None:
     _state().wait_for_everyone()
 
 
+def leave() -> None:
+    """End the communication with the others."""
+    _state().destroy_process_group()
+
+
 def add_up(tensor: Tensor) -> None:
     """Replace a tensor by its sum over all processes."""
     if count() > 1:

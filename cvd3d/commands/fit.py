@@ -10,6 +10,7 @@ from typing import Annotated
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 
 from cvd3d.commands.options import FitOptions
+from cvd3d.scene.moves import Moves
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Fit:
     """The scene folder."""
     seed: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: the scene's)")] = None
     """Every random draw comes from it."""
+    moves: Moves = "auto"
+    """Whether something moves; auto takes the answer of the command that made the frames."""
     force: FlagCreatePairsOff[bool] = False
     """Find the starting points and fit anew."""
     view: bool = False
@@ -32,14 +35,14 @@ class Fit:
         """Bring the scene's points and splats up to date and print what was made."""
         from cvd3d.scene.chain import read_scene, run_stages
         from cvd3d.scene.live import live_page
-        from cvd3d.scene.moves import something_moves
+        from cvd3d.scene.moves import recorded_moves
         from cvd3d.scene.stages import Footage, splat_stages
         from cvd3d.scene.summary import print_summary
 
         scene = read_scene(self.folder)
         asked = scene["asked"]
         generated = "prompt" in asked
-        footage = Footage(generated, moves=generated and something_moves(asked["prompt"]))
+        footage = Footage(generated, recorded_moves(self.moves, asked))
         seed = asked["seed"] if self.seed is None else self.seed
         with live_page(self.port) if self.view else nullcontext() as watch:
             stages = splat_stages(seed, footage, self.fit.given(), watch)

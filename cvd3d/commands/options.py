@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
+from docstring_parser import parse_from_object
 from tyro.conf import arg
 
+from cvd3d.sampling.request import Request
+from recon.fit.settings import FitSettings
+
 if TYPE_CHECKING:
-    from cvd3d.scene.stages import Sampling
     from trajectories.rig import Rig
 
+T = TypeVar("T")
 ANGLES = ("elevation", "azimuth", "fov", "sweep", "top")
 
 
@@ -24,6 +29,35 @@ def _default(text: str, metavar: str) -> Any:
 def _given(options: Any) -> dict[str, Any]:
     values = {field: getattr(options, field.name) for field in fields(options)}
     return {field.name: value for field, value in values.items() if value != field.default}
+
+
+def _flags_of(source: type, **flags: tuple[str, str] | None) -> Callable[[type[T]], type[T]]:
+    """Class decorator: a frozen dataclass of its own fields and of `flags`, fields of the dataclass `source`.
+
+    Args:
+        source: gives the types and, in its docstrings, the help.
+        flags: by name, what happens without the option and its metavar: the option is then None unless given. None
+            keeps the default of the source.
+    """
+    types, defaults = get_type_hints(source), {field.name: field.default for field in fields(source)}
+    help_of = {
+        param.arg_name: " ".join((param.description or "").split()) for param in parse_from_object(source).params
+    }
+
+    def derive(options: type[T]) -> type[T]:
+        own = options.__annotations__
+        options.__annotations__ = dict(own)
+        for name, flag in flags.items():
+            how = (
+                {} if flag is None else {"metavar": flag[1], "help_behavior_hint": flag[0] and f"(default: {flag[0]})"}
+            )
+            options.__annotations__[name] = Annotated[
+                types[name] | (None if flag else types[name]), arg(help=help_of[name], **how)
+            ]
+            setattr(options, name, None if flag else defaults[name])
+        return dataclass(frozen=True)(options)
+
+    return derive
 
 
 @dataclass(frozen=True)
@@ -93,41 +127,33 @@ class RigOptions:
         return make_rig(self.rig, options.pop("views", 4), options.pop("frames", 16), **options)
 
 
-@dataclass(frozen=True)
+@_flags_of(
+    Request,
+    negative_prompt=None,
+    steps=("the model's", "INT"),
+    guidance=("the model's", "FLOAT"),
+    model=("the model that comes with cvd3d", "DIR"),
+    matching=None,
+    recurrences=("by the number of videos", "INT"),
+    matchings=("by the number of videos", "INT"),
+    window_overlap=("", "INT"),
+    max_memory=("what suits most machines", "GB"),
+    precision=None,
+)
 class SamplingOptions:
     """The videos."""
 
-    negative_prompt: str = ""
-    """What should not be there."""
-    steps: Annotated[int | None, _default("the model's", "INT")] = None
-    """Denoising steps."""
-    guidance: Annotated[float | None, _default("the model's", "FLOAT")] = None
-    """How strongly the prompt is followed (classifier-free guidance)."""
-    model: Annotated[Path | None, _default("the model that comes with cvd3d", "DIR")] = None
-    """A folder with another model's weights."""
-    matching: Literal["random", "overlap", "exhaustive"] = "random"
-    """How videos are paired: at random (the paper's), those that see the same things more often, or all with all."""
-    recurrences: Annotated[int | None, _default("by the number of videos", "INT")] = None
-    """Passes in each step (the paper's R)."""
-    matchings: Annotated[int | None, _default("by the number of videos", "INT")] = None
-    """Matchings averaged in each pass (the paper's Q)."""
-    window_overlap: Annotated[int | None, arg(metavar="INT", help_behavior_hint="")] = None
-    """For videos longer than the model's: make them in windows that share so many frames."""
     keep: Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="")] = ()
     """Videos of the scene that stay as they are; the others are made anew to agree with them."""
     known: Annotated[tuple[str, ...], arg(metavar="NAME=FILE", help_behavior_hint="")] = ()
     """Videos of your own in the place of the rig's; the others are made to agree with them."""
-    max_memory: Annotated[float | None, _default("what suits most machines", "GB")] = None
-    """Do less at once to stay below so much memory."""
-    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
-    """Numbers in the network; half of them is quicker on a GPU only."""
 
     def given(self) -> dict[str, Any]:
         """The options that differ from their defaults."""
         return _given(self)
 
-    def build(self, prompt: str, seed: int, rig: Rig, scene: Path) -> Sampling:
-        """The checked settings.
+    def build(self, prompt: str, seed: int, rig: Rig, scene: Path) -> Request:
+        """The request, which is checked.
 
         Args:
             prompt: what the videos show.
@@ -136,71 +162,37 @@ class SamplingOptions:
             scene: the scene folder, which has the videos to keep.
 
         Raises:
-            InputError: an empty prompt, a number out of range, a rig that the model cannot take, or known videos that
-                are not there or do not fit.
+            InputError: what `Request` refuses, a rig that the model cannot take, or known videos that are not there or
+                do not fit.
         """
         from cvd3d.sampling import DEFAULT_MODEL
         from cvd3d.sampling.limits import check_rig_for
         from cvd3d.scene.known import known_videos
-        from cvd3d.scene.stages import Sampling
-        from trajectories.errors import InputError
 
-        if not prompt.strip():
-            raise InputError("The prompt is empty; say in a sentence what the scene holds.")
-        for name in ("steps", "recurrences", "matchings"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"--{name} is {value}; give at least 1.")
-        if self.guidance is not None and not (math.isfinite(self.guidance) and self.guidance >= 0):
-            raise InputError(f"--guidance is {self.guidance}; give a number of 0 or more.")
-        if self.max_memory is not None and not (math.isfinite(self.max_memory) and self.max_memory > 0):
-            raise InputError(f"--max-memory is {self.max_memory}; give a number of GB above 0.")
-        if self.model is not None and not self.model.is_dir():
-            raise InputError(f"There is no model folder {self.model}; check --model.")
-        check_rig_for(self.model or DEFAULT_MODEL, rig, self.window_overlap)
-        return Sampling(
-            prompt,
-            negative_prompt=self.negative_prompt,
-            steps=self.steps,
-            guidance=self.guidance,
-            matching=self.matching,
-            recurrences=self.recurrences,
-            matchings=self.matchings,
-            window_overlap=self.window_overlap,
-            known=known_videos(scene, rig, self.keep, self.known),
-            max_memory=None if self.max_memory is None else int(self.max_memory * 1e9),
-            precision=self.precision,
-            model=self.model,
-            seed=seed,
-        )
+        given = {name: value for name, value in self.given().items() if name not in ("keep", "known")}
+        request = Request(prompt, seed=seed, **given)
+        check_rig_for(request.model or DEFAULT_MODEL, rig, request.window_overlap)
+        return replace(request, known=known_videos(scene, rig, self.keep, self.known))
 
 
-@dataclass(frozen=True)
+@_flags_of(
+    FitSettings,
+    steps=("chosen for the capture", "INT"),
+    sh_degree=("2; 3 in high quality", "INT"),
+    densify=("mcmc; default where something moves", "{mcmc,default,none}"),
+    cap=("by the pixels, at most 100000; 300000 in high quality", "INT"),
+    exposure=("True for generated frames", "BOOL"),
+    confidence=("learnt for generated frames, else even", "{even,learnt}"),
+    depth_weight=("0", "FLOAT"),
+    knots=("up to 8 where something moves, else 0", "INT"),
+    still_below=("0.01", "FLOAT"),
+    hold_out=("8", "INT"),
+)
 class FitOptions:
     """The splats."""
 
     quality: Literal["draft", "normal", "high"] = "normal"
     """How long the fit takes: to see whether it works at all, as a rule, or for a last version."""
-    steps: Annotated[int | None, _default("chosen for the capture", "INT")] = None
-    """Optimisation steps, one frame each."""
-    sh_degree: Annotated[int | None, _default("2; 3 in high quality", "INT")] = None
-    """Degree of the spherical harmonics, 0 to 3."""
-    densify: Annotated[str | None, _default("mcmc; default where something moves", "STR")] = None
-    """How splats are added: mcmc (moved to where they are needed), default (clone, split, prune), or none."""
-    cap: Annotated[int | None, _default("by the pixels, at most 100000; 300000 in high quality", "INT")] = None
-    """Never more splats than this."""
-    exposure: Annotated[bool | None, _default("True for generated frames", "BOOL")] = None
-    """Learn a gain and an offset for each frame's colors, as for photos in changing light."""
-    confidence: Annotated[str | None, _default("learnt for generated frames, else even", "STR")] = None
-    """even: all frames count alike; learnt: those that the others contradict count less."""
-    depth_weight: Annotated[float | None, _default("0", "FLOAT")] = None
-    """How hard splats are pulled to the depths of the starting points that a frame sees; gsplat has 0.01."""
-    knots: Annotated[int | None, _default("up to 8 where something moves, else 0", "INT")] = None
-    """Control points of each splat's path over time; 0 for a scene that stands still."""
-    still_below: Annotated[float | None, _default("0.01", "FLOAT")] = None
-    """Splats stand still where their motion makes errors of colors, 0 to 1, smaller by less than this."""
-    hold_out: Annotated[int | None, _default("8", "INT")] = None
-    """Every so many frames, one is kept out of the fit and measured; 0 keeps none out."""
 
     def given(self) -> dict[str, Any]:
         """The options that differ from their defaults."""

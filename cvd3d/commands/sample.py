@@ -30,9 +30,12 @@ class Sample:
         """Bring the scene's videos up to date and print what was made."""
         from cvd3d.commands.prompted import asked_for_prompt, prompt_stages
         from cvd3d.scene.chain import check_folder, run_stages
+        from cvd3d.scene.moves import prompt_moves
         from cvd3d.scene.summary import print_summary
 
         check_folder(self.out)
-        given = (self.prompt, self.seed, self.cameras, self.sampling)
-        done = run_stages(self.out, prompt_stages(self.out, *given), asked=asked_for_prompt(*given), force=self.force)
+        rig = self.cameras.build()
+        request = self.sampling.build(self.prompt, self.seed, rig, self.out)
+        asked = asked_for_prompt(request, self.cameras.rig, prompt_moves("auto", self.prompt, request.model))
+        done = run_stages(self.out, prompt_stages(rig, request), asked=asked, force=self.force)
         print_summary(self.out, done)

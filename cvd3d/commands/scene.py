@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 
 from cvd3d.commands.options import FitOptions, RigOptions, SamplingOptions
+from cvd3d.scene.moves import Moves
 
 if TYPE_CHECKING:
     from cvd3d.scene.chain import Stage
-    from cvd3d.scene.stages import Footage
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Scene:
     """Show the fit in the browser while it runs, and the scene after it."""
     port: int = 8080
     """The local port of --view."""
+    moves: Moves = "auto"
+    """Whether something moves; auto asks the prompt's words, or whether a capture has instants that cameras share."""
     longest_side: int = 768
     """With --from: larger frames are shrunk to this many pixels."""
     cameras: OmitArgPrefixes[RigOptions] = field(default_factory=RigOptions)
@@ -48,17 +50,23 @@ class Scene:
     def run(self) -> None:
         """Bring the scene folder up to date and print what was made."""
         self._check()
+        from cvd3d.sampling import helpers
         from cvd3d.scene.chain import check_folder, run_stages
         from cvd3d.scene.live import live_page
-        from cvd3d.scene.stages import splat_stages
+        from cvd3d.scene.stages import Footage, splat_stages
         from cvd3d.scene.summary import print_summary
 
         check_folder(self.out)
-        stages, asked, footage = self._generated() if self.prompt is not None else self._captured()
+        generated = self.prompt is not None
+        frames, asked = self._generated() if generated else self._captured()
+        footage = Footage(generated, asked["moves"])
         with live_page(self.port) if self.view else nullcontext() as watch:
-            stages += splat_stages(self.seed, footage, self.fit.given(), watch)
-            done = run_stages(self.out, stages, asked=asked, force=self.force)
-        print_summary(self.out, done)
+            splats = splat_stages(self.seed, footage, self.fit.given(), watch)
+            done = run_stages(self.out, frames, asked=asked, force=self.force)
+            if generated:
+                helpers.dismiss()
+            both = run_stages(self.out, splats, asked=asked, after=done[-1].name, force=self.force)
+        print_summary(self.out, [*done, *both[len(done) :]])
         if self.view:
             from viewer.app import view_scene
 
@@ -82,21 +90,29 @@ class Scene:
             for name in (*self.cameras.given(), *self.sampling.given()):
                 raise InputError(f"--{name} has no meaning with --from, which brings its own cameras and frames.")
 
-    def _generated(self) -> tuple[list[Stage], dict[str, Any], Footage]:
+    def _generated(self) -> tuple[list[Stage], dict[str, Any]]:
         from cvd3d.commands.prompted import asked_for_prompt, prompt_stages
-        from cvd3d.scene.moves import something_moves
-        from cvd3d.scene.stages import Footage, check_parallax
+        from cvd3d.scene.moves import prompt_moves
+        from cvd3d.scene.stages import check_parallax
 
         assert self.prompt is not None
-        given = (self.prompt, self.seed, self.cameras, self.sampling)
-        moves = something_moves(self.prompt)
-        check_parallax(self.cameras.build(), moves)
-        return prompt_stages(self.out, *given), asked_for_prompt(*given), Footage(generated=True, moves=moves)
+        rig = self.cameras.build()
+        request = self.sampling.build(self.prompt, self.seed, rig, self.out)
+        moves = prompt_moves(self.moves, self.prompt, request.model)
+        check_parallax(rig, moves)
+        return prompt_stages(rig, request), asked_for_prompt(request, self.cameras.rig, moves)
 
-    def _captured(self) -> tuple[list[Stage], dict[str, Any], Footage]:
-        from cvd3d.scene.stages import Footage, import_stage
+    def _captured(self) -> tuple[list[Stage], dict[str, Any]]:
+        from cvd3d.scene.moves import capture_moves
+        from cvd3d.scene.stages import import_stage
+        from recon.capture import load_capture
 
         assert self.from_ is not None
-        poses = None if self.poses is None else str(self.poses)
-        asked = {"capture": str(self.from_), "poses": poses, "seed": self.seed}
-        return [import_stage(self.from_, self.poses, self.longest_side)], asked, Footage(generated=False)
+        capture = load_capture(self.from_, self.poses)
+        asked = {
+            "capture": str(self.from_),
+            "poses": None if self.poses is None else str(self.poses),
+            "seed": self.seed,
+            "moves": capture_moves(self.moves, capture),
+        }
+        return [import_stage(capture, self.from_, self.poses, self.longest_side)], asked

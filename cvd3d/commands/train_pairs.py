@@ -71,17 +71,13 @@ class TrainPairs:
         """What is trained on, in the library's words and units.
 
         Raises:
-            InputError: a number below 1, and what `PairTraining` refuses.
+            InputError: what `PairTraining` and `Warp` refuse.
         """
         from math import radians
 
         from cvd3d.training.homography import Warp
         from cvd3d.training.pairs import PairTraining
-        from trajectories.errors import InputError
 
-        for name in ("size", "frames", "steps", "pairs", "accumulate"):
-            if getattr(self, name) < 1:
-                raise InputError(f"--{name} is {getattr(self, name)}; give at least 1.")
         warp = self.warp
         return PairTraining(
             posed=self.posed,

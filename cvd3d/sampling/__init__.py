@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trajectories import InputError
-
 if TYPE_CHECKING:
     from cvd3d.sampling.pipeline import CollaborativePipeline
 
@@ -38,6 +36,8 @@ def weights_hash(model: str | Path | None = None) -> str:
 
 
 def _folder(model: str | Path | None) -> Path:
+    from trajectories.errors import InputError
+
     folder = DEFAULT_MODEL if model is None else Path(model)
     if not folder.is_dir():
         raise InputError(

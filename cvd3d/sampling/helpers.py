@@ -1,66 +1,111 @@
-"""`cvd3d` in several processes: the first one runs the command, the others only help with the network calls."""
+"""`cvd3d` in several processes: the leader runs the command, the helper processes share its network calls."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cvd3d.sampling.pipeline import CollaborativeOutput
+    from cvd3d.sampling.request import Request
+    from trajectories.rig import Rig
+
+_listening = True  # whether the helper processes still wait for the leader
 
 
-def helps() -> bool:
-    """Whether this process was started beside a first one; tells it from the environment, without torch."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and int(os.environ.get("RANK", "0")) > 0
+def is_helper() -> bool:
+    """Whether this is a helper process; known from the environment, without torch."""
+    return _count() > 1 and int(os.environ.get("RANK", "0")) > 0
 
 
-def is_led() -> bool:
-    """Whether other processes wait for this one."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and not helps()
+def sample(request: Request, rig: Rig, checkpoint: Path, tell: Callable[[str], None]) -> CollaborativeOutput:
+    """Load the model of a request and sample with all processes; the helper processes end with it.
 
-
-def sample(model: Any, precision: str, **request: Any) -> Any:
-    """Sample with all processes; the request is what a pipeline is called with.
-
-    Returns:
-        The pipeline's output.
+    Raises:
+        InputError: what the model refuses.
     """
-    if is_led():
-        _send((model, precision, {name: value for name, value in request.items() if name != "tell"}))
-    return _sample(model, precision, request)
+    global _listening
+    from trajectories.errors import InputError
+
+    if _leads():
+        _share((request, rig, checkpoint))
+    try:
+        output = _sample(request, rig, checkpoint, tell=tell)
+    except InputError:
+        raise  # the helper processes refuse the same, and wait for their exit status
+    except BaseException:
+        _listening = False  # they are inside a network call, which fails when this process ends
+        raise
+    dismiss()
+    return output
 
 
-def help_until_dismissed() -> None:
-    """What the other processes do."""
-    while (job := _send(None)) is not None:
-        model, precision, request = job
-        _sample(model, precision, {**request, "progress": False})
+def dismiss(status: int = 0) -> None:
+    """End the helper processes that still wait, with this exit status."""
+    global _listening
+    if _leads() and _listening:
+        _listening = False
+        _share(status)
+        _leave()
 
 
-def dismiss() -> None:
-    """Let the other processes end."""
-    if is_led():
-        _send(None)
+def help_leader() -> None:
+    """Run a helper process: at most one sampling, without a word.
+
+    Raises:
+        SystemExit: with the status of the leader.
+    """
+    from trajectories.errors import InputError
+
+    message = _share(None)
+    if not isinstance(message, int):
+        try:
+            _sample(*message, progress=False)
+        except InputError:
+            pass  # the leader says it
+        message = _share(None)
+    _leave()
+    sys.exit(message)
 
 
-def _sample(model: Any, precision: str, request: dict[str, Any]) -> Any:
+def _count() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _leads() -> bool:
+    return _count() > 1 and not is_helper()
+
+
+def _sample(request: Request, rig: Rig, checkpoint: Path, **options: Any) -> CollaborativeOutput:
     import torch
 
     from cvd3d import processes
     from cvd3d.sampling import load_pipeline
 
-    pipeline = load_pipeline(model)
-    if precision != "fp32":
-        pipeline.unet.to(dtype={"fp16": torch.float16, "bf16": torch.bfloat16}[precision])
+    pipeline = load_pipeline(request.model)
+    if request.precision != "fp32":
+        pipeline.unet.to(dtype={"fp16": torch.float16, "bf16": torch.bfloat16}[request.precision])
     if processes.device().type != "cpu":
         pipeline.to(processes.device())
-    return pipeline(**request)
+    return pipeline.sample(request, rig, checkpoint=checkpoint, **options)
 
 
-def _send(job: Any) -> Any:
-    """What the first process hands over."""
+def _share(message: Any) -> Any:
+    """The leader's message, in every process."""
     import torch.distributed as dist
 
     from cvd3d import processes
 
     processes.count()  # joins the others
-    box = [job]
+    box = [message]
     dist.broadcast_object_list(box, src=0)
     return box[0]
+
+
+def _leave() -> None:
+    from cvd3d import processes
+
+    processes.leave()

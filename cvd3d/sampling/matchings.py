@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from cvd3d.sampling.overlap import overlap
-from trajectories import Cameras, InputError
+from cvd3d.sampling.request import Matching
+from trajectories import Cameras
 
-RANDOM, OVERLAP, EXHAUSTIVE = "random", "overlap", "exhaustive"
-MATCHINGS = (RANDOM, OVERLAP, EXHAUSTIVE)
 LEAST_OVERLAP = 0.1  # videos that see nothing of each other meet now and then all the same
 
 
@@ -37,7 +36,7 @@ class Matcher:
     pass holds all pairs (paper, section 3.4).
     """
 
-    kind: str
+    kind: Matching
     cameras: Cameras
     """(V, T) cameras of the videos."""
     turn: int = 0
@@ -46,10 +45,8 @@ class Matcher:
     """(V, V) how often two videos met."""
 
     def __post_init__(self) -> None:
-        if self.kind not in MATCHINGS:
-            raise InputError(f"The matching is {self.kind!r}; known: {', '.join(MATCHINGS)}.")
         self.meetings = np.zeros((self.views, self.views))
-        self._overlap = np.maximum(overlap(self.cameras), LEAST_OVERLAP) if self.kind == OVERLAP else None
+        self._overlap = np.maximum(overlap(self.cameras), LEAST_OVERLAP) if self.kind == "overlap" else None
 
     @property
     def views(self) -> int:
@@ -63,7 +60,7 @@ class Matcher:
             matchings: Q; an exhaustive pass has as many as it takes.
             generator: of random choices, and of ties between pairs.
         """
-        if self.kind == EXHAUSTIVE:
+        if self.kind == "exhaustive":
             return round_robin(self.views)
         return [self._draw(generator) for _ in range(matchings)]
 

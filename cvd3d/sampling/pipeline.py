@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ from cvd3d.sampling.cost import Cost, Share, call_memory, decode_memory, fit_int
 from cvd3d.sampling.denoise import Denoiser
 from cvd3d.sampling.latents import decode, encode, latent_factor
 from cvd3d.sampling.limits import check_rig
-from cvd3d.sampling.matchings import RANDOM, Matcher, default_schedule
+from cvd3d.sampling.matchings import Matcher, default_schedule
 from cvd3d.sampling.quiet import quiet
-from cvd3d.sampling.resume import Resume, request_hash
+from cvd3d.sampling.request import Matching, Request
+from cvd3d.sampling.resume import Resume
 from cvd3d.sampling.windows import window_weights, windows
 from trajectories import InputError, Rig
 
@@ -103,7 +105,6 @@ class CollaborativePipeline(DiffusionPipeline):
         with quiet():
             super().save_pretrained(folder, **options)
 
-    @torch.no_grad()
     def __call__(
         self,
         prompt: str,
@@ -113,7 +114,7 @@ class CollaborativePipeline(DiffusionPipeline):
         guidance_scale: float | None = None,
         recurrences: int | None = None,
         matchings: int | None = None,
-        matching: str = RANDOM,
+        matching: Matching = "random",
         cross_view_scale: float = 1.0,
         window_overlap: int | None = None,
         known: Mapping[int, np.ndarray] | None = None,
@@ -123,7 +124,7 @@ class CollaborativePipeline(DiffusionPipeline):
         progress: bool = True,
         tell: Callable[[str], None] | None = None,
     ) -> CollaborativeOutput:
-        """Make the videos.
+        """Make the videos of a prompt; see `sample` for a whole `Request`.
 
         Args:
             prompt: what all videos show.
@@ -134,7 +135,7 @@ class CollaborativePipeline(DiffusionPipeline):
                 the cost.
             recurrences: R, passes a step; `default_schedule` unless given.
             matchings: Q, matchings averaged in each pass; `default_schedule` unless given.
-            matching: how videos are paired, one of `matchings.MATCHINGS`.
+            matching: how videos are paired, see `Matcher`.
             cross_view_scale: strength of the cross-view modules; 0 lets every video stand alone.
             window_overlap: frames that two windows share, for videos longer than the network.
             known: videos (T, H, W, 3) in [0, 1] by their index, which the others are made to agree with; they come back
@@ -148,43 +149,77 @@ class CollaborativePipeline(DiffusionPipeline):
         Raises:
             InputError: a rig that the network cannot take, or an option out of range.
         """
-        steps = self.config.steps if num_inference_steps is None else num_inference_steps
-        guidance = self.config.guidance if guidance_scale is None else guidance_scale
-        h, w = self._check(rig, steps, recurrences, matchings, window_overlap)
-        known = self._check_known(rig, known or {})
-        cover = windows(rig.frames, self.unet.config.motion_max_seq_length, window_overlap)
-        generator = generator or torch.Generator().manual_seed(0)
-        device = self.unet.device
+        request = Request(
+            prompt, negative_prompt=negative_prompt, steps=num_inference_steps, guidance=guidance_scale,
+            matching=matching, recurrences=recurrences, matchings=matchings, window_overlap=window_overlap,
+            known=known or {}, max_memory=None if max_memory is None else max_memory / 1e9,
+            cross_view_scale=cross_view_scale,
+        )  # fmt: skip
+        return self.sample(request, rig, generator=generator, checkpoint=checkpoint, progress=progress, tell=tell)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        request: Request,
+        rig: Rig,
+        *,
+        generator: torch.Generator | None = None,
+        checkpoint: Path | None = None,
+        progress: bool = True,
+        tell: Callable[[str], None] | None = None,
+    ) -> CollaborativeOutput:
+        """Make the videos of a request; its model and precision are those of this pipeline.
+
+        Args:
+            request: what is asked.
+            rig: V cameras over T frames; the image size must be a multiple of the latents' factor.
+            generator: on the CPU; a new one with the seed of the request by default.
+            checkpoint: as for a call.
+            progress: show a progress bar.
+            tell: as for a call.
+
+        Raises:
+            InputError: a rig that the network cannot take, or known videos that do not fit it.
+        """
         default_R, default_Q = default_schedule(rig.views)
-        R, Q = recurrences or default_R, matchings or default_Q
+        request = replace(
+            request,
+            steps=self.config.steps if request.steps is None else request.steps,
+            guidance=self.config.guidance if request.guidance is None else request.guidance,
+            recurrences=request.recurrences or default_R,
+            matchings=request.matchings or default_Q,
+            known=self._check_known(rig, request.known),
+        )
+        steps, guidance, R, Q = request.steps, request.guidance, request.recurrences, request.matchings
+        assert steps is not None and guidance is not None and R is not None and Q is not None
+        h, w = self._check(rig, steps, request.window_overlap)
+        cover = windows(rig.frames, self.unet.config.motion_max_seq_length, request.window_overlap)
+        generator = generator or torch.Generator().manual_seed(request.seed)
+        device = self.unet.device
         self.scheduler.set_timesteps(steps, device=device)
         # The last step would put noise back for nothing; the released code makes it once.
         repeats = [R] * (steps - 1) + [1]
         passes = [(t, r + 1 < n) for t, n in zip(self.scheduler.timesteps, repeats) for r in range(n)]
-        request = request_hash(
-            prompt, negative_prompt, steps, guidance, R, Q, matching, cross_view_scale, window_overlap, max_memory,
-            str(self.unet.dtype), generator.get_state(), rig.cameras.c2w, rig.cameras.K, *known.keys(), *known.values(),
-        )  # fmt: skip
-        share = self._share(max_memory, cover, h, w)
-        texts = [negative_prompt, prompt] if guidance != 1.0 else [prompt]
+        resume = Resume(checkpoint, "" if checkpoint is None else self._hash(request, rig, generator))
+        share = self._share(request.max_memory, cover, h, w)
+        texts = [request.negative_prompt, request.prompt] if guidance != 1.0 else [request.prompt]
         denoiser = Denoiser(
             self.unet, rig.cameras, (h, w), encode_text(self.tokenizer, self.text_encoder, texts), cover,
-            window_weights(cover, rig.frames), generator, guidance=guidance, scale=cross_view_scale,
+            window_weights(cover, rig.frames), generator, guidance=guidance, scale=request.cross_view_scale,
             videos_per_call=share.videos_per_call,
         )  # fmt: skip
         z = torch.randn((rig.views, self.unet.config.in_channels, rig.frames, h, w), generator=generator).to(device)
         anchors = {
             v: (encode(self.vae, torch.from_numpy(frames), share.frames_per_decode).to(device), z[v].clone())
-            for v, frames in known.items()
+            for v, frames in request.known.items()
         }
-        matcher = Matcher(matching, rig.cameras)
-        calls = len(passes) * len(denoiser.calls(Matcher(matching, rig.cameras).draw(Q, torch.Generator())))
+        matcher = Matcher(request.matching, rig.cameras)
+        calls = len(passes) * len(denoiser.calls(Matcher(request.matching, rig.cameras).draw(Q, torch.Generator())))
         if tell is not None:
             tell(str(Cost(len(passes), calls, share)))
         if share.offload:
             self.text_encoder.to("cpu")
             self.vae.to("cpu")
-        resume = Resume(checkpoint, request)
         done, z = resume.load(z, matcher, generator)
         with Progress(disable=not progress) as bars:
             bar = bars.add_task("Sampling videos", total=len(passes), completed=done)
@@ -206,15 +241,22 @@ class CollaborativePipeline(DiffusionPipeline):
             self.unet.to("cpu")
             self.vae.to(device)
         videos = decode(self.vae, z, share.frames_per_decode).numpy()
-        for v, frames in known.items():
+        for v, frames in request.known.items():
             videos[v] = frames
         return CollaborativeOutput(videos)
 
-    def _share(self, limit: int | None, cover: list[slice], h: int, w: int) -> Share:
+    def _hash(self, request: Request, rig: Rig, generator: torch.Generator) -> str:
+        """A hash of all that determines the videos."""
+        digest = hashlib.sha256(f"{request.hash()} {self.unet.dtype}".encode())
+        for array in (generator.get_state().numpy(), rig.cameras.c2w, rig.cameras.K):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def _share(self, limit: float | None, cover: list[slice], h: int, w: int) -> Share:
         parts = self.unet, self.vae, self.text_encoder
         network, *others = (sum(p.numel() * p.dtype.itemsize for p in part.parameters()) for part in parts)
         return fit_into(
-            limit,
+            None if limit is None else round(limit * 1e9),
             network + sum(others),
             network,
             call_memory(self.unet, cover[0].stop - cover[0].start, h, w),
@@ -235,16 +277,11 @@ class CollaborativePipeline(DiffusionPipeline):
         noise = torch.randn(previous.shape, generator=generator).to(previous.device)
         return ratio.sqrt() * previous + (1 - ratio).sqrt() * noise
 
-    def _check(
-        self, rig: Rig, steps: int, recurrences: int | None, matchings: int | None, window_overlap: int | None
-    ) -> tuple[int, int]:
+    def _check(self, rig: Rig, steps: int, window_overlap: int | None) -> tuple[int, int]:
         """The latents' height and width, once everything fits."""
         factor = latent_factor(self.vae)
         config = self.unet.config
         check_rig(rig, factor, len(config.block_out_channels), config.motion_max_seq_length, window_overlap)
-        for name, value in (("steps", steps), ("recurrences", recurrences), ("matchings", matchings)):
-            if value is not None and value < 1:
-                raise InputError(f"The number of {name} is {value}; give at least 1.")
         most = self.scheduler.config.num_train_timesteps
         if steps > most:
             raise InputError(f"The number of steps is {steps}; this model takes at most {most}.")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,14 +48,3 @@ class Resume:
         matcher.turn, matcher.meetings = state["turn"], state["meetings"].numpy()
         generator.set_state(state["generator"])
         return state["passes"], state["z"].to(z.device)
-
-
-def request_hash(*parts: Any) -> str:
-    """A hash of arrays, tensors and plain values."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Tensor):
-            part = part.cpu().numpy()
-        text = part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode()
-        digest.update(len(text).to_bytes(8, "big") + text)
-    return digest.hexdigest()

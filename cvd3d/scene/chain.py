@@ -58,6 +58,8 @@ class Stage:
     """Whatever changes the result, as JSON values."""
     make: Callable[[Place], Mapping[str, Any]]
     """Does the work and returns facts for scene.json."""
+    version: int = 1
+    """Of the code: one more whenever the same options give something else than before."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,15 @@ class Done:
     peak_memory_mb: float
     """High-water mark of the process when the stage ended."""
     facts: Mapping[str, Any]
+    version: int = 0
+    """Of the code that made it; 0 for a scene from before stages had versions."""
     skipped: bool = False
     """True when this run found it finished."""
 
 
 def fingerprint(stage: Stage, before: str) -> str:
-    """Hash of the stage's name and options and of the fingerprint before it; 64 hexadecimal digits."""
-    text = json.dumps([before, stage.name, stage.options], sort_keys=True, allow_nan=False)
+    """Hash of the stage's name, version and options and of the fingerprint before it; 64 hexadecimal digits."""
+    text = json.dumps([before, stage.name, stage.version, stage.options], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -152,7 +156,7 @@ def run_stages(
         asked: what the user asked for, kept in scene.json.
         after: the finished stage that `stages` go on from; None starts afresh.
         force: redo every stage of `stages`.
-        tell: takes one line when a stage starts or is found finished.
+        tell: takes one line when a stage starts, with the reason if it is made again, or is found finished.
 
     Returns:
         The finished stages, from the first one of the scene.
@@ -171,11 +175,12 @@ def run_stages(
         for stage in stages:
             mark = fingerprint(stage, chain[-1].fingerprint if chain else "")
             old = found.get(stage.name)
-            if not force and old and old.fingerprint == mark and _present(folder, old.outputs):
+            outdated = "" if old is None or force else _outdated(folder, stage, mark, old)
+            if old and outdated is None:
                 tell(f"{stage.name}: already done")
                 chain.append(old)
                 continue
-            tell(f"{stage.name} ...")
+            tell(f"{stage.name}: {outdated}; made again ..." if outdated else f"{stage.name} ...")
             if force:
                 shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
             try:
@@ -200,6 +205,7 @@ def _run(folder: Path, stage: Stage, mark: str, chain: Sequence[Done], asked: Ma
     done = Done(
         name=stage.name,
         fingerprint=mark,
+        version=stage.version,
         options=stage.options,
         outputs=tuple(sorted(entry.name for entry in partial.iterdir())),
         seconds=round(time.perf_counter() - start, 3),
@@ -261,8 +267,15 @@ def _up_to(found: Mapping[str, Done], after: str | None, folder: Path) -> list[D
     return [found[name] for name in names[: names.index(after) + 1]]
 
 
-def _present(folder: Path, outputs: Sequence[str]) -> bool:
-    return all((folder / name).exists() for name in outputs)
+def _outdated(folder: Path, stage: Stage, mark: str, old: Done) -> str | None:
+    """Why a finished stage is made again; None if it is up to date."""
+    if old.version != stage.version:
+        return f"made by {'an earlier' if old.version < stage.version else 'a later'} version of this stage"
+    if old.fingerprint != mark:
+        now = json.loads(json.dumps(stage.options))
+        changed = [name for name in sorted({*now, *old.options}) if now.get(name) != old.options.get(name)]
+        return f"changed {', '.join(changed)}" if changed else "an earlier stage changed"
+    return next((f"{name} is missing" for name in old.outputs if not (folder / name).exists()), None)
 
 
 def _has_scene(folder: Path) -> bool:
@@ -276,6 +289,7 @@ def _move(source: Path, target: Path) -> None:
 def _record(done: Done) -> dict[str, Any]:
     return {
         "fingerprint": done.fingerprint,
+        "version": done.version,
         "options": dict(done.options),
         "outputs": list(done.outputs),
         "seconds": done.seconds,

@@ -1,15 +1,79 @@
-"""What a prompt says about the scene: words that the default model does not know, and whether something moves."""
+"""Whether something in a scene moves, and which words of a prompt the default model does not know."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from recon.capture import Capture
+
+Moves = Literal["auto", "yes", "no"]
+
+_MOTION = """
+    bounce bounces bouncing dance dances dancing drive drives driving fall falls falling flies float floats floating fly
+    flying hop hopping hops jump jumping jumps move moves moving race races racing roll rolling rolls rotate rotates
+    rotating run running runs slide slides sliding spin spinning spins swim swimming swims swing swinging swings turn
+    turning turns walk walking walks wave waves waving
+"""
+MOTION_WORDS = frozenset(_MOTION.split())
 
 
-def something_moves(prompt: str) -> bool:
-    """Whether the prompt names a motion."""
-    from cvd3d.training.world.captions import moves
+def prompt_moves(moves: Moves, prompt: str, model: Path | None = None) -> bool:
+    """Whether something moves in the videos of a prompt.
 
-    return bool(moves(prompt))
+    Args:
+        moves: the user's answer; "auto" looks for words of motion that the model knows.
+        prompt: what the videos show.
+        model: the model folder; the default model unless given.
+    """
+    from cvd3d.training.world.captions import words
+
+    if moves != "auto":
+        return moves == "yes"
+    known = vocabulary(model)
+    return any(word in MOTION_WORDS and (known is None or word in known) for word in words(prompt))
+
+
+def capture_moves(moves: Moves, capture: Capture) -> bool:
+    """Whether something may move in a capture; "auto" says so where cameras share two instants or more."""
+    return len(shared_instants(capture)) > 1 if moves == "auto" else moves == "yes"
+
+
+def recorded_moves(moves: Moves, asked: Mapping[str, Any]) -> bool:
+    """Whether something moves in a scene; "auto" is the answer in the `asked` of its scene.json."""
+    if moves == "auto" and "moves" in asked:
+        return bool(asked["moves"])
+    return prompt_moves(moves, asked.get("prompt", ""))
+
+
+def shared_instants(capture: Capture) -> list[float]:
+    """The sorted times in seconds at which a capture has frames from two places or more."""
+    import numpy as np
+
+    centers = capture.cameras.centers.round(9)
+    return [
+        float(time) for time in np.unique(capture.times) if len(np.unique(centers[capture.times == time], axis=0)) > 1
+    ]
+
+
+def vocabulary(model: Path | None = None) -> frozenset[str] | None:
+    """The words of a model whose tokenizer knows whole words only; None for one that can spell any word, as CLIP's.
+
+    Args:
+        model: the model folder; the default model unless given.
+    """
+    from cvd3d.sampling import DEFAULT_MODEL
+    from trajectories.errors import InputError
+    from trajectories.files import read_json
+
+    try:
+        tokenizer = read_json((model or DEFAULT_MODEL) / "tokenizer" / "tokenizer.json")["model"]
+        return frozenset(tokenizer["vocab"]) if tokenizer["type"] == "WordLevel" else None
+    except (InputError, KeyError, TypeError):
+        return None
 
 
 def warn_of_unknown_words(prompt: str) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from cvd3d.scene.chain import Place, Stage, say
 from cvd3d.scene.live import Watch
+from cvd3d.scene.moves import shared_instants
 from cvd3d.videos import write_image, write_video
 from recon.scene_folder import (
     CAPTURED_POINTS_FILE,
@@ -31,32 +32,11 @@ from trajectories.rig import Rig
 from trajectories.rig_file import save_rig
 
 if TYPE_CHECKING:
+    from cvd3d.sampling.request import Request
     from recon.capture import Capture
 
 DOUBTED = 0.5
 """The others contradict a frame that counts less than this in the end."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the videos are made; None leaves a choice to the model."""
-
-    prompt: str
-    negative_prompt: str = ""
-    steps: int | None = None
-    guidance: float | None = None
-    matching: str = "random"
-    recurrences: int | None = None
-    matchings: int | None = None
-    window_overlap: int | None = None
-    known: Mapping[int, np.ndarray] = field(default_factory=dict)
-    """(T, H, W, 3) float32 frames in [0, 1] of videos that stay as they are, by their index."""
-    max_memory: int | None = None
-    """Bytes."""
-    precision: str = "fp32"
-    """fp32, fp16 or bf16."""
-    model: Path | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,39 +66,14 @@ def plan_stage(rig: Rig) -> Stage:
     return Stage("plan", options, make)
 
 
-def sample_stage(sampling: Sampling) -> Stage:
-    """Make the rig's videos from the prompt: images/NAME/00000.png and videos/NAME.mp4."""
-    from cvd3d.sampling import weights_hash
-
-    options = {
-        "num_inference_steps": sampling.steps,
-        "guidance_scale": sampling.guidance,
-        "matching": sampling.matching,
-        "recurrences": sampling.recurrences,
-        "matchings": sampling.matchings,
-        "window_overlap": sampling.window_overlap,
-        "max_memory": sampling.max_memory,
-    }
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+def sample_stage(request: Request) -> Stage:
+    """Sample the rig's videos: images/NAME/00000.png and videos/NAME.mp4."""
 
     def make(place: Place) -> Mapping[str, Any]:
-        import torch
-
-        from cvd3d.sampling import helpers as crew
+        from cvd3d.sampling import helpers
 
         rig, out = SceneFolder(place.scene).rig, SceneFolder(place.out)
-        videos = crew.sample(
-            sampling.model,
-            sampling.precision,
-            prompt=sampling.prompt,
-            rig=rig,
-            negative_prompt=sampling.negative_prompt,
-            known=sampling.known,
-            checkpoint=place.checkpoints / "sampling.pt",
-            generator=torch.Generator().manual_seed(sampling.seed),
-            tell=say,
-            **given,
-        ).videos
+        videos = helpers.sample(request, rig, place.checkpoints / "sampling.pt", say).videos
         for name, frames in zip(rig.names, videos, strict=True):
             out.frame(name, 0).parent.mkdir(parents=True)
             for t, frame in enumerate(frames):
@@ -126,22 +81,7 @@ def sample_stage(sampling: Sampling) -> Stage:
             write_video(frames, out.video(name), rig.fps)
         return {}
 
-    recorded = {
-        "prompt": sampling.prompt,
-        "negative_prompt": sampling.negative_prompt,
-        "steps": sampling.steps,
-        "guidance": sampling.guidance,
-        "matching": sampling.matching,
-        "recurrences": sampling.recurrences,
-        "matchings": sampling.matchings,
-        "window_overlap": sampling.window_overlap,
-        "known": {str(v): _hash(frames.tobytes()) for v, frames in sampling.known.items()},
-        "max_memory": sampling.max_memory,
-        "precision": sampling.precision,
-        "seed": sampling.seed,
-        "weights": weights_hash(sampling.model),
-    }
-    return Stage("sample", recorded, make)
+    return Stage("sample", request.record(), make)
 
 
 def dataset_stage() -> Stage:
@@ -163,15 +103,18 @@ def dataset_stage() -> Stage:
     return Stage("dataset", {}, make)
 
 
-def import_stage(path: Path, poses: Path | None, longest_side: int) -> Stage:
+def import_stage(capture: Capture, path: Path, poses: Path | None, longest_side: int) -> Stage:
     """Copy a capture's frames and cameras into the scene; frames larger than `longest_side` pixels are shrunk.
 
-    Raises:
-        InputError: what the loader of the capture refuses, or cameras that show no depth, before anything is written.
-    """
-    from recon.capture import load_capture
+    Args:
+        capture: what `load_capture` read from `path` and `poses`.
+        path: the capture's file or folder.
+        poses: the pose file of a video.
+        longest_side: in pixels.
 
-    capture = load_capture(path, poses)
+    Raises:
+        InputError: cameras that show no depth, before anything is written.
+    """
     capture.check_parallax()
 
     def make(place: Place) -> Mapping[str, Any]:
@@ -225,9 +168,8 @@ def points_stage(seed: int, moves: bool) -> Stage:
         capture = replace(SceneFolder(place.scene).frames, points=load_points(captured) if captured.exists() else None)
         generator = torch.Generator().manual_seed(seed)
         points = initial_points(capture, generator=generator, show_progress=True)
-        if moves:
-            instants = np.unique(capture.times)
-            middle = capture.at_instant(float(instants[len(instants) // 2]))
+        if moves and (instants := shared_instants(capture)):
+            middle = capture.at_instant(instants[len(instants) // 2])
             points = points + initial_points(middle, generator=generator, show_progress=True)
         save_points(points, place.out / POINTS_FILE)
         transforms = read_transforms(place.scene / TRANSFORMS_FILE)

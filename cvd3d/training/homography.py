@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import torch
 
+from trajectories.errors import InputError
+
 WHOLE = 0.999  # a warped pixel that mixes in more of the border than this leaves shows nothing
 
 
@@ -17,6 +19,9 @@ class Warp:
     """Standard deviations of the last frame's warp; lengths in halves of the image's height, angles in radians.
 
     The paper does not publish them. These keep about four fifths of the clip in sight on average (docs/training.md).
+
+    Raises:
+        InputError: a deviation that is negative or not finite.
     """
 
     translation: float = 0.15
@@ -29,7 +34,8 @@ class Warp:
         for field in fields(self):
             value = getattr(self, field.name)
             if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{field.name} is {value}; a standard deviation is 0 or more")
+                shown = f"{math.degrees(value):g} degrees" if field.name == "rotation" else f"{value:g}"
+                raise InputError(f"The warp's {field.name} is {shown}; give a standard deviation of 0 or more.")
 
 
 def sample_homographies(warp: Warp, frames: int, width: int, height: int, generator: torch.Generator) -> np.ndarray:

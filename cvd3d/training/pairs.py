@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,11 +20,16 @@ from cvd3d.training.states import claim
 from trajectories import InputError
 
 SHOW_EVERY = 1000  # steps between two previews
+SIDE_MULTIPLE = 16  # pixels of the coarsest features of the default model
 
 
 @dataclass(frozen=True)
 class PairTraining:
-    """What the pairs are made of and how the modules learn; the defaults are the paper's where it says."""
+    """What the pairs are made of and how the modules learn; the defaults are the paper's where it says.
+
+    Raises:
+        InputError: no clips, or a number out of range.
+    """
 
     posed: Path | None = None
     """Folder of RealEstate10K clips and pose files."""
@@ -46,6 +52,21 @@ class PairTraining:
     shared_timestep: bool = True
     seed: int = 42
 
+    def __post_init__(self) -> None:
+        if self.posed is None and self.captioned is None:
+            raise InputError(
+                "There is nothing to learn from; give a folder of posed clips, of captioned ones, or of both."
+            )
+        for name in ("frames", "steps", "pairs", "accumulate"):
+            if getattr(self, name) < 1:
+                raise InputError(f"The number for {name} is {getattr(self, name)}; give at least 1.")
+        if self.side < 1 or self.side % SIDE_MULTIPLE:
+            raise InputError(f"The size of the frames is {self.side} pixels; give a multiple of {SIDE_MULTIPLE}.")
+        if not 0 < self.posed_share < 1:
+            raise InputError(f"The share of posed clips is {self.posed_share}; give a number between 0 and 1.")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise InputError(f"The learning rate is {self.learning_rate}; give a number above 0.")
+
 
 def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
     """Train the cross-view modules of a model; goes on from `run` if it is there.
@@ -63,7 +84,11 @@ def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
     """
     from cvd3d.sampling import load_pipeline
 
-    _check(training)
+    if training.pairs % (training.accumulate * processes.count()):
+        raise InputError(
+            f"{training.pairs} pairs a step do not fall into {training.accumulate} batches on {processes.count()} "
+            "processes; give a multiple."
+        )
     run.mkdir(parents=True, exist_ok=True)
     claim(
         run / "training.json",
@@ -103,15 +128,3 @@ def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
         save_model(pipeline, run / "model")
     processes.wait()
     return run / "model"
-
-
-def _check(training: PairTraining) -> None:
-    if training.posed is None and training.captioned is None:
-        raise InputError("There is nothing to learn from; give a folder of posed clips, of captioned ones, or of both.")
-    if not 0 < training.posed_share < 1:
-        raise InputError(f"The share of posed clips is {training.posed_share}; give a number between 0 and 1.")
-    if training.pairs % (training.accumulate * processes.count()):
-        raise InputError(
-            f"{training.pairs} pairs a step do not fall into {training.accumulate} batches on {processes.count()} "
-            "processes; give a multiple."
-        )

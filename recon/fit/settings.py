@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from recon.capture import Capture
-from trajectories.errors import InputError
+if TYPE_CHECKING:
+    from recon.capture import Capture
 
 MOST_KNOTS = 8
 QUALITIES = ("draft", "normal", "high")
@@ -23,7 +21,7 @@ class FitSettings:
     steps: int = 2000
     """Optimisation steps, one frame each."""
     sh_degree: int = 2
-    """Degree of the spherical harmonics; they come in one degree at a time over the first half of the steps."""
+    """Degree of the spherical harmonics, 0 to 3; one degree after the other joins in the first half of the steps."""
     means_rate: float | None = None
     """Learning rate of the centres, in scene scales, which falls to a hundredth over the fit; 4e-4 with MCMC, else
     1.6e-4, unless given."""
@@ -38,7 +36,7 @@ class FitSettings:
     shN_rate: float = 2.5e-3 / 20
     """Learning rate of the higher spherical harmonics."""
     densify: Literal["default", "mcmc", "none"] = "default"
-    """gsplat's strategy: clone, split and prune by gradient; relocate (MCMC); or leave the splats as they come."""
+    """How splats are added: mcmc (moved to where they are needed), default (clone, split, prune), or none."""
     refine_every: int | None = None
     """Steps between densifications, from a tenth to six tenths of the fit; a hundredth of the steps with MCMC, a
     sixth where splats move, a twentieth otherwise, unless given."""
@@ -55,13 +53,14 @@ class FitSettings:
     scale_reg: float | None = None
     """Weight of the mean standard deviation in metres, likewise."""
     depth_weight: float = 0.0
-    """Weight of the difference of inverse depths, in scene scales, at the starting points that a frame sees."""
+    """Weight of the difference of inverse depths, in scene scales, at the starting points that a frame sees; gsplat
+    has 0.01."""
     exposure: bool = False
-    """Learn a gain and an offset for each color of each frame; on average they change nothing."""
+    """Learn a gain and an offset for each color of each frame, as for photos in changing light."""
     exposure_rate: float = 5e-3
     """Learning rate of those; it falls to a tenth over the fit."""
     confidence: Literal["even", "learnt"] = "even"
-    """Whether all frames count alike, or those less that the splats explain worse than the others."""
+    """even: all frames count alike; learnt: those that the splats explain worse than the others count less."""
     frame_memory: float = 4e9
     """Bytes of frames kept in memory; the others are read again each time."""
     hold_out: int = 8
@@ -86,6 +85,8 @@ class FitSettings:
     """
 
     def __post_init__(self) -> None:
+        from trajectories.errors import InputError  # loads numpy, which `cvd3d --help` does without
+
         if self.steps < 1:
             raise InputError(f"The fit has {self.steps} steps; give at least 1.")
         if not 0 <= self.sh_degree <= 3:
@@ -141,10 +142,12 @@ def settings_for(
     Raises:
         InputError: another quality.
     """
+    from trajectories.errors import InputError
+
     if quality not in QUALITIES:
         raise InputError(f"The quality {quality!r} is unknown; give one of {', '.join(QUALITIES)}.")
     pixels = capture.cameras.width * capture.cameras.height
-    instants = len(np.unique(capture.times))
+    instants = len(set(capture.times.tolist()))
     # A large frame starts at half size, where a step costs a quarter and shapes are found all the same.
     coarse_until = 0.5 if pixels > 200_000 else 0.0
     steps = {"draft": 600, "normal": 1500 if pixels <= 192 * 192 else 2000, "high": 7000}[quality]

@@ -68,11 +68,11 @@ class DrawingPipeline:
     def __init__(self):
         self.calls = []
 
-    def __call__(self, prompt, *, rig, negative_prompt, generator, checkpoint, tell, known, **options):
-        self.calls.append({"prompt": prompt, "negative_prompt": negative_prompt, "known": sorted(known), **options})
+    def sample(self, request, rig, *, checkpoint, tell):
+        self.calls.append(request)
         videos = painted_ground(rig.cameras)
-        videos += 0.02 * np.random.default_rng(generator.initial_seed()).random(videos.shape, dtype=np.float32)
-        for v, frames in known.items():
+        videos += 0.02 * np.random.default_rng(request.seed).random(videos.shape, dtype=np.float32)
+        for v, frames in request.known.items():
             videos[v] = frames
         return SimpleNamespace(videos=np.clip(videos, 0, 1))
 

@@ -83,8 +83,9 @@ def test_zero_views_and_zero_frames(refused, out, option):
 @pytest.mark.parametrize(
     "option, told",
     [
-        (["--steps", "0"], "--steps is 0"),
-        (["--guidance", "nan"], "--guidance is nan"),
+        (["--steps", "0"], "The number of steps is 0"),
+        (["--guidance", "nan"], "guidance is nan"),
+        (["--max-memory", "0"], "max_memory is 0.0"),
         (["--radius", "inf"], "--radius is inf"),
         (["--radius", "-1"], "radius is -1"),
         (["--fov", "180"], "180 degrees"),
@@ -92,7 +93,7 @@ def test_zero_views_and_zero_frames(refused, out, option):
         (["--size", "0", "64"], "0x64"),
         (["--model", "nowhere"], "no model folder nowhere"),
         (["--fit.steps", "0"], "The fit has 0 steps"),
-        (["--fit.densify", "often"], "'often' is unknown"),
+        (["--fit.densify", "often"], "often"),
         (["--easing", "bouncy"], "bouncy"),
         (["--sweep", "30"], "sweep"),
     ],
@@ -302,6 +303,20 @@ def test_an_export_of_what_is_not_there_or_onto_what_is(refused, tmp_path, captu
     (capture / "notes.txt").write_text("x")
     assert "holds more than an earlier export" in refused(*words, "--force")
     assert (capture / "notes.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "option, told",
+    [
+        (["--learning-rate", "-1"], "The learning rate is -1.0; give a number above 0."),
+        (["--size", "100"], "The size of the frames is 100 pixels; give a multiple of 16."),
+        (["--warp.rotation", "-1"], "The warp's rotation is -1 degrees; give a standard deviation of 0 or more."),
+        (["--warp.scale", "nan"], "The warp's scale is nan; give a standard deviation of 0 or more."),
+    ],
+)
+def test_training_pairs_with_numbers_out_of_range(refused, tmp_path, option, told):
+    assert refused("train-pairs", "--posed", tmp_path, "--out", tmp_path / "run", *option) == told
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_training_of_no_steps(refused, tmp_path):

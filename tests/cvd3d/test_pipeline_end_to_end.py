@@ -11,6 +11,7 @@ from PIL import Image
 
 from cvd3d.cli import main
 from cvd3d.sampling import DEFAULT_MODEL
+from cvd3d.sampling.request import Request
 from cvd3d.scene.chain import read_scene
 from cvd3d.videos import write_video
 from recon.capture import load_capture
@@ -145,12 +146,12 @@ def test_the_pipeline_gets_what_was_asked_and_nothing_else(drawing, tmp_path):
     main(words)
     main([*words, "--steps", "4", "--guidance", "2.5", "--negative-prompt", "fog", "--force"])
     main([*words, "--matching", "overlap", "--recurrences", "2", "--matchings", "3", "--max-memory", "1.5"])
-    asked = {"prompt": "a tree", "negative_prompt": "", "known": [], "matching": "random"}
-    assert drawing.calls == [
-        asked,
-        {**asked, "negative_prompt": "fog", "num_inference_steps": 4, "guidance_scale": 2.5},
-        {**asked, "matching": "overlap", "recurrences": 2, "matchings": 3, "max_memory": 1_500_000_000},
+    asked = [
+        Request("a tree"),
+        Request("a tree", negative_prompt="fog", steps=4, guidance=2.5),
+        Request("a tree", matching="overlap", recurrences=2, matchings=3, max_memory=1.5),
     ]
+    assert [request.record() for request in drawing.calls] == [request.record() for request in asked]
 
 
 def test_unknown_words_are_named_and_known_ones_are_not(drawing, tmp_path, capsys):
@@ -337,7 +338,7 @@ def test_kept_videos_stay_and_the_others_are_made_anew(scene, drawing, small_sce
     before = contents(scene / "images")
     words = [*small_scene, "--out", str(scene), "--seed", "7"]
     main([*words, "--keep", "cam01"])
-    assert drawing.calls[-1]["known"] == [1]
+    assert list(drawing.calls[-1].known) == [1]
     again = len(drawing.calls)
     main([*words, "--keep", "cam01"])
     assert len(drawing.calls) == again  # the same command has nothing left to do

@@ -63,15 +63,6 @@ for _table in (NOUNS, ADJECTIVES, GROUND_PHRASES, SKY_PHRASES, PARTICIPLES, VERB
 VOCABULARY: tuple[str, ...] = tuple(sorted(set(" ".join(_PHRASES).split())))
 """Every word that a caption can contain, sorted."""
 
-_OTHER_MOTIONS = """
-    bounce jump hop hops spin rotate turn drive move roll rolls rolling fly flies flying run runs running walk walks
-    walking fall falls falling dance dances dancing swim swims swimming race races racing slide slides sliding float
-    floats floating swing swings swinging wave waves waving
-"""
-
-MOTION_WORDS = frozenset(" ".join([*sum((*PARTICIPLES.values(), *VERBS.values()), ()), _OTHER_MOTIONS]).split())
-"""Words that say that something moves; more than captions use."""
-
 
 def words(prompt: str) -> list[str]:
     """The prompt's words in lower case, in order, without punctuation."""
@@ -81,11 +72,6 @@ def words(prompt: str) -> list[str]:
 def unknown_words(prompt: str) -> list[str]:
     """The prompt's words outside `VOCABULARY`, each once, in order."""
     return [word for word in dict.fromkeys(words(prompt)) if word not in VOCABULARY]
-
-
-def moves(prompt: str) -> bool:
-    """Whether the prompt says that something moves."""
-    return any(word in MOTION_WORDS for word in words(prompt))
 
 
 def caption(world: World, generator: torch.Generator) -> str:
