@@ -40,21 +40,18 @@ def _flags_of(source: type, **flags: tuple[str, str] | None) -> Callable[[type[T
             keeps the default of the source.
     """
     types, defaults = get_type_hints(source), {field.name: field.default for field in fields(source)}
-    help_of = {
-        param.arg_name: " ".join((param.description or "").split()) for param in parse_from_object(source).params
-    }
+    texts = {each.arg_name: " ".join((each.description or "").split()) for each in parse_from_object(source).params}
 
     def derive(options: type[T]) -> type[T]:
-        own = options.__annotations__
-        options.__annotations__ = dict(own)
         for name, flag in flags.items():
-            how = (
-                {} if flag is None else {"metavar": flag[1], "help_behavior_hint": flag[0] and f"(default: {flag[0]})"}
-            )
-            options.__annotations__[name] = Annotated[
-                types[name] | (None if flag else types[name]), arg(help=help_of[name], **how)
-            ]
-            setattr(options, name, None if flag else defaults[name])
+            if flag is None:
+                kind, default, shown = types[name], defaults[name], arg(help=texts[name])
+            else:
+                kind, default = types[name] | None, None
+                hint = flag[0] and f"(default: {flag[0]})"
+                shown = arg(help=texts[name], metavar=flag[1], help_behavior_hint=hint)
+            options.__annotations__[name] = Annotated[kind, shown]
+            setattr(options, name, default)
         return dataclass(frozen=True)(options)
 
     return derive

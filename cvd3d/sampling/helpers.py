@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +63,8 @@ def help_leader() -> None:
 
     message = _share(None)
     if not isinstance(message, int):
-        try:
+        with suppress(InputError):  # the leader reports it
             _sample(*message, progress=False)
-        except InputError:
-            pass  # the leader says it
         message = _share(None)
     _leave()
     sys.exit(message)

@@ -1,6 +1,7 @@
 """The network calls of a pass shared by two processes, started as a user starts them."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 import cvd3d.sampling.cost
+from cvd3d.cli import main
 
 WORKER = """
 import sys
@@ -65,3 +67,53 @@ def test_two_processes_share_the_calls_and_make_the_same_videos(pipeline, rig, s
     assert abs(int(found[0]["calls"]) - int(found[1]["calls"])) <= 3
     assert found[0]["videos"].tobytes() == found[1]["videos"].tobytes()
     assert np.abs(found[0]["videos"] - alone).max() < 1e-6
+
+
+def environment(**variables):
+    return {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", **variables}
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_command_in_two_processes_makes_the_same_files(pipeline, tmp_path):
+    pipeline.save_pretrained(tmp_path / "model")
+    words = ["sample", "a red cube", "--model", str(tmp_path / "model"), "--views", "3", "--frames", "2"]
+    words += ["--size", "16", "16", "--steps", "2", "--recurrences", "2", "--out"]
+    main([*words, str(tmp_path / "alone")])
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "cvd3d"]
+    both = subprocess.run(
+        [*launcher, *words, str(tmp_path / "both")], env=environment(), capture_output=True, text=True, timeout=240
+    )
+    assert both.returncode == 0, both.stderr
+    assert both.stdout.count("sample ...") == 1
+    alone, both = files(tmp_path / "alone"), files(tmp_path / "both")
+    assert len(alone) > 6 and alone.keys() == both.keys()
+    assert [name for name in alone if alone[name] != both[name]] == ["scene.json"]
+
+
+@pytest.mark.parametrize("model", ["nowhere", "empty"])
+def test_a_refused_model_is_told_once_and_ends_all_processes(tmp_path, model):
+    (tmp_path / "empty").mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "cvd3d", "sample", "a red cube", "--model", model, "--out", "scene"]
+    # These are the variables by which torchrun tells a process its place.
+    places = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    started = [
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment(**places, RANK=rank, LOCAL_RANK=rank),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    leader, helper = (process.communicate(timeout=240)[1] for process in started)
+    assert [process.returncode for process in started] == [2, 2], leader + helper
+    assert leader.count("cvd3d: error: ") == 1 and model in leader
+    assert "error" not in helper
+    assert "Traceback" not in leader + helper

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -274,5 +275,41 @@ def test_a_fingerprint_depends_on_name_options_and_past_but_not_on_the_order_of_
         fingerprint(Stage("b", {"x": 1, "y": 2}, make), ""),
         fingerprint(Stage("a", {"x": 1, "y": 3}, make), ""),
         fingerprint(Stage("a", {"x": 1, "y": 2}, make), "before"),
+        fingerprint(Stage("a", {"x": 1, "y": 2}, make, version=2), ""),
     }
-    assert base not in others and len(others) == 3
+    assert base not in others and len(others) == 4
+
+
+def told(chain, stages, **how):
+    lines = []
+    run_stages(chain.folder, stages, asked={}, tell=lines.append, **how)
+    return lines
+
+
+def test_what_is_made_again_is_told_with_the_reason(chain):
+    a, b, c = chain.stages()
+    assert told(chain, [a, b, c]) == ["a ...", "b ...", "c ..."]
+    lines = told(chain, [a, replace(b, version=2), c])
+    assert lines == [
+        "a: already done",
+        "b: made by an earlier version of this stage; made again ...",
+        "c: an earlier stage changed; made again ...",
+    ]
+    assert read_scene(chain.folder)["stages"]["b"]["version"] == 2
+    assert told(chain, [a, b], after=None)[1] == "b: made by a later version of this stage; made again ..."
+    assert (
+        told(chain, [a, replace(b, options={"value": 2, "more": [1]})])[1] == "b: changed more, value; made again ..."
+    )
+    shutil.rmtree(chain.folder / "a")
+    assert told(chain, [a]) == ["a: a is missing; made again ..."]
+    assert told(chain, [a], force=True) == ["a ..."]
+
+
+def test_a_stage_from_before_versions_is_made_again(chain):
+    chain.run()
+    path = chain.folder / "scene.json"
+    scene = json.loads(path.read_text())
+    for record in scene["stages"].values():
+        del record["version"]
+    path.write_text(json.dumps(scene))
+    assert told(chain, chain.stages())[0] == "a: made by an earlier version of this stage; made again ..."

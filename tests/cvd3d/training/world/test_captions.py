@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cvd3d.scene.moves import MOTION_WORDS
 from cvd3d.training.world.captions import (
     ADJECTIVES,
     GROUND_PHRASES,
