@@ -50,7 +50,9 @@ def main(args: Sequence[str] | None = None) -> None:
     command = _parse(sys.argv[1:] if args is None else args)
     samples = isinstance(command, Sample) or (isinstance(command, Scene) and command.from_ is None)
     if helpers.is_helper() and not isinstance(command, Train | TrainPairs):
-        return helpers.help_leader() if samples else None
+        if samples:
+            helpers.help_leader()
+        return
     status = 1  # of an error that is not caught
     try:
         status = _run(command)

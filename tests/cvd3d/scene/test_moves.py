@@ -119,6 +119,5 @@ def test_one_camera_can_be_fitted_as_moving(tmp_path, drawn_scene):
         write_image(np.full((24, 24, 3), t / 4, dtype=np.float32), tmp_path / "clip" / name)
     write_transforms(Transforms(names, rig.cameras[0], rig.times), tmp_path / "clip" / "transforms.json")
     words = ["scene", "--from", str(tmp_path / "clip"), "--out", str(tmp_path / "a"), "--fit.steps", "3"]
-    with pytest.warns(UserWarning, match="random"):
-        main([*words, "--moves", "yes"])
+    main([*words, "--moves", "yes"])
     assert read_scene(tmp_path / "a")["stages"]["fit"]["options"]["moves"] is True
