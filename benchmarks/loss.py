@@ -2,10 +2,10 @@
 
     python benchmarks/loss.py [--side 512] [--splats 100000] [--repeats 10] [--threads 2]
 
-The loss, L1 and SSIM, with its gradient: `recon.fit.metrics.photometric_loss` against the same in torch's convolutions,
-separable and with channels as groups, which is the fastest form of them that we know. Then the optimiser's step over
-splats with spherical harmonics of degree 3: Adam as the fit uses it (fused) against torch's plain Adam. Milliseconds
-are the least of the repeats, in turns; the differences tell that both do the same.
+The loss, L1 and SSIM, with its gradient: `recon.fitting.metrics.photometric_loss` against the same in torch's
+convolutions, separable and with channels as groups, which is the fastest form of them that we know. Then the
+optimizer's step over splats with spherical harmonics of degree 3: Adam as the fit uses it (fused) against torch's
+plain Adam. Milliseconds are the least of the repeats, in turns; the differences tell that both do the same.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import torch
 from rasterizer import processor
 from torch import Tensor
 
-from recon.fit.metrics import photometric_loss, ssim
+from recon.fitting.metrics import photometric_loss, ssim
 
 SIZES = {"means": (3,), "scales": (3,), "quats": (4,), "opacities": (), "sh0": (1, 3), "shN": (15, 3)}
 

@@ -28,7 +28,8 @@ import torch
 from cvd3d.training.world.render import render as draw
 from cvd3d.training.world.scenes import BOUNCING, DRIVING, SPINNING, Object, World
 from recon.capture import Capture, Pixels
-from recon.fit import FitSettings, fit
+from recon.fitting.fitting import fit
+from recon.fitting.settings import FitSettings
 from recon.points import PointCloud, thinned
 from recon.render import render
 from recon.splats import MovingSplats

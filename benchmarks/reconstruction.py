@@ -21,7 +21,8 @@ import numpy as np
 import torch
 
 from recon.capture import Capture, from_realestate10k, load_capture
-from recon.fit import QUALITIES, FitSettings, fit, settings_for
+from recon.fitting.fitting import fit
+from recon.fitting.settings import QUALITIES, FitSettings, settings_for
 from recon.starting_points import initial_points
 
 

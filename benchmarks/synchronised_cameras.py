@@ -28,8 +28,8 @@ import numpy as np
 import torch
 
 from recon.capture import Capture, Pixels, Resized, Undistorted, read_video
-from recon.fit import FitSettings, fit
-from recon.fit.fitting import FitResult
+from recon.fitting.fitting import FitResult, fit
+from recon.fitting.settings import FitSettings
 from recon.points import PointCloud
 from recon.render import render
 from trajectories import Cameras, look_at

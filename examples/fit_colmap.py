@@ -11,7 +11,7 @@ import tyro
 
 from recon import fit
 from recon.capture import from_colmap
-from recon.fit import settings_for
+from recon.fitting.settings import settings_for
 from recon.splats.ply import save_splats
 from recon.starting_points import initial_points
 

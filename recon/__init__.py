@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recon.capture import Capture
-    from recon.fit import FitSettings, fit
+    from recon.fitting.fitting import fit
+    from recon.fitting.settings import FitSettings
     from recon.points import PointCloud
     from recon.scene_folder import SceneFolder
     from recon.splats import MovingSplats, Splats
@@ -23,17 +24,16 @@ __all__ = ["Capture", "FitSettings", "MovingSplats", "PointCloud", "SceneFolder"
 
 _HOMES = {
     "Capture": "recon.capture",
-    "FitSettings": "recon.fit",
+    "FitSettings": "recon.fitting.settings",
     "MovingSplats": "recon.splats",
     "PointCloud": "recon.points",
     "SceneFolder": "recon.scene_folder",
     "Splats": "recon.splats",
+    "fit": "recon.fitting.fitting",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "fit":
-        return import_module("recon.fit")  # a package that can be called
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

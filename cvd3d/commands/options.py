@@ -12,7 +12,7 @@ from docstring_parser import parse_from_object
 from tyro.conf import arg
 
 from cvd3d.sampling.request import Request
-from recon.fit.settings import FitSettings
+from recon.fitting.settings import FitSettings
 
 if TYPE_CHECKING:
     from trajectories.rig import Rig

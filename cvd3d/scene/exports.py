@@ -32,7 +32,7 @@ class Exported:
     @property
     def hold_out(self) -> int:
         """Every so many frames, the fit held one out."""
-        from recon.fit import FitSettings
+        from recon.fitting.settings import FitSettings
 
         options = self.recorded["stages"].get("fit", {}).get("options", {})
         return int(options.get("hold_out", FitSettings.hold_out))

@@ -191,7 +191,7 @@ def fit_stage(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watc
     Raises:
         InputError: what `FitSettings` refuses.
     """
-    from recon.fit import FitSettings
+    from recon.fitting.settings import FitSettings
 
     fields = {name: value for name, value in given.items() if name != "quality"}
     FitSettings(**fields)
@@ -199,7 +199,8 @@ def fit_stage(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watc
     def make(place: Place) -> Mapping[str, Any]:
         import torch
 
-        from recon.fit import fit, settings_for
+        from recon.fitting.fitting import fit
+        from recon.fitting.settings import settings_for
         from recon.splats import MovingSplats
         from recon.splats.motion_file import save_motion
         from recon.splats.ply import save_splats

@@ -17,7 +17,7 @@ import numpy as np
 
 from recon.capture import Capture
 from recon.export.nerfstudio import file_paths, write_images
-from recon.fit import held_out_frames
+from recon.fitting.quality import held_out_frames
 from trajectories.errors import InputError
 from trajectories.files import new_folder, write_text
 from trajectories.formats import pinhole

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from recon.capture import Capture
-from recon.fit import held_out_frames
+from recon.fitting.quality import held_out_frames
 from recon.points import save_points
 from recon.progress import track
 from recon.scene_folder import POINTS_FILE, TRANSFORMS_FILE, frame_path

@@ -186,13 +186,13 @@ def test_a_fit_that_is_stopped_goes_on_where_it_was(scene, small_scene, drawing,
     """Interrupt the fit after its first checkpoint: the same command goes on from there, and ends the same."""
     import dataclasses
 
-    import recon.fit
+    from recon.fitting import fitting, settings
 
     often = dataclasses.make_dataclass(
-        "Often", [("checkpoint_every", int, 5)], bases=(recon.fit.FitSettings,), frozen=True
+        "Often", [("checkpoint_every", int, 5)], bases=(settings.FitSettings,), frozen=True
     )
-    monkeypatch.setattr(recon.fit, "settings_for", lambda *_, **__: often())
-    real, steps = recon.fit.fit, []
+    monkeypatch.setattr(settings, "settings_for", lambda *_, **__: often())
+    real, steps = fitting.fit, []
 
     def interrupted(*args, on_step, **options):
         def count(step, splats):
@@ -202,7 +202,7 @@ def test_a_fit_that_is_stopped_goes_on_where_it_was(scene, small_scene, drawing,
 
         return real(*args, on_step=count, **options)
 
-    monkeypatch.setattr(recon.fit, "fit", interrupted)
+    monkeypatch.setattr(fitting, "fit", interrupted)
     command = [*small_scene, "--out", str(scene), "--fit.hold-out", "0"]
     stop = 7
     with pytest.raises(SystemExit) as end:

@@ -16,18 +16,16 @@ def test_importing_recon_is_light():
     assert answer.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", sorted(set(recon.__all__) - {"SceneFolder", "fit"}))
+@pytest.mark.parametrize("name", sorted(recon.__all__))
 def test_every_name_is_the_one_of_its_module(name):
     assert getattr(recon, name).__name__ == name
     assert getattr(recon, name).__module__.startswith("recon.")
 
 
-def test_fit_is_the_package_and_the_function():
-    from recon import fit
-    from recon.fit import fit as function
+def test_fit_is_the_function():
+    from recon.fitting.fitting import fit
 
-    assert fit is recon.fit is sys.modules["recon.fit"]
-    assert type(fit).__call__ is function
+    assert recon.fit is fit
 
 
 def test_an_unknown_name_is_no_attribute():

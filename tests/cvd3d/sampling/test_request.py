@@ -9,7 +9,7 @@ import pytest
 
 from cvd3d.commands.options import FitOptions, SamplingOptions
 from cvd3d.sampling.request import Request
-from recon.fit import FitSettings
+from recon.fitting.settings import FitSettings
 from trajectories import InputError
 
 OTHER = {

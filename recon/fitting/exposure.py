@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recon.fit.averages import averages, set_averages
+from recon.fitting.averages import averages, set_averages
 
 
 class Exposures:

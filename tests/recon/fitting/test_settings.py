@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from recon.fit import FitSettings
-from recon.fit.fitting import _fingerprint
+from recon.fitting.fitting import _fingerprint
+from recon.fitting.settings import FitSettings
 
-OTHER = {"densify": "mcmc", "confidence": "learnt", "background": (0.0, 0.0, 0.0), "coarse_until": 0.5}
+OTHER = {"densify": "mcmc", "confidence": "learnt", "background": (0.0, 0.0, 0.0), "coarse_until": 0.5, "sh_degree": 0}
 
 
 def other(field):

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from recon.fit.depth import depth_loss, seen_points
+from recon.fitting.depth import depth_loss, seen_points
 from trajectories.cameras import Cameras
 
 CAMERA = Cameras(np.eye(4), np.array([[32.0, 0, 32], [0, 32, 32], [0, 0, 1]]), 64, 64)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from recon.fit.metrics import gaussian_window, photometric_loss, psnr, ssim
+from recon.fitting.metrics import gaussian_window, photometric_loss, psnr, ssim
 from trajectories.errors import InputError
 
 

@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from recon.capture import Source
-from recon.fit import QUALITIES, FitSettings, fit, fitting, held_out_frames, optimization, settings_for
-from recon.fit.frames import Frames
+from recon.fitting import fitting, optimization
+from recon.fitting.fitting import fit
+from recon.fitting.frames import Frames
+from recon.fitting.quality import held_out_frames
+from recon.fitting.settings import QUALITIES, FitSettings, settings_for
 from recon.points import PointCloud
 from recon.splats import Splats
 from trajectories.errors import InputError

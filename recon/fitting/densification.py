@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from recon.fit.schedule import Schedule
+from recon.fitting.schedule import Schedule
 
 if TYPE_CHECKING:
     from recon.rasterize.strategies import Densification

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recon.fit.settings import FitSettings
+from recon.fitting.settings import FitSettings
 
 
 @dataclass(frozen=True)

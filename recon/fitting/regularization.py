@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from recon.fit.settings import FitSettings
+from recon.fitting.settings import FitSettings
 
 
 def regularization(parameters: Mapping[str, Tensor], settings: FitSettings) -> Tensor | float:

@@ -1,6 +1,6 @@
 import torch
 
-from recon.fit.frames import TargetFrame
+from recon.fitting.frames import TargetFrame
 
 
 def test_half_a_frame_is_the_same_view():

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from recon.fit import motion_review
-from recon.fit.motion_review import MotionReview
-from recon.fit.parameters import PATHS, parameters_from, splats_from
+from recon.fitting import motion_review
+from recon.fitting.motion_review import MotionReview
+from recon.fitting.parameters import PATHS, parameters_from, splats_from
 from recon.splats import Splats
 
 REVIEW = MotionReview(zero_step=30, remove_step=60)

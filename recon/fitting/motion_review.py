@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recon.fit.averages import averages, set_averages
-from recon.fit.frames import TargetFrame
-from recon.fit.parameters import PATHS
+from recon.fitting.averages import averages, set_averages
+from recon.fitting.frames import TargetFrame
+from recon.fitting.parameters import PATHS
 from recon.render import rasterized
 from recon.splats import MovingSplats, Splats
 

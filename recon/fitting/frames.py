@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recon.capture import Capture
-from recon.fit.depth import seen_points
+from recon.fitting.depth import seen_points
 from recon.points import PointCloud
 
 

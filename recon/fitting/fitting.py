@@ -17,10 +17,10 @@ from torch import Tensor
 
 from recon.capture import Capture
 from recon.checkpoint import load_checkpoint, save_checkpoint
-from recon.fit.frames import Frames
-from recon.fit.optimization import Optimization
-from recon.fit.quality import evaluate, held_out_frames
-from recon.fit.settings import FitSettings
+from recon.fitting.frames import Frames
+from recon.fitting.optimization import Optimization
+from recon.fitting.quality import evaluate, held_out_frames
+from recon.fitting.settings import FitSettings
 from recon.points import PointCloud, thinned
 from recon.progress import progress_bar
 from recon.scene_folder import METRICS_FILE

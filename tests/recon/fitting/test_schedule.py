@@ -1,7 +1,7 @@
 import pytest
 
-from recon.fit import FitSettings
-from recon.fit.schedule import Schedule
+from recon.fitting.schedule import Schedule
+from recon.fitting.settings import FitSettings
 
 
 def test_splats_come_and_go_between_a_tenth_and_six_tenths():

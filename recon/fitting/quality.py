@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from recon.capture import Capture
-from recon.fit.metrics import psnr, ssim
+from recon.fitting.metrics import psnr, ssim
 from recon.render import render
 from recon.splats import MovingSplats, Splats
 

@@ -1,6 +1,6 @@
 import torch
 
-from recon.fit.confidence import MEMORY, Confidence
+from recon.fitting.confidence import MEMORY, Confidence
 
 
 def test_frames_count_fully_up_to_one_and_a_half_medians():

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recon.fit.averages import averages, set_averages
-from recon.fit.confidence import Confidence
-from recon.fit.densification import densification_of
-from recon.fit.depth import depth_loss
-from recon.fit.exposure import Exposures
-from recon.fit.frames import TargetFrame
-from recon.fit.metrics import photometric_loss
-from recon.fit.motion_review import MotionReview
-from recon.fit.parameters import first_not_finite, parameters_from, splats_from
-from recon.fit.regularization import regularization
-from recon.fit.schedule import Schedule
-from recon.fit.settings import FitSettings
+from recon.fitting.averages import averages, set_averages
+from recon.fitting.confidence import Confidence
+from recon.fitting.densification import densification_of
+from recon.fitting.depth import depth_loss
+from recon.fitting.exposure import Exposures
+from recon.fitting.frames import TargetFrame
+from recon.fitting.metrics import photometric_loss
+from recon.fitting.motion_review import MotionReview
+from recon.fitting.parameters import first_not_finite, parameters_from, splats_from
+from recon.fitting.regularization import regularization
+from recon.fitting.schedule import Schedule
+from recon.fitting.settings import FitSettings
 from recon.render import rasterized
 from recon.splats import MovingSplats, Splats
 

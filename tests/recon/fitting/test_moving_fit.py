@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from recon.capture import Capture, Pixels
-from recon.fit import FitSettings, fit
-from recon.fit.frames import Frames
-from recon.fit.motion_review import motion_benefit
+from recon.fitting.fitting import fit
+from recon.fitting.frames import Frames
+from recon.fitting.motion_review import motion_benefit
+from recon.fitting.settings import FitSettings
 from recon.points import PointCloud
 from recon.render import render
 from recon.splats import SH_C0, MovingSplats, Splats
