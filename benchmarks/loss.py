@@ -38,7 +38,7 @@ def loss_call(loss: Callable[[Tensor, Tensor], Tensor], side: int) -> Callable[[
 
 
 def adam_call(fused: bool, splats: int) -> Callable[[], Tensor]:
-    """A function that makes one step of an optimiser a parameter, and returns one of these."""
+    """A function that makes one step of an optimizer a parameter, and returns one of these."""
     generator = torch.Generator().manual_seed(0)
     parameters = {
         name: torch.nn.Parameter(torch.randn(splats, *size, generator=generator)) for name, size in SIZES.items()

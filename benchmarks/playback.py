@@ -46,7 +46,7 @@ COUNT = """() => {
 
 
 def some_splats(count: int, share: float) -> MovingSplats:
-    """Splats of the default world's size, a share of which wanders by half a metre."""
+    """Splats of the default world's size, a share of which wanders by half a meter."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> torch.Tensor:

@@ -63,10 +63,10 @@ def make_scene(count: int, side: int) -> dict[str, Any]:
     ground = torch.stack(
         [uniform(-2.2, 2.2, on_ground), 1 + 0.02 * normal(on_ground), uniform(1.5, 6.5, on_ground)], -1
     )
-    centres = torch.stack([uniform(-1.6, 1.6, 8), uniform(0, 0.8, 8), uniform(2.6, 5.5, 8)], -1)
+    centers = torch.stack([uniform(-1.6, 1.6, 8), uniform(0, 0.8, 8), uniform(2.6, 5.5, 8)], -1)
     radii = uniform(0.25, 0.6, 8)
     ball = torch.randint(8, (on_balls,), generator=generator)
-    balls = centres[ball] + radii[ball, None] * torch.nn.functional.normalize(normal(on_balls, 3), dim=-1)
+    balls = centers[ball] + radii[ball, None] * torch.nn.functional.normalize(normal(on_balls, 3), dim=-1)
     air = torch.stack([uniform(-2.5, 2.5, haze), uniform(-2, 1, haze), uniform(2, 7, haze)], -1)
 
     area = 4.4 * 5 + float(4 * math.pi * (radii**2).sum())

@@ -1,9 +1,9 @@
-"""Moving splats of a filmed scene: four synchronised cameras around a walking man, with whole instants kept out.
+"""Moving splats of a filmed scene: four synchronized cameras around a walking man, with whole instants kept out.
 
     python benchmarks/synchronised_cameras.py FOLDER [--every 4] [--width 320] [--steps 2000] [--picture FILE]
 
-FOLDER holds four synchronised videos of Pose2Sim's demonstration, cam01.mp4 and so on, and cameras.json, a list of
-`name`, `K` (OpenCV's: the centre of the first pixel is 0), `dist` (k1 k2 p1 p2), `R_w2c` and `t_w2c` in metres. Its
+FOLDER holds four synchronized videos of Pose2Sim's demonstration, cam01.mp4 and so on, and cameras.json, a list of
+`name`, `K` (OpenCV's: the center of the first pixel is 0), `dist` (k1 k2 p1 p2), `R_w2c` and `t_w2c` in meters. Its
 world is z up already.
 
 Every `--every`-th frame is an instant, and of those every eighth is kept out, in all cameras. Prints the PSNR in dB
@@ -172,7 +172,7 @@ def main() -> None:
 
 
 def draw(result: FitResult, capture: Capture, frames: np.ndarray, path: Path) -> None:
-    """At one instant: what the first two cameras saw, their renders, and renders from between neighbouring cameras."""
+    """At one instant: what the first two cameras saw, their renders, and renders from between neighboring cameras."""
     from PIL import Image
 
     cameras = capture.cameras[frames]

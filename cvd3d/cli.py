@@ -109,7 +109,7 @@ def _parse(args: Sequence[str]) -> Any:
 
 
 def _sentence(box: str) -> str:
-    """The first paragraph of tyro's boxed message, as one line; the box is drawn with or without colours and UTF-8."""
+    """The first paragraph of tyro's boxed message, as one line; the box is drawn with or without colors and UTF-8."""
     lines = [re.sub(r"\x1b\[[\d;]*m", "", line).strip("│ ") for line in box.strip().splitlines()]
     rules = [i for i, line in enumerate(lines) if line and not line.strip("─-╭╮╰╯ ")]
     lines = lines[1:] if lines[0].startswith("╭") else lines[rules[0] + 1 :] if rules else lines

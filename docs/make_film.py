@@ -19,7 +19,7 @@ from recon.splats.ply import load_splats
 from trajectories import Cameras, load_rig, make_rig
 
 FRAMES, FPS = 60, 15
-SWING, RADIUS, ELEVATION = 35.0, 4.2, 18.0  # degrees, metres, degrees
+SWING, RADIUS, ELEVATION = 35.0, 4.2, 18.0  # degrees, meters, degrees
 WIDTH = 640
 LIMIT = 3 << 20  # bytes
 

@@ -1,4 +1,4 @@
-"""A mesh from splats: their rendered depths and colours, fused."""
+"""A mesh from splats: their rendered depths and colors, fused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SAMPLED = 8
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Coloured triangles in the world of the splats."""
+    """Colored triangles in the world of the splats."""
 
     vertices: np.ndarray
     """(V, 3) float32 positions."""
@@ -50,7 +50,7 @@ def fuse(splats: Splats, cameras: Cameras, *, voxel: float | None = None, show_p
     Args:
         splats: N Gaussians.
         cameras: (C,) cameras that saw the scene.
-        voxel: its side in metres; two and a half pixels at the median depth unless given.
+        voxel: its side in meters; two and a half pixels at the median depth unless given.
         show_progress: show a bar.
 
     Returns:
@@ -104,7 +104,7 @@ def _median_depth(splats: Splats, cameras: Cameras) -> float:
 
 @torch.no_grad()
 def _look(splats: Splats, camera: Cameras) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W, 3) colours and (H, W) z-depths of one camera, 0 where no depth can be trusted."""
+    """(H, W, 3) colors and (H, W) z-depths of one camera, 0 where no depth can be trusted."""
     device = splats.means.device
     w2c = torch.tensor(camera.viewmats[0], dtype=torch.float32, device=device)
     eye = torch.tensor(camera.centers[0], dtype=torch.float32, device=device)

@@ -1,4 +1,4 @@
-"""Coloured points in the world, and the PLY files that carry them."""
+"""Colored points in the world, and the PLY files that carry them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SOURCE_COMMENT = "source: "
 
 @dataclass(frozen=True, eq=False)
 class PointCloud:
-    """P coloured points in the world of their cameras.
+    """P colored points in the world of their cameras.
 
     Raises:
         InputError: shapes that disagree, or positions that are not finite.
     """
 
     positions: np.ndarray
-    """(P, 3) float32 world positions in metres."""
+    """(P, 3) float32 world positions in meters."""
     colors: np.ndarray
     """(P, 3) float32 RGB in [0, 1]."""
     source: str
@@ -85,7 +85,7 @@ def save_points(points: PointCloud, path: Path | str) -> None:
 
 
 def load_points(path: Path | str) -> PointCloud:
-    """Read a PLY of points; points without colours become mid grey.
+    """Read a PLY of points; points without colors become mid grey.
 
     Raises:
         InputError: no such file, not a PLY, no vertices with x, y and z, or more of them than fit in memory.

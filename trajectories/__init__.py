@@ -5,7 +5,7 @@
     rig = make_rig("orbit", views=6, frames=16)
     save_rig(rig, "rig.json")
 
-Cameras are camera-to-world, OpenCV axes (x right, y down, z forward); the world is right-handed, z up, in metres;
+Cameras are camera-to-world, OpenCV axes (x right, y down, z forward); the world is right-handed, z up, in meters;
 angles are radians. Readers and writers of other conventions are in `trajectories.formats`.
 """
 

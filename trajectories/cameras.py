@@ -15,7 +15,7 @@ ROTATION_TOLERANCE = 1e-5
 class Cameras:
     """A batch of pinhole cameras that share one image size.
 
-    Camera-to-world, OpenCV axes (x right, y down, z forward), world z up, metres. Pixel centres lie at +0.5.
+    Camera-to-world, OpenCV axes (x right, y down, z forward), world z up, meters. Pixel centers lie at +0.5.
     The arrays are float64 copies and read-only.
 
     Raises:
@@ -64,7 +64,7 @@ class Cameras:
 
     @property
     def centers(self) -> np.ndarray:
-        """(..., 3) camera centres in the world."""
+        """(..., 3) camera centers in the world."""
         return self.c2w[..., :3, 3]
 
     @property
@@ -84,12 +84,12 @@ class Cameras:
 
     @property
     def horizontal_fov(self) -> np.ndarray:
-        """(...) horizontal fields of view in radians, of lenses whose principal point is centred."""
+        """(...) horizontal fields of view in radians, of lenses whose principal point is centered."""
         return 2 * np.arctan(self.width / 2 / self.K[..., 0, 0])
 
     @property
     def vertical_fov(self) -> np.ndarray:
-        """(...) vertical fields of view in radians, of lenses whose principal point is centred."""
+        """(...) vertical fields of view in radians, of lenses whose principal point is centered."""
         return 2 * np.arctan(self.height / 2 / self.K[..., 1, 1])
 
     def __getitem__(self, index) -> Cameras:
@@ -117,7 +117,7 @@ class Cameras:
         """Project world points (..., N, 3) to pixels.
 
         Returns:
-            (..., N, 2) pixel positions and (..., N) z-depths in metres; a depth of 0 or less lies behind the camera.
+            (..., N, 2) pixel positions and (..., N) z-depths in meters; a depth of 0 or less lies behind the camera.
         """
         w2c = self.viewmats
         local = np.asarray(points) @ np.swapaxes(w2c[..., :3, :3], -1, -2) + w2c[..., None, :3, 3]
@@ -158,7 +158,7 @@ class Cameras:
 
 
 def intrinsics_from_fov(fov: float, width: int, height: int) -> np.ndarray:
-    """(3, 3) intrinsics with square pixels and a centred principal point.
+    """(3, 3) intrinsics with square pixels and a centered principal point.
 
     Args:
         fov: vertical field of view in radians, in (0, pi).
@@ -181,7 +181,7 @@ def _check_poses(c2w: np.ndarray) -> None:
             if c2w.ndim > 2:
                 index = np.unravel_index(int(np.argmin(good)), c2w.shape[:-2])
                 pose = f"The pose of camera {tuple(int(i) for i in index)}"
-            raise InputError(f"{pose} {fault}; c2w must hold a 3x3 rotation (det +1), a centre, and a row 0 0 0 1.")
+            raise InputError(f"{pose} {fault}; c2w must hold a 3x3 rotation (det +1), a center, and a row 0 0 0 1.")
 
 
 def _check_intrinsics(K: np.ndarray) -> None:

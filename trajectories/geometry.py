@@ -15,7 +15,7 @@ MOST = 0.7
 
 
 def extent(cameras: Cameras) -> float:
-    """The radius in metres of the cameras about their mean (gsplat's scene scale, without its factor 1.1)."""
+    """The radius in meters of the cameras about their mean (gsplat's scene scale, without its factor 1.1)."""
     centers = cameras.centers.reshape(-1, 3)
     return float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).max())
 
@@ -48,7 +48,7 @@ def meeting_point(cameras: Cameras, tolerance: float = np.inf) -> np.ndarray | N
 
 
 def relative_pose(query: Cameras, key: Cameras) -> tuple[np.ndarray, np.ndarray]:
-    """The query camera's axes and center in the key camera's frame: R (..., 3, 3) and t (..., 3) in metres.
+    """The query camera's axes and center in the key camera's frame: R (..., 3, 3) and t (..., 3) in meters.
 
     A point x in the query's frame is R x + t in the key's. The shapes of the cameras broadcast.
     """

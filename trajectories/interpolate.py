@@ -15,7 +15,7 @@ PADDING = 21
 
 
 def geodesic(c2w_a: ArrayLike, c2w_b: ArrayLike, u: ArrayLike) -> np.ndarray:
-    """Poses on the way from `c2w_a` to `c2w_b`: centres on the straight line, rotations by slerp.
+    """Poses on the way from `c2w_a` to `c2w_b`: centers on the straight line, rotations by slerp.
 
     The three arguments broadcast. Rotations turn about one axis at a constant rate (Shoemake 1985), as scipy's `Slerp`
     does for a single pair.
@@ -39,9 +39,9 @@ def geodesic(c2w_a: ArrayLike, c2w_b: ArrayLike, u: ArrayLike) -> np.ndarray:
 
 
 def spline(c2w_keys: ArrayLike, u: ArrayLike, *, knots: ArrayLike | None = None, closed: bool = False) -> np.ndarray:
-    """Poses on the smooth path through key poses: centres and rotations are both twice continuously differentiable.
+    """Poses on the smooth path through key poses: centers and rotations are both twice continuously differentiable.
 
-    Centres follow a cubic spline, rotations scipy's `RotationSpline`. Two keys give the geodesic; one key stands still.
+    Centers follow a cubic spline, rotations scipy's `RotationSpline`. Two keys give the geodesic; one key stands still.
 
     Args:
         c2w_keys: (N, 4, 4) key poses; successive keys turn by less than 180 degrees.

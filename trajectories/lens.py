@@ -2,7 +2,7 @@
 
 The models are OpenCV's: for a perspective lens the rational radial polynomial with two tangential terms
 (https://docs.opencv.org/4.x/d9/d0c/group__calib3d.html), for a fisheye a polynomial of the angle to the optical axis
-(https://docs.opencv.org/4.x/db/d58/group__calib3d__fisheye.html). Pixel centres lie at +0.5, as everywhere here; OpenCV
+(https://docs.opencv.org/4.x/db/d58/group__calib3d__fisheye.html). Pixel centers lie at +0.5, as everywhere here; OpenCV
 counts them from 0, so that its principal points are ours minus 0.5.
 """
 

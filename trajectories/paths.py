@@ -51,7 +51,7 @@ def constant_speed(
 ) -> np.ndarray:
     """Frames spaced evenly by arc length along a path, or eased along it.
 
-    The length is that of the path of the camera's centre; where the centre rests all along, it is the angle turned.
+    The length is that of the path of the camera's center; where the center rests all along, it is the angle turned.
 
     Args:
         path: takes (N,) positions in [0, 1], answers (N, 4, 4) poses; any parametrisation.
@@ -103,7 +103,7 @@ def through(c2w_keys: ArrayLike, frames: int, *, easing: str = "linear", closed:
 
 
 def aim(c2w: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) -> np.ndarray:
-    """The same camera centres, each turned to look at `target`: the look-at constraint, held in every frame.
+    """The same camera centers, each turned to look at `target`: the look-at constraint, held in every frame.
 
     Args:
         c2w: (..., 4, 4) poses.

@@ -16,8 +16,8 @@ from trajectories.rig import Rig
 
 FORMAT = "cvd3d rig 1"
 CONVENTION = (
-    "c2w is camera-to-world, rows of 4; OpenCV axes (x right, y down, z forward); world right-handed, z up, metres; "
-    "K in pixels, pixel centres at +0.5, (0, 0) is the upper left corner; times in seconds"
+    "c2w is camera-to-world, rows of 4; OpenCV axes (x right, y down, z forward); world right-handed, z up, meters; "
+    "K in pixels, pixel centers at +0.5, (0, 0) is the upper left corner; times in seconds"
 )
 
 

@@ -23,7 +23,7 @@ from trajectories.rig import Rig
 from trajectories.rotations import look_at
 
 GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
-# No rig lowers a camera below this height in metres above the ground z = 0.
+# No rig lowers a camera below this height in meters above the ground z = 0.
 FLOOR = 0.2
 
 
@@ -32,9 +32,9 @@ class Framing:
     """Where a rig's subject is, how far the cameras stand, and what lens and clock they share."""
 
     target: tuple[float, float, float] = (0.0, 0.0, 0.6)
-    """The point that every camera looks at, in metres."""
+    """The point that every camera looks at, in meters."""
     radius: float = 4.5
-    """Distance of the cameras from the target in metres."""
+    """Distance of the cameras from the target in meters."""
     elevation: float = np.radians(20.0)
     """Angle of the cameras above the horizon, seen from the target, in radians."""
     azimuth: float = np.radians(-90.0)
@@ -54,7 +54,7 @@ class Framing:
             if not (np.isfinite(value) and value > 0):
                 raise InputError(f"The rig's {field} is {value:g}; give a number above 0.")
         if np.shape(self.target) != (3,) or not np.isfinite(self.target).all():
-            raise InputError(f"The rig's target is {self.target}; give three numbers x, y, z in metres.")
+            raise InputError(f"The rig's target is {self.target}; give three numbers x, y, z in meters.")
 
     def on_sphere(self, azimuth: np.ndarray | float, elevation: np.ndarray | float) -> np.ndarray:
         """(..., 3) points at the radius from the target, in the directions of broadcast angles in radians."""

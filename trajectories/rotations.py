@@ -18,7 +18,7 @@ def look_at(position: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 0.0, 1
     top of its image then points along the world axis that is farthest from `up` (y for z up).
 
     Args:
-        position: (..., 3) camera centres in metres.
+        position: (..., 3) camera centers in meters.
         target: (..., 3) points to look at.
         up: (..., 3) directions that point to the top of the image; any length but zero.
 

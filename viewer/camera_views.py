@@ -37,7 +37,7 @@ class CameraViews:
         self._looking: dict[int, int] = {}  # client -> the view it looks through
 
     def show(self, rig: Rig, frames: Frames | None, depth: float) -> CameraNodes:
-        """Show a rig in the place of the one before, with frustums `depth` metres long."""
+        """Show a rig in the place of the one before, with frustums `depth` meters long."""
         if self._nodes is not None:
             self._nodes.remove()
         if self.panel is not None:

@@ -30,7 +30,7 @@ class DrawnSplats:
 
     @property
     def means(self) -> np.ndarray:
-        """(N, 3) centres; of those that move, at the first instant."""
+        """(N, 3) centers; of those that move, at the first instant."""
         return np.concatenate([self.still.means, self.instant(-np.inf).means])
 
     def instant(self, seconds: float) -> Gaussians:
@@ -70,5 +70,5 @@ def _alone(splats: MovingSplats, rows: np.ndarray) -> MovingSplats:
 
 
 def _rows(splats: Splats, rows: np.ndarray) -> Splats:
-    """A copy of some splats, with one colour each."""
+    """A copy of some splats, with one color each."""
     return replace(splats, sh=splats.sh[:, :1]).map(lambda tensor: tensor.detach()[rows].cpu())

@@ -15,7 +15,7 @@ DEFAULT_RADIUS = 4.5
 
 @dataclass(frozen=True, eq=False)
 class OpeningView:
-    """A look at the whole scene, in world metres, z up."""
+    """A look at the whole scene, in world meters, z up."""
 
     target: np.ndarray
     """(3,) the point looked at."""
@@ -24,7 +24,7 @@ class OpeningView:
     radius: float
     """How far the cameras stand from the target."""
     frustum_depth: float
-    """Length of a drawn frustum, from the camera's centre to its image."""
+    """Length of a drawn frustum, from the camera's center to its image."""
 
 
 def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> OpeningView:

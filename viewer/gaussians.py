@@ -1,4 +1,4 @@
-"""Splats as viser draws them: centres, covariances, flat colours and opacities."""
+"""Splats as viser draws them: centers, covariances, flat colors and opacities."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Gaussians:
     """N flat-coloured Gaussians, as float32 numpy arrays."""
 
     means: np.ndarray
-    """(N, 3) centres in metres."""
+    """(N, 3) centers in meters."""
     quats: np.ndarray
     """(N, 4) rotations, wxyz, of any length."""
     log_scales: np.ndarray
-    """(N, 3) logarithms of the standard deviations in metres."""
+    """(N, 3) logarithms of the standard deviations in meters."""
     rgbs: np.ndarray
-    """(N, 3) colours in [0, 1]: the DC term of the spherical harmonics alone."""
+    """(N, 3) colors in [0, 1]: the DC term of the spherical harmonics alone."""
     opacities: np.ndarray
     """(N,) opacities in [0, 1]."""
 
@@ -83,7 +83,7 @@ def covariances(quats: np.ndarray, scales: np.ndarray) -> np.ndarray:
 
 
 def drawing_unit(log_scales: np.ndarray) -> float:
-    """Metres per unit of viser's node, so that its half-precision covariances hold splats of any world's size.
+    """Meters per unit of viser's node, so that its half-precision covariances hold splats of any world's size.
 
     Half precision spans 6e-5 to 6e4 at full accuracy, that is standard deviations of 0.008 to 256: the 99.9th
     percentile of the largest axes becomes `LARGEST_DRAWN`, which leaves four decades below it.

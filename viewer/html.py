@@ -31,7 +31,7 @@ def write_html(
 ) -> None:
     """Write viser's client and a recording of the scene as one HTML file, about 1 MB and 43 bytes a splat.
 
-    The colours of the splats do not change with the view: viser draws no spherical harmonics. Cameras that move play
+    The colors of the splats do not change with the view: viser draws no spherical harmonics. Cameras that move play
     along their paths, with their videos, on the page's own bar, and so do splats that move:
     those take 33 bytes more at each frame.
 

@@ -37,12 +37,12 @@ class Layers:
         self._nodes: dict[str, Node] = {"Splats": self.splats}
 
     def show_ground(self, radius: float) -> None:
-        """Show a grid for a scene of a radius in metres."""
+        """Show a grid for a scene of a radius in meters."""
         visible = self.panel.boxes["Ground grid"].value
         self._put("Ground grid", add_ground(self._server, radius, visible))
 
     def show_points(self, points: PointCloud, size: float) -> None:
-        """Show starting points `size` metres large, hidden at first where there are splats."""
+        """Show starting points `size` meters large, hidden at first where there are splats."""
         box = self.panel.boxes["Starting points"]
         box.value = not self.splats.there  # type: ignore[misc]  # viser's setter is hidden from mypy
         node = add_points(self._server, points.positions, points.colors, size, box.value)

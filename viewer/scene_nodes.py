@@ -30,10 +30,10 @@ COLORS = (
 
 
 def view_color(view: int) -> tuple[int, int, int]:
-    """The colour (0 to 255) by which view number `view` is known on the page."""
+    """The color (0 to 255) by which view number `view` is known on the page."""
     if view < len(COLORS):
         return COLORS[view]
-    r, g, b = colorsys.hls_to_rgb((view * 0.618034) % 1.0, 0.6, 0.65)  # the golden angle keeps neighbours apart
+    r, g, b = colorsys.hls_to_rgb((view * 0.618034) % 1.0, 0.6, 0.65)  # the golden angle keeps neighbors apart
     return round(255 * r), round(255 * g), round(255 * b)
 
 
@@ -114,7 +114,7 @@ class CameraNodes:
         self.resize(depth)
 
     def resize(self, depth: float) -> None:
-        """Draw each frustum `depth` metres long."""
+        """Draw each frustum `depth` meters long."""
         self.depth = depth
         for v, frustum in enumerate(self._frustums):
             # viser draws constant volume: at scale 1 a frustum of half sizes x, y at depth 1 is cbrt(3 / (x y)) long.
@@ -144,7 +144,7 @@ def look_through(client: viser.ClientHandle, camera: Cameras, clear: float) -> N
     """Put a client's eye where one camera is, wide enough to hold its whole image.
 
     Args:
-        clear: nothing nearer than this many metres is drawn, so that the camera's own frustum does not cover the scene.
+        clear: nothing nearer than this many meters is drawn, so that the camera's own frustum does not cover the scene.
     """
     # A page narrower than the image needs a larger vertical field of view to hold the image's width.
     held = 2 * np.arctan(np.tan(camera.horizontal_fov / 2) / client.camera.aspect)
@@ -159,7 +159,7 @@ def look_through(client: viser.ClientHandle, camera: Cameras, clear: float) -> N
 def add_points(
     server: viser.ViserServer, positions: np.ndarray, colors: np.ndarray, size: float, visible: bool
 ) -> viser.PointCloudHandle:
-    """Add starting points (P, 3) with colours (P, 3) in [0, 1], drawn `size` metres large."""
+    """Add starting points (P, 3) with colors (P, 3) in [0, 1], drawn `size` meters large."""
     return server.scene.add_point_cloud(
         "/points",
         positions,
@@ -173,7 +173,7 @@ def add_points(
 
 
 def add_ground(server: viser.ViserServer, radius: float, visible: bool) -> viser.GridHandle:
-    """Add a grid on the plane z = 0 whose cells are a round number of metres, about a fifth of `radius`."""
+    """Add a grid on the plane z = 0 whose cells are a round number of meters, about a fifth of `radius`."""
     cell = round_length(radius / 5)
     return server.scene.add_grid(
         "/ground",

@@ -59,7 +59,7 @@ def _flags_of(source: type, **flags: tuple[str, str] | None) -> Callable[[type[T
 
 @dataclass(frozen=True)
 class RigOptions:
-    """The cameras. Angles in degrees, lengths in metres."""
+    """The cameras. Angles in degrees, lengths in meters."""
 
     rig: str = "circle"
     """circle, orbit, upper_hemi, dome, interpolate, static, or the path of a rig.json."""

@@ -28,7 +28,7 @@ class ListWeights:
 
 @dataclass(frozen=True)
 class Add:
-    """Recognise files by their keys, check them and register them; they stay where they are."""
+    """Recognize files by their keys, check them and register them; they stay where they are."""
 
     files: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE", help_behavior_hint="")]
     """Checkpoints of the released weights, and a diffusers folder of SD 1.5."""
@@ -41,7 +41,7 @@ class Add:
             raise InputError("No file was given to add; 'cvd3d weights' lists what is needed.")
         from rich.progress import Progress
 
-        from cvd3d.weights.catalogue import ITEMS
+        from cvd3d.weights.catalog import ITEMS
         from cvd3d.weights.inspection import bytes_of, inspect
         from cvd3d.weights.listing import human_size
         from cvd3d.weights.registry import register

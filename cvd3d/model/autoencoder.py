@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(silu(conv(silu(x)))), without normalisation: frames must not depend on their neighbours' statistics."""
+    """x + conv(silu(conv(silu(x)))), without normalization: frames must not depend on their neighbours' statistics."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

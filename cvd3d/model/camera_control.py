@@ -16,7 +16,7 @@ from trajectories import Cameras
 def plucker(cameras: Cameras, rows: int, cols: int) -> Tensor:
     """(..., 6, rows, cols) float32 Plücker coordinates (o x d, d) of the rays through a grid over the image.
 
-    d is the unit direction of the ray in the world and o the camera's centre (CameraCtrl, section 3.1).
+    d is the unit direction of the ray in the world and o the camera's center (CameraCtrl, section 3.1).
     """
     o, d = cameras.rays(feature_pixels(cameras.height, cameras.width, rows, cols)[:, :2], unit=True)
     rays = np.concatenate([np.cross(o, d), d], axis=-1).astype(np.float32)
@@ -24,7 +24,7 @@ def plucker(cameras: Cameras, rows: int, cols: int) -> Tensor:
 
 
 class PoseResnetBlock(nn.Module):
-    """A residual block without normalisation: 3x3, ReLU, 1x1."""
+    """A residual block without normalization: 3x3, ReLU, 1x1."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()

@@ -30,7 +30,7 @@ class CrossViewModule(nn.Module):
         nn.init.zeros_(self.proj_out.bias)
 
     def forward(self, x: Tensor, partners: Tensor, bias: Tensor, scale: float = 1.0) -> Tensor:
-        """Synchronise the videos.
+        """Synchronize the videos.
 
         Args:
             x: (V, T, C, h, w) features.

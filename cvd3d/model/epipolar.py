@@ -9,11 +9,11 @@ from torch import Tensor
 from trajectories import Cameras, InputError
 from trajectories.geometry import fundamental_matrix, homography_at_infinity
 
-DEGENERATE_BASELINE = 1e-6  # metres; nearer centres give no epipolar lines in float32
+DEGENERATE_BASELINE = 1e-6  # meters; nearer centers give no epipolar lines in float32
 
 
 def feature_pixels(height: int, width: int, rows: int, cols: int, offset: float = 0.0) -> np.ndarray:
-    """(rows * cols, 3) homogeneous pixel positions of the centres of a grid of features over an image, row by row.
+    """(rows * cols, 3) homogeneous pixel positions of the centers of a grid of features over an image, row by row.
 
     Args:
         offset: added to both coordinates; the official code's mask sits at -0.5 (CVD.md, 1.3).
@@ -25,12 +25,12 @@ def feature_pixels(height: int, width: int, rows: int, cols: int, offset: float 
 def epipolar_lines(query: Cameras, key: Cameras, pixels: np.ndarray, angles: np.ndarray) -> np.ndarray:
     """(..., N, 3) lines (a, b, c) in the key image, ax + by + c = 0 in pixels, on which the query's pixels may lie.
 
-    Where two cameras share their centre a pixel has one exact match and no line: it gets a line through that match.
+    Where two cameras share their center a pixel has one exact match and no line: it gets a line through that match.
 
     Args:
         query, key: cameras of one shape (...,).
         pixels: (N, 3) homogeneous pixels of the query image.
-        angles: (...,) directions of the lines' normals for cameras that share a centre, in radians.
+        angles: (...,) directions of the lines' normals for cameras that share a center, in radians.
 
     Raises:
         InputError: a line that is not finite, naming the camera.

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvd3d.model.official_names import DESCRIPTIONS, LORA, lora_halves, recognise
+from cvd3d.model.official_names import DESCRIPTIONS, LORA, lora_halves, recognize
 from cvd3d.model.tensor_files import read_tensors
 from trajectories import InputError
 
@@ -24,7 +24,7 @@ class SwitchedLora(nn.Module):
         """
         super().__init__()
         tensors = read_tensors(path)
-        if recognise(tensors) != LORA:
+        if recognize(tensors) != LORA:
             raise InputError(f"{path} is not {DESCRIPTIONS[LORA]}.")
         self.active = True
         halves, strange = lora_halves(tensors)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class MotionModule(AnimateDiffTransformer3D):
     """Two self-attentions over time at each place.
 
-    diffusers' own class pools the group normalisation over frames; AnimateDiff, CameraCtrl and CVD normalise each
+    diffusers' own class pools the group normalization over frames; AnimateDiff, CameraCtrl and CVD normalize each
     frame by itself (CVD.md, 1.4). A fresh module changes nothing, and neither does a fresh `qkv_merge`.
     """
 

@@ -82,7 +82,7 @@ def is_table(key: str) -> bool:
     return key.endswith((".pos_encoder.pe", ".pos_encoder.coords"))
 
 
-def recognise(keys: Iterable[str]) -> str | None:
+def recognize(keys: Iterable[str]) -> str | None:
     """The kind of file that has such keys; None for something else."""
     keys = list(keys)
     if any("_lora.down.weight" in key for key in keys):

@@ -26,7 +26,7 @@ from cvd3d.model.official_names import (
     listed,
     lora_halves,
     official_shapes,
-    recognise,
+    recognize,
 )
 from cvd3d.model.tensor_files import folder_config, read_tensors
 from cvd3d.model.unet import CollaborativeUNet
@@ -90,7 +90,7 @@ def from_released(
 def _read(path: str | Path, kind: str) -> dict[str, Tensor]:
     """The tensors of a file of the kind, in diffusers' names for a UNet."""
     tensors = read_tensors(path)
-    found = recognise(tensors)
+    found = recognize(tensors)
     if found != kind:
         what = "something that cvd3d does not know" if found is None else DESCRIPTIONS[found]
         raise InputError(f"{path} is {what}; here {DESCRIPTIONS[kind]} belong{'s' if kind == UNET else ''}.")

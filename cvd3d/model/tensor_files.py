@@ -24,7 +24,7 @@ WRAPPERS = (
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
     """All tensors of a .safetensors, .ckpt, .pth, .pt or .bin file, or of a diffusers part's folder, by name.
 
-    What training left beside them (step, optimiser) is skipped, and the tables in which the projects wrap their tensors
+    What training left beside them (step, optimizer) is skipped, and the tables in which the projects wrap their tensors
     are merged; a "module." of distributed training is taken off.
 
     Raises:

@@ -100,7 +100,7 @@ class CollaborativeUNet(UNetMotionModel):
             pose_unshuffle: Plücker rays on a side of each latent; 8 means one ray a pixel for SD.
             pose_frame: where the pose encoder knows cameras: "world" for the default model, "first" (the frame of each
                 video's own first camera) for the released weights.
-            mask_pixel_offset: 0 for pixel centres at +0.5; -0.5 for weights trained with the official mask.
+            mask_pixel_offset: 0 for pixel centers at +0.5; -0.5 for weights trained with the official mask.
 
         Raises:
             InputError: another pose frame.

@@ -246,7 +246,7 @@ def _html(scene: Exported, out: Path) -> None:
 
 
 def _mesh_loses(scene: Exported) -> list[str]:
-    return ["transparency", "colours that change with the view", "the background"]
+    return ["transparency", "colors that change with the view", "the background"]
 
 
 def _html_loses(scene: Exported) -> list[str]:
@@ -264,7 +264,7 @@ def _dnerf_loses(scene: Exported) -> list[str]:
     if scene.has_times:
         lost.append(f"seconds ({times.min():g} to {times.max():g} s become 0 to 1)")
     if not lens_is_simple(scene.folder.capture):
-        lost.append("the whole lens (to programs that read camera_angle_x alone, pixels are square and centred)")
+        lost.append("the whole lens (to programs that read camera_angle_x alone, pixels are square and centered)")
     return lost
 
 
@@ -290,7 +290,7 @@ FORMATS = {
         "splats a sixth as large, for Niantic's tools and Spark", ".spz", _spz, 3, one_instant=True, axes="opengl"
     ),
     "splat": Format(
-        "splats of one colour each, for antimatter15's viewer", ".splat", _splat, 0, one_instant=True, axes="blender"
+        "splats of one color each, for antimatter15's viewer", ".splat", _splat, 0, one_instant=True, axes="blender"
     ),
     "gltf": Format(
         "splats as glTF (KHR_gaussian_splatting), for Cesium and Babylon.js",
@@ -301,7 +301,7 @@ FORMATS = {
         axes="opengl",
     ),
     "mesh": Format(
-        "coloured triangles as glTF, for any 3D program",
+        "colored triangles as glTF, for any 3D program",
         "-mesh.glb",
         _mesh,
         loses=_mesh_loses,

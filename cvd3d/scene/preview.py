@@ -35,7 +35,7 @@ WIDTH = 11.0
 
 
 def draw_rig(rig: Rig, path: str | Path, target: ArrayLike | None = None) -> None:
-    """Draw a rig from above and from the side (seen along -x), in metres, both views in one scale.
+    """Draw a rig from above and from the side (seen along -x), in meters, both views in one scale.
 
     Paths start faint and end strong; frustums stand at the first, the last and some frames between.
 
@@ -131,7 +131,7 @@ def _dress(axes: Axes) -> None:
 
 
 def _draw_path(axes: Axes, cameras: Cameras, plane: tuple[int, int], color: str, reach: float) -> None:
-    """One camera's centres, frame by frame, and some of its frustums."""
+    """One camera's centers, frame by frame, and some of its frustums."""
     T = cameras.size
     flat = cameras.centers[:, plane]
     strength = np.linspace(0.35, 1.0, T)
@@ -199,7 +199,7 @@ def _describe(axes: Axes, rig: Rig, colors: list[str]) -> None:
 
 
 def _frustum(camera: Cameras, depth: float) -> np.ndarray:
-    """(5, 3) the centre, and the four corners of the image at `depth` metres before it."""
+    """(5, 3) the center, and the four corners of the image at `depth` meters before it."""
     w, h = camera.width, camera.height
     origins, directions = camera.rays(np.array([[0, 0], [w, 0], [w, h], [0, h]]))
     return np.concatenate([origins[:1], origins + depth * directions])

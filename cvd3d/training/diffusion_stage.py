@@ -62,7 +62,7 @@ def draw_timesteps(stage: DiffusionStage, videos: int, count: int, generator: to
     if stage.timesteps == "uniform":
         steps = torch.randint(count, (videos,), generator=generator)
     else:
-        # The sigmoid of a normal: the middle of the schedule, where shapes and colours are decided, comes most often.
+        # The sigmoid of a normal: the middle of the schedule, where shapes and colors are decided, comes most often.
         steps = (torch.sigmoid(torch.randn(videos, generator=generator)) * count).long()
     return steps[::2].repeat_interleave(2) if stage.pairs and stage.shared_timestep else steps
 

@@ -41,16 +41,16 @@ class Warp:
 def sample_homographies(warp: Warp, frames: int, width: int, height: int, generator: torch.Generator) -> np.ndarray:
     """(frames, 3, 3) maps of a clip's pixels to its warped copy's, from the identity at frame 0 to a random one.
 
-    H_k = Ht Hr Hs Hsh Hp about the image's centre; the nine controls of the last frame are normal, and grow linearly.
+    H_k = Ht Hr Hs Hsh Hp about the image's center; the nine controls of the last frame are normal, and grow linearly.
     """
     deviations = np.array([warp.translation] * 2 + [warp.rotation] + [warp.scale] * 2 + [warp.shear] * 2
                           + [warp.perspective] * 2)  # fmt: skip
     last = deviations * torch.randn(9, generator=generator, dtype=torch.float64).numpy()
     share = np.arange(frames) / max(frames - 1, 1)
-    centred = np.stack([_matrix(control) for control in share[:, None] * last])
-    # Pixels to coordinates about the centre, in halves of the height.
+    centered = np.stack([_matrix(control) for control in share[:, None] * last])
+    # Pixels to coordinates about the center, in halves of the height.
     inwards = np.array([[2 / height, 0, -width / height], [0, 2 / height, -1], [0, 0, 1]])
-    homographies = np.linalg.inv(inwards) @ centred @ inwards
+    homographies = np.linalg.inv(inwards) @ centered @ inwards
     return homographies / homographies[:, 2:, 2:]
 
 
@@ -61,7 +61,7 @@ def warp_frames(frames: np.ndarray, homographies: np.ndarray) -> tuple[np.ndarra
         The warped frames, black where nothing is seen, and (T, H, W) bool: where something is.
     """
     height, width = frames.shape[1:3]
-    corner = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # OpenCV counts from the centre of the first pixel
+    corner = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # OpenCV counts from the center of the first pixel
     maps = np.linalg.inv(corner) @ homographies @ corner
     whole = np.ones((height, width), dtype=np.float32)
     warped = np.stack([cv2.warpPerspective(frame, M, (width, height)) for frame, M in zip(frames, maps)])

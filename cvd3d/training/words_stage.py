@@ -1,4 +1,4 @@
-"""Training of the text encoder to read captions, before any picture: which thing, which colour, where.
+"""Training of the text encoder to read captions, before any picture: which thing, which color, where.
 
 SD's text encoder comes pretrained. A small one that learns from pictures alone needs most of its time to find out that
 the red of "a red cube and a blue ball" belongs to the cube.
@@ -26,7 +26,7 @@ NOTHING = "nothing"  # where a second object is not there
 
 THING = ((*OBJECTS, NOTHING), (*COLORS, NOTHING), (STILL, BOUNCING, SPINNING, DRIVING, NOTHING))
 QUESTIONS: tuple[tuple[str, ...], ...] = (*THING, *THING, tuple(GROUNDS), tuple(SKIES))
-"""The possible answers to each question: kind, colour and action of the first and second object, ground, sky."""
+"""The possible answers to each question: kind, color and action of the first and second object, ground, sky."""
 
 
 def answers(world: World) -> list[int]:

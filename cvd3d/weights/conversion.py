@@ -18,7 +18,7 @@ from cvd3d.model.official_names import LDM_UNET
 from cvd3d.model.released import from_released
 from cvd3d.model.tensor_files import read_tensors, weights_file
 from cvd3d.sampling.pipeline import CollaborativePipeline
-from cvd3d.weights.catalogue import ITEMS
+from cvd3d.weights.catalog import ITEMS
 from cvd3d.weights.inspection import stable_diffusion_files
 from cvd3d.weights.parts import check_together, load_autoencoder, load_text_encoder, load_tokenizer
 from cvd3d.weights.registry import Entry, fault, stamp
@@ -53,7 +53,7 @@ def choose_sources(given: Mapping[str, str | None], entries: Mapping[str, Entry]
     the RealEstate10K LoRA is used only where it is asked for.
 
     Args:
-        given: paths by name in the catalogue, or "registered", or "none" for a LoRA.
+        given: paths by name in the catalog, or "registered", or "none" for a LoRA.
         entries: the registry.
 
     Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 import huggingface_hub
 from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
-from cvd3d.weights.catalogue import ITEMS, Hub, Item
+from cvd3d.weights.catalog import ITEMS, Hub, Item
 from cvd3d.weights.inspection import inspect
 from cvd3d.weights.registry import Entry, fault, register, registered
 from trajectories import InputError

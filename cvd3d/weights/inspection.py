@@ -24,11 +24,11 @@ from cvd3d.model.official_names import (
     listed,
     lora_halves,
     official_shapes,
-    recognise,
+    recognize,
 )
 from cvd3d.model.tensor_files import folder_config, read_tensors, weights_file
 from cvd3d.model.unet import CollaborativeUNet
-from cvd3d.weights.catalogue import ITEMS
+from cvd3d.weights.catalog import ITEMS
 from cvd3d.weights.parts import (
     check_folder,
     check_together,
@@ -59,7 +59,7 @@ _UNET_TEXT = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
 
 
 def inspect(path: str | Path, advance: Callable[[int], None] = lambda count: None) -> Entry:
-    """Recognise a file by its keys and check it: whole, finite, every key there and of its shape.
+    """Recognize a file by its keys and check it: whole, finite, every key there and of its shape.
 
     Args:
         path: a file of one of the released weights, a diffusers UNet folder, or a diffusers folder of SD 1.5.
@@ -123,9 +123,9 @@ def _stable_diffusion(folder: Path) -> dict[str, Any]:
 
 
 def _single(path: Path) -> tuple[str, dict[str, Any]]:
-    """The catalogue's name of one file, and what it tells of the network."""
+    """The catalog's name of one file, and what it tells of the network."""
     tensors = read_tensors(path)
-    kind = recognise(tensors)
+    kind = recognize(tensors)
     if kind is None:
         keys = ", ".join(list(tensors)[:2])
         raise InputError(f"{path} is none of the released weights: it holds {keys} ...; see 'cvd3d weights'.")

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cvd3d.weights.catalogue import ITEMS, Item
+from cvd3d.weights.catalog import ITEMS, Item
 from cvd3d.weights.registry import Entry, fault, registered, registry_file
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ def print_weights(console: Console) -> None:
     entries = registered()
     faults = {name: words for name, entry in entries.items() if (words := fault(entry)) is not None}
     table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
-    for column in ("", "name", "what it is", "download", "licence"):
+    for column in ("", "name", "what it is", "download", "license"):
         table.add_column(column, no_wrap=column == "name")
     for item in ITEMS.values():
         what = Text.assemble((item.title, "bold"), "" if item.needed else " (optional)", ": ", (item.role, "dim"))
         mark = _mark(item, item.name in entries, item.name in faults)
-        table.add_row(mark, item.name, what, item.size, item.licence)
+        table.add_row(mark, item.name, what, item.size, item.license)
     console.print(table)
     console.print(CHECKSUMS, style="dim")
     console.print()

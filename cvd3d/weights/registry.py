@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cvd3d.weights.catalogue import ITEMS
+from cvd3d.weights.catalog import ITEMS
 from trajectories.errors import InputError
 from trajectories.files import read_json, write_text
 
@@ -39,7 +39,7 @@ class Entry:
     """One of the released weights on this disk."""
 
     item: str
-    """Its name in the catalogue."""
+    """Its name in the catalog."""
     path: Path
     """The file, or the diffusers folder."""
     stamps: dict[str, Stamp]
@@ -66,7 +66,7 @@ def registry_file() -> Path:
 
 
 def registered() -> dict[str, Entry]:
-    """What was added, by name in the catalogue.
+    """What was added, by name in the catalog.
 
     Raises:
         InputError: the registry cannot be read.

@@ -138,7 +138,7 @@ def from_realestate10k(video: Path | str, poses: Path | str) -> Capture:
 
 
 def load_capture(path: Path | str, poses: Path | str | None = None) -> Capture:
-    """Recognise a capture on disk and load it.
+    """Recognize a capture on disk and load it.
 
     Args:
         path: a scene folder of ours, a nerfstudio or COLMAP folder, a `transforms.json`, or a video.

@@ -27,7 +27,7 @@ class Undistorted:
         """(H, W, 3) uint8 RGB, interpolated linearly."""
         import cv2
 
-        # The outer half of the border pixels has no neighbours to interpolate with.
+        # The outer half of the border pixels has no neighbors to interpolate with.
         pixels = cv2.remap(self.source.read(), *_maps(self.lens), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(pixels)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import bpy
 from mathutils import Matrix
 
-SENSOR = 36.0  # millimetres
+SENSOR = 36.0  # millimeters
 
 
 def main():
@@ -85,7 +85,7 @@ def add_background(shown, camera, folder):
 
 
 def add_points(collection, points):
-    """The points as a mesh of vertices, with their colours in the attribute "color"."""
+    """The points as a mesh of vertices, with their colors in the attribute "color"."""
     if not points["count"]:
         return
     positions, colors = array.array("f"), array.array("f")

@@ -1,8 +1,8 @@
 """Splats in PlayCanvas' compressed PLY, which SuperSplat reads and writes: 16 bytes a splat, and one a harmonic.
 
 The layout is that of playcanvas/splat-transform (its compressed chunks): chunks of 256 splats, each with the range of
-its positions, log scales and colours; a splat is four 32-bit words of fractions of these ranges: position and scale in
-11, 10 and 11 bits, colour and opacity in 8 each, and a quaternion as its three smallest components in 10 each.
+its positions, log scales and colors; a splat is four 32-bit words of fractions of these ranges: position and scale in
+11, 10 and 11 bits, color and opacity in 8 each, and a quaternion as its three smallest components in 10 each.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def write_compressed_ply(splats: Splats, path: Path | str) -> None:
 
 
 def morton_order(positions: np.ndarray) -> np.ndarray:
-    """(N,) indices that follow a curve through positions (N, 3), so that neighbours on it are neighbours in space."""
+    """(N,) indices that follow a curve through positions (N, 3), so that neighbors on it are neighbors in space."""
     low, high = positions.min(axis=0, initial=np.inf), positions.max(axis=0, initial=-np.inf)
     cells = ((positions - low) / np.maximum(high - low, 1e-30) * 1023).astype(np.uint32)
     code = np.zeros(len(positions), dtype=np.uint32)

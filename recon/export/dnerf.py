@@ -2,7 +2,7 @@
 
 `transforms_train.json`, `transforms_val.json` and `transforms_test.json` hold camera-to-world matrices in Blender's
 axes (x right, y up, z backward, world z up), image files without their ending, and times from 0 to 1. One horizontal
-field of view stands for the lens: square pixels and a centred principal point. The numbers of the whole lens are
+field of view stands for the lens: square pixels and a centered principal point. The numbers of the whole lens are
 written beside it (`fl_x fl_y cx cy w h`) for the programs that read them.
 """
 
@@ -54,10 +54,10 @@ def write_dnerf(capture: Capture, folder: Path | str, *, hold_out: int = 8) -> P
 
 
 def lens_is_simple(capture: Capture) -> bool:
-    """Whether one field of view says all about the lens: square pixels and a centred principal point."""
+    """Whether one field of view says all about the lens: square pixels and a centered principal point."""
     fx, fy, cx, cy = np.moveaxis(pinhole.parameters(capture.cameras), -1, 0)
-    centred = np.allclose(cx, capture.cameras.width / 2) and np.allclose(cy, capture.cameras.height / 2)
-    return bool(centred and np.allclose(fx, fy))
+    centered = np.allclose(cx, capture.cameras.width / 2) and np.allclose(cy, capture.cameras.height / 2)
+    return bool(centered and np.allclose(fx, fy))
 
 
 def _lens(capture: Capture) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Splats as binary glTF with KHR_gaussian_splatting (Khronos' ratified extension, extensions/2.0/Khronos in their glTF
 repository): a primitive of points whose attributes say the rest, so that a reader without the extension shows points.
 
-Scales are linear, opacities in [0, 1], quaternions xyzw, harmonics as in 3D Gaussian Splatting, colours sRGB. glTF's
-own axes are OpenGL's (y up, right-handed, metres); whoever calls turns the splats first.
+Scales are linear, opacities in [0, 1], quaternions xyzw, harmonics as in 3D Gaussian Splatting, colors sRGB. glTF's
+own axes are OpenGL's (y up, right-handed, meters); whoever calls turns the splats first.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from trajectories.files import write_bytes
 
 
 def write_mesh(mesh: Mesh, path: Path | str, target: TargetAxes) -> None:
-    """Write a .glb with a colour for each vertex; a file that is there already is replaced.
+    """Write a .glb with a color for each vertex; a file that is there already is replaced.
 
     Args:
         mesh: triangles in our axes.

@@ -1,7 +1,7 @@
 """Splats in the 32 bytes each of antimatter15's web viewer (https://github.com/antimatter15/splat, convert.py).
 
 Position and scale as three float32 each, red, green, blue and opacity in a byte each, and the quaternion wxyz in a byte
-each, 128 (q + 1). The colour does not change with the view.
+each, 128 (q + 1). The color does not change with the view.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Splats in Niantic's SPZ, version 3 (https://github.com/nianticlabs/spz, "File Format"): about 20 bytes a splat.
 
 A gzip stream of a 16-byte header and one attribute after the other: positions in 24-bit fixed point, opacities, base
-colours and log scales in 8 bits, rotations in 32, harmonics in 8 bits, colour channel fastest.
+colors and log scales in 8 bits, rotations in 32, harmonics in 8 bits, color channel fastest.
 
 The format's own axes are OpenGL's (right, up, back); whoever calls turns the splats first.
 """

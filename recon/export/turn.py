@@ -14,11 +14,11 @@ from recon.splats import Splats
 
 
 def turn_splats(splats: Splats, target: TargetAxes) -> Splats:
-    """The same splats in a target's axes and unit, their rotations and colours turned with them; themselves where the
+    """The same splats in a target's axes and unit, their rotations and colors turned with them; themselves where the
     target's are ours.
 
     A covariance turns as M Sigma M^T, which does not see the sign of M: where M is a reflection, the rotation -M turns
-    the quaternions. Colours see it, so spherical harmonics turn with M itself.
+    the quaternions. Colors see it, so spherical harmonics turn with M itself.
     """
     M = torch.tensor(target.rows, dtype=torch.float64)
     if target.unit == 1 and torch.equal(M, torch.eye(3, dtype=M.dtype)):
@@ -47,7 +47,7 @@ def turn_points(points: np.ndarray, target: TargetAxes) -> np.ndarray:
 def harmonic_turns(M: Tensor, degree: int) -> list[Tensor]:
     """How the coefficients of real spherical harmonics turn with the world (Wigner's D matrices, reflections included).
 
-    The colour seen along M d must be the one that was seen along d: sum_i Y_i(M d) k'_i = sum_j Y_j(d) k_j. Each band
+    The color seen along M d must be the one that was seen along d: sum_i Y_i(M d) k'_i = sum_j Y_j(d) k_j. Each band
     turns into itself, so that a few directions more than its size determine its matrix.
 
     Args:

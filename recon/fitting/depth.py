@@ -21,7 +21,7 @@ def seen_points(camera: Cameras, positions: np.ndarray) -> np.ndarray:
         positions: (P, 3) world.
 
     Returns:
-        (S, 3) float32: pixel positions x and y, z-depth in metres.
+        (S, 3) float32: pixel positions x and y, z-depth in meters.
     """
     xy, z = camera.project(positions)
     inside = camera.contains(xy, z)
@@ -37,9 +37,9 @@ def depth_loss(depth: Tensor, seen: Tensor, scale: float) -> Tensor:
     """Mean difference of inverse depths, in 1 / scene scale (as in gsplat's examples/simple_trainer.py).
 
     Args:
-        depth: (H, W) expected z-depths in metres; 0 where nothing is.
+        depth: (H, W) expected z-depths in meters; 0 where nothing is.
         seen: (S, 3) pixel positions and z-depths, as of `seen_points`.
-        scale: scene scale in metres.
+        scale: scene scale in meters.
     """
     if not len(seen):
         return depth.new_zeros(())

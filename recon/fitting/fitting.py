@@ -143,7 +143,7 @@ def fit(
 
 
 def scene_scale(cameras: Cameras) -> float:
-    """gsplat's scene scale in metres: 1.1 times the radius of the cameras."""
+    """gsplat's scene scale in meters: 1.1 times the radius of the cameras."""
     return 1.1 * extent(cameras)
 
 

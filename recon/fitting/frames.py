@@ -28,7 +28,7 @@ class TargetFrame:
     time: float
     """Seconds."""
     seen: Tensor | None = None
-    """(P, 3) pixel positions and z-depths in metres of points that the frame sees."""
+    """(P, 3) pixel positions and z-depths in meters of points that the frame sees."""
 
     def halved(self) -> TargetFrame:
         """The frame at half its width and height; an odd last row or column is left out."""

@@ -31,7 +31,7 @@ class Optimization:
     Args:
         splats: the initial splats.
         settings: see `FitSettings`.
-        scale: scene scale in metres.
+        scale: scene scale in meters.
         times: (N,) seconds of all frames of the capture, between which splats move.
         fitted: the frames that are fitted.
         confidence: (N,) how much each frame counts from the start.

@@ -13,7 +13,7 @@ class Schedule:
 
     settings: FitSettings
     scale: float
-    """Scene scale in metres."""
+    """Scene scale in meters."""
 
     @property
     def refine_start(self) -> int:

@@ -19,11 +19,11 @@ class FitSettings:
     """What a fit may be told. The rates are gsplat's (examples/simple_trainer.py), for Adam."""
 
     steps: int = 2000
-    """Optimisation steps, one frame each."""
+    """Optimization steps, one frame each."""
     sh_degree: int = 2
     """Degree of the spherical harmonics, 0 to 3; one degree after the other joins in the first half of the steps."""
     means_rate: float | None = None
-    """Learning rate of the centres, in scene scales, which falls to a hundredth over the fit; 4e-4 with MCMC, else
+    """Learning rate of the centers, in scene scales, which falls to a hundredth over the fit; 4e-4 with MCMC, else
     1.6e-4, unless given."""
     scales_rate: float = 5e-3
     """Learning rate of the logarithms of the scales."""
@@ -51,7 +51,7 @@ class FitSettings:
     opacity_reg: float | None = None
     """Weight of the mean opacity; 0 unless given, or 0.01 with MCMC, which frees splats that way to move them."""
     scale_reg: float | None = None
-    """Weight of the mean standard deviation in metres, likewise."""
+    """Weight of the mean standard deviation in meters, likewise."""
     depth_weight: float = 0.0
     """Weight of the difference of inverse depths, in scene scales, at the starting points that a frame sees; gsplat
     has 0.01."""

@@ -222,7 +222,7 @@ def _times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
 
 @njit(error_model="numpy")
 def workspace(size):
-    """An uninitialised flat float32 array on a 64-byte boundary, so that no row of lanes straddles a cache line."""
+    """An uninitialized flat float32 array on a 64-byte boundary, so that no row of lanes straddles a cache line."""
     array = np.empty(size + WIDTH, np.float32)
     start = (-(array.ctypes.data >> 2)) % WIDTH
     return array[start : start + size]

@@ -61,18 +61,18 @@ def rasterization(
         opacities: (N,), in [0, 1].
         colors: (N, D) or (C, N, D) as they are shown; with `sh_degree`, coefficients (N, K, 3) or (C, N, K, 3).
         viewmats: (C, 4, 4), world to camera, x right, y down, z forward.
-        Ks: (C, 3, 3), pixels; pixel centres lie at +0.5.
+        Ks: (C, 3, 3), pixels; pixel centers lie at +0.5.
         width: of the images, pixels.
         height: of the images, pixels.
         near_plane: what is nearer is not drawn.
         far_plane: what is farther is not drawn.
         radius_clip: splats of this radius or less, in pixels, are not drawn.
         eps2d: added to the variances on the image, square pixels.
-        sh_degree: of the spherical harmonics to use, 0 to 4 (the colour is their sum + 0.5, at least 0), or None.
+        sh_degree: of the spherical harmonics to use, 0 to 4 (the color is their sum + 0.5, at least 0), or None.
         packed: whether meta lists only the splats that are seen (M, ...) or all (C, N, ...).
         tile_size: for gsplat alone.
         backgrounds: (C, D), or None for black.
-        render_mode: colours, summed depth D, expected depth ED, or both, depth last.
+        render_mode: colors, summed depth D, expected depth ED, or both, depth last.
         sparse_grad: for gsplat alone.
         absgrad: whether backward leaves absolute gradients on `meta["means2d"].absgrad`.
         rasterize_mode: "antialiased" dims splats for the blur of `eps2d`.

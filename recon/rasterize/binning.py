@@ -44,7 +44,7 @@ class Bins:
 
 
 def bin_splats(
-    centres: np.ndarray,
+    centers: np.ndarray,
     shapes: np.ndarray,
     opacities: np.ndarray,
     depths: np.ndarray,
@@ -55,19 +55,19 @@ def bin_splats(
     """Sort splats into the 16x16 tiles of their cameras' images.
 
     Args:
-        centres: (M, 2) float32, pixels.
+        centers: (M, 2) float32, pixels.
         shapes: (M, 3) float32, (a, r, k) of sigma = a/2 (dx + r dy)**2 + k/2 dy**2; a = 0 for a splat not to be drawn.
         opacities: (M,) float32.
         depths: (M,) float32, positive.
         camera_starts: (C + 1,), splats camera_starts[c] to camera_starts[c + 1] belong to camera c.
         width, height: of the images.
     """
-    count, cameras = len(centres), len(camera_starts) - 1
+    count, cameras = len(centers), len(camera_starts) - 1
     tiles_x, tiles_y = -(-width // TILE), -(-height // TILE)
     records = np.empty((count, RECORD), np.float32)
     boxes = np.empty((count, 4), np.int32)
     slot_starts = np.zeros(count + 1, np.int64)
-    run(_measure, even_parts(count), centres, shapes, opacities, width, height, records, boxes, slot_starts)
+    run(_measure, even_parts(count), centers, shapes, opacities, width, height, records, boxes, slot_starts)
     np.cumsum(slot_starts, out=slot_starts)
 
     order = np.empty(count, np.int32)
@@ -92,10 +92,10 @@ def bin_splats(
 
 
 @kernel
-def _measure(first, last, centres, shapes, opacities, width, height, records, boxes, slot_starts):
+def _measure(first, last, centers, shapes, opacities, width, height, records, boxes, slot_starts):
     """Each splat's record, box of tiles (left, top, right, bottom) and number of tiles."""
     for m in range(first, last):
-        x, y = np.float64(centres[m, 0]), np.float64(centres[m, 1])
+        x, y = np.float64(centers[m, 0]), np.float64(centers[m, 1])
         a, r, k = np.float64(shapes[m, 0]), np.float64(shapes[m, 1]), np.float64(shapes[m, 2])
         reach = np.log(np.float64(opacities[m]) / ALPHA_MIN) if a > 0 else -1.0
         boxes[m, :] = 0
@@ -109,7 +109,7 @@ def _measure(first, last, centres, shapes, opacities, width, height, records, bo
             continue
         boxes[m, 0], boxes[m, 1] = int(left) // TILE, int(top) // TILE
         boxes[m, 2], boxes[m, 3] = (int(right) + TILE - 1) // TILE, (int(bottom) + TILE - 1) // TILE
-        records[m, X], records[m, Y] = centres[m, 0], centres[m, 1]
+        records[m, X], records[m, Y] = centers[m, 0], centers[m, 1]
         records[m, HALF_A], records[m, SHEAR], records[m, HALF_K] = 0.5 * a, r, 0.5 * k
         records[m, OPACITY], records[m, REACH] = opacities[m], reach
         slot_starts[m + 1] = (boxes[m, 2] - boxes[m, 0]) * (boxes[m, 3] - boxes[m, 1])

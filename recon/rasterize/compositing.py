@@ -1,6 +1,6 @@
 """Blending splats into images and the gradient of it: one autograd Function over 16x16 tiles.
 
-A splat here is (centre, shape, opacity, feature). Its shape is not the inverse covariance (A, B, C) itself but
+A splat here is (center, shape, opacity, feature). Its shape is not the inverse covariance (A, B, C) itself but
 (a, r, k) with sigma = a/2 (dx + r dy)**2 + k/2 dy**2, that is a = A, r = B/A, k = C - B**2/A. It costs fewer products
 a pixel, is never negative, and does not cancel where a splat is a needle.
 
@@ -30,7 +30,7 @@ from recon.rasterize.reference import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
 PIXELS = TILE * TILE
 ENDLESS = np.float32(2**30)  # the stop of a pixel that is not finished
 CHECK_EVERY = 16  # splats between two looks at which rows of a tile are finished
-GEOMETRY = 8  # gradients in a slot before the features: centre 2, shape 3, opacity 1, |centre| 2
+GEOMETRY = 8  # gradients in a slot before the features: center 2, shape 3, opacity 1, |center| 2
 IN_REGISTERS = 3  # features that the inner loops hold in registers; more are looped over, fewer filled up with zeros
 LANE_CENTRES = (np.arange(TILE) + 0.5).astype(np.float32)
 
@@ -40,12 +40,12 @@ _LAST_LANE = np.float32(TILE - 1)
 
 
 class Composite(torch.autograd.Function):
-    """Splats to images. Set `absgrad` to leave the sums of absolute centre gradients on `centres.absgrad`."""
+    """Splats to images. Set `absgrad` to leave the sums of absolute center gradients on `centers.absgrad`."""
 
     @staticmethod
     def forward(
         ctx: Any,
-        centres: Tensor,
+        centers: Tensor,
         shapes: Tensor,
         opacities: Tensor,
         features: Tensor,
@@ -59,7 +59,7 @@ class Composite(torch.autograd.Function):
         """Blend.
 
         Args:
-            centres: (..., 2) pixels; flattened, M splats.
+            centers: (..., 2) pixels; flattened, M splats.
             shapes: (M, 3), see above.
             opacities: (M,).
             features: (M, D).
@@ -67,14 +67,14 @@ class Composite(torch.autograd.Function):
             depths: (M,), only to sort by.
             camera_starts: (C + 1,), the range of splats of each camera.
             width, height: of the images.
-            absgrad: whether backward should set `centres.absgrad`.
+            absgrad: whether backward should set `centers.absgrad`.
 
         Returns:
             (C, H, W, D) features and (C, H, W, 1) alphas.
         """
         cameras, channels = len(camera_starts) - 1, features.shape[-1]
         places, forms, strengths, distances = (
-            t.detach().contiguous().numpy() for t in (centres.reshape(-1, 2), shapes, opacities, depths)
+            t.detach().contiguous().numpy() for t in (centers.reshape(-1, 2), shapes, opacities, depths)
         )
         bins = binning.bin_splats(places, forms, strengths, distances, camera_starts, width, height)
         colors = features.detach().contiguous().numpy()
@@ -94,7 +94,7 @@ class Composite(torch.autograd.Function):
 
         ctx.bins, ctx.parts, ctx.colors, ctx.beyond = bins, parts, colors, beyond
         ctx.transmittances, ctx.stops, ctx.absgrad = transmittances, stops, absgrad
-        ctx.centres = centres  # the very object a strategy holds, for .absgrad
+        ctx.centers = centers  # the very object a strategy holds, for .absgrad
         return torch.from_numpy(images), torch.from_numpy(alphas)
 
     @staticmethod
@@ -113,9 +113,9 @@ class Composite(torch.autograd.Function):
         sums = [np.empty((count, n), np.float32) for n in (2, 3, 1, 2, ctx.beyond.shape[-1])]
         run(_gather, even_parts(count), bins.slot_starts, slots, *sums)
         v_centres, v_shapes, v_opacities, v_absolute, v_colors = (torch.from_numpy(s) for s in sums)
-        shape = ctx.centres.shape
+        shape = ctx.centers.shape
         if ctx.absgrad:
-            ctx.centres.absgrad = v_absolute.reshape(shape)
+            ctx.centers.absgrad = v_absolute.reshape(shape)
         v_beyond = None
         if ctx.needs_input_grad[4]:
             through = np.einsum("chw,chwd->cd", ctx.transmittances, v_images, dtype=np.float64)
@@ -125,7 +125,7 @@ class Composite(torch.autograd.Function):
 
 @njit(error_model="numpy")
 def _reached(lane, first_dx, centre_y, half_a, shear, half_k, reach):
-    """The rows of a tile, as bits, on which sigma falls to `reach` between the first and the last pixel centre."""
+    """The rows of a tile, as bits, on which sigma falls to `reach` between the first and the last pixel center."""
     dy = lane - centre_y
     left = shear * dy + first_dx
     near = max(max(left, -_LAST_LANE - left), _ZERO)

@@ -73,7 +73,7 @@ def _view(scene: RasterInputs) -> Viewpoint:
 
 
 def _features(scene: RasterInputs, colors: Tensor, depths: Tensor) -> tuple[Tensor, Tensor | None]:
-    """What is blended, (M, X), and what lies behind it: after the colours come depth, and 1 where depth is expected."""
+    """What is blended, (M, X), and what lies behind it: after the colors come depth, and 1 where depth is expected."""
     wanted = [colors] if scene.render_mode.startswith("RGB") else []
     backgrounds = scene.backgrounds if wanted else None
     if scene.render_mode != "RGB":

@@ -1,7 +1,7 @@
-"""Gaussians as the cameras see them: one autograd Function for geometry and colour, with its gradient by hand.
+"""Gaussians as the cameras see them: one autograd Function for geometry and color, with its gradient by hand.
 
 The formulas are those of `reference.project` and `reference.spherical_harmonics`. Geometry is computed in float64 (it
-costs nothing here and keeps needles sharp), colour in float32. Each Gaussian's gradient is summed over the cameras by
+costs nothing here and keeps needles sharp), color in float32. Each Gaussian's gradient is summed over the cameras by
 the thread that owns it, so the bits do not depend on the number of threads.
 """
 
@@ -20,7 +20,7 @@ from recon.rasterize.reference import ALPHA_MIN, EXTENT_SIGMAS, FIELD_MARGIN
 
 BLOCK = 512  # Gaussians whose camera gradients are summed together; fixed, so that the order of sums is
 COEFFICIENTS = 25  # of spherical harmonics up to degree 4
-RAW_COLORS = -1  # in place of a degree: colours are given, not spherical harmonics
+RAW_COLORS = -1  # in place of a degree: colors are given, not spherical harmonics
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Viewpoint:
     def slopes(self) -> np.ndarray:
         """(C, 4): the least and the greatest x/z, then y/z, at which the projection is linearised."""
         size = np.array([self.width, self.height], np.float64)
-        focal, centre = self.Ks[:, [0, 1], [0, 1]], self.Ks[:, :2, 2]
+        focal, center = self.Ks[:, [0, 1], [0, 1]], self.Ks[:, :2, 2]
         margin = FIELD_MARGIN * 0.5 * size / focal
-        ends = np.stack([-centre / focal - margin, (size - centre) / focal + margin], -1)
+        ends = np.stack([-center / focal - margin, (size - center) / focal + margin], -1)
         return ends.reshape(-1, 4)
 
 
@@ -81,7 +81,7 @@ class Project(torch.autograd.Function):
             view: the rest.
 
         Returns:
-            centres (M, 2), shapes (M, 3) as in `compositing`, opacities (M,), colours (M, D), depths (M,),
+            centers (M, 2), shapes (M, 3) as in `compositing`, opacities (M,), colors (M, D), depths (M,),
             radii (M, 2) int32 (0: not seen), and (M,) int64 camera and Gaussian of each.
         """
         arrays = [t.detach().contiguous().numpy() for t in (means, quats, scales, opacities)]
@@ -89,11 +89,11 @@ class Project(torch.autograd.Function):
         cameras, count = len(matrices), len(arrays[0])
         table, per_camera = _color_table(colors, view.degree)
 
-        centres, shapes = np.zeros((cameras, count, 2), np.float32), np.zeros((cameras, count, 3), np.float32)
+        centers, shapes = np.zeros((cameras, count, 2), np.float32), np.zeros((cameras, count, 3), np.float32)
         shown, depths = np.zeros((cameras, count), np.float32), np.zeros((cameras, count), np.float32)
         radii = np.zeros((cameras, count, 2), np.int32)
         clips = (view.width, view.height, view.near_plane, view.far_plane, view.radius_clip, view.antialiased)
-        geometry = (centres, shapes, shown, depths, radii)
+        geometry = (centers, shapes, shown, depths, radii)
         run(_project, even_parts(count), *arrays, matrices, view.Ks, view.slopes(), view.eps2d, *clips, *geometry)
 
         seen = np.flatnonzero(radii[:, :, 0])
@@ -165,7 +165,7 @@ class Project(torch.autograd.Function):
 
 
 def _color_table(colors: Tensor, degree: int) -> tuple[np.ndarray, bool]:
-    """Colours or coefficients as rows, and whether each camera has rows of its own."""
+    """Colors or coefficients as rows, and whether each camera has rows of its own."""
     own = 1 if degree == RAW_COLORS else 2
     array = colors.detach().contiguous().numpy()
     width = int(np.prod(colors.shape[-own:]))
@@ -253,7 +253,7 @@ def _project(
     far_plane,
     radius_clip,
     antialiased,
-    centres,
+    centers,
     shapes,
     shown,
     depths,
@@ -283,7 +283,7 @@ def _project(
             inside_y = v + radius_y > 0 and v - radius_y < height
             if not (inside_x and inside_y and radius_x > 0 and radius_y > 0):
                 continue
-            centres[c, n, 0], centres[c, n, 1] = u, v
+            centers[c, n, 0], centers[c, n, 1] = u, v
             shapes[c, n, 0], shapes[c, n, 1], shapes[c, n, 2] = yy / determinant, -xy / yy, 1 / yy
             shown[c, n], depths[c, n] = opacity, p[2]
             radii[c, n, 0], radii[c, n, 1] = min(radius_x, 2e9), min(radius_y, 2e9)
@@ -370,7 +370,7 @@ def _direction(n, c, means, eyes):
 
 @kernel
 def _color(first, last, seen, places, table, per_camera, degree, means, eyes, splat_colors):
-    """Colours of the seen splats first..last."""
+    """Colors of the seen splats first..last."""
     count = len(means)
     basis = np.empty(COEFFICIENTS, np.float32)
     terms = (degree + 1) * (degree + 1)

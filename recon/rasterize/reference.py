@@ -1,7 +1,7 @@
 """The rasterizer in plain torch, to be read rather than run: each line of the method once, slow, any float dtype.
 
 Everything is differentiable by autograd. The fast CPU rasterizer beside this file is tested against it, and its
-constants come from here: pixel centres lie at +0.5; a splat's opacity at a pixel is
+constants come from here: pixel centers lie at +0.5; a splat's opacity at a pixel is
 alpha = min(0.999, o exp(-sigma)); what is under 1/255 is skipped; a pixel is finished before its transmittance would
 fall to 1e-4 (Kerbl et al., "3D Gaussian Splatting", 2023, section 6 and appendix C; gsplat 1.5.3).
 """
@@ -92,7 +92,7 @@ def project(
         eps2d: added to both variances on the image, square pixels.
 
     Returns:
-        Centres (C, N, 2) in pixels, depths (C, N), covariances (C, N, 2, 2) in square pixels, and the factor (C, N)
+        Centers (C, N, 2) in pixels, depths (C, N), covariances (C, N, 2, 2) in square pixels, and the factor (C, N)
         by which the blur of `eps2d` should dim each splat (Yu et al., "Mip-Splatting", 2024).
     """
     rotation, translation = viewmats[:, None, :3, :3], viewmats[:, None, :3, 3]
@@ -111,27 +111,27 @@ def project(
     sharp = half @ half.transpose(-1, -2)
     covariances = sharp + eps2d * torch.eye(2, dtype=means.dtype)
     dimming = (torch.linalg.det(sharp) / torch.linalg.det(covariances)).clamp_min(1e-12).sqrt()
-    centres = torch.stack([fx * x / z + cx, fy * y / z + cy], -1)
+    centers = torch.stack([fx * x / z + cx, fy * y / z + cy], -1)
     depths = (rotation @ means[:, :, None])[..., 2, 0] + translation[..., 2]
-    return centres, depths, covariances, dimming
+    return centers, depths, covariances, dimming
 
 
 def composite(
-    centres: Tensor, covariances: Tensor, opacities: Tensor, features: Tensor, pixels: Tensor
+    centers: Tensor, covariances: Tensor, opacities: Tensor, features: Tensor, pixels: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Blend splats that are sorted front to back at some pixels.
 
     Args:
-        centres: (G, 2).
+        centers: (G, 2).
         covariances: (G, 2, 2).
         opacities: (G,).
         features: (G, D).
-        pixels: (P, 2), the pixels' centres.
+        pixels: (P, 2), the pixels' centers.
 
     Returns:
         (P, D) features and (P,) how much of each pixel is covered.
     """
-    offset = pixels[None] - centres[:, None]
+    offset = pixels[None] - centers[:, None]
     sigma = 0.5 * torch.einsum("gpi,gij,gpj->gp", offset, torch.linalg.inv(covariances), offset)
     alpha = (opacities[:, None] * torch.exp(-sigma)).clamp_max(ALPHA_MAX)
     alpha = torch.where((sigma >= 0) & (alpha >= ALPHA_MIN), alpha, torch.zeros_like(alpha))
@@ -165,7 +165,7 @@ def rasterization(
 
     `block` is the side, in pixels, of the squares that are blended at once: a matter of memory, not of the result.
     """
-    centres, depths, covariances, dimming = project(means, quats, scales, viewmats, Ks, width, height, eps2d)
+    centers, depths, covariances, dimming = project(means, quats, scales, viewmats, Ks, width, height, eps2d)
     shown = opacities * dimming if rasterize_mode == "antialiased" else opacities.expand(depths.shape)
 
     if sh_degree is None:
@@ -183,14 +183,14 @@ def rasterization(
         radii = torch.ceil(reach[..., None] * covariances.diagonal(dim1=-2, dim2=-1).sqrt())
         size = torch.tensor([width, height])
         seen = (depths >= near_plane) & (depths <= far_plane) & (shown >= ALPHA_MIN) & (radii > radius_clip).any(-1)
-        seen &= (radii > 0).all(-1) & ((centres + radii > 0) & (centres - radii < size)).all(-1)
+        seen &= (radii > 0).all(-1) & ((centers + radii > 0) & (centers - radii < size)).all(-1)
         radii = torch.where(seen[..., None], radii, torch.zeros_like(radii))
 
     images, covers = [], []
     for camera in range(len(viewmats)):
         index = torch.nonzero(seen[camera])[:, 0]
         index = index[torch.argsort(depths[camera, index], stable=True)]
-        mean, radius = centres[camera, index], radii[camera, index]
+        mean, radius = centers[camera, index], radii[camera, index]
         image = torch.zeros(height, width, features.shape[-1], dtype=means.dtype)
         cover = torch.zeros(height, width, 1, dtype=means.dtype)
         for top in range(0, height, block):
@@ -200,7 +200,7 @@ def rasterization(
                 here = index[((mean + radius > low) & (mean - radius < high)).all(-1)]
                 y, x = torch.meshgrid(torch.arange(top, bottom), torch.arange(left, right), indexing="ij")
                 pixels = torch.stack([x, y], -1).reshape(-1, 2).to(means.dtype) + 0.5
-                drawn = [t[camera, here] for t in (centres, covariances, shown, features)]
+                drawn = [t[camera, here] for t in (centers, covariances, shown, features)]
                 feature, covered = composite(drawn[0], drawn[1], drawn[2], drawn[3], pixels)
                 image[top:bottom, left:right] = feature.reshape(bottom - top, right - left, -1)
                 cover[top:bottom, left:right] = covered.reshape(bottom - top, right - left, 1)
@@ -214,4 +214,4 @@ def rasterization(
     if render_mode in ("ED", "RGB+ED"):
         expected = rendered[..., -1:] / alphas.clamp_min(1e-10)
         rendered = torch.cat([rendered[..., :-1], expected], -1)
-    return rendered, alphas, {"means2d": centres, "radii": radii.int(), "depths": depths}
+    return rendered, alphas, {"means2d": centers, "radii": radii.int(), "depths": depths}

@@ -22,7 +22,7 @@ class MovingSplats:
     moving: Tensor
     """(M,) long: which splats move."""
     shifts: Tensor
-    """(M, K, 3) metres, added to the centres: the spline's K control points; only their differences count."""
+    """(M, K, 3) meters, added to the centers: the spline's K control points; only their differences count."""
     turns: Tensor
     """(M, K, 3) likewise, rotation vectors in radians about the world's axes, after the rotations at rest."""
     fades: Tensor

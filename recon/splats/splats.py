@@ -18,10 +18,10 @@ SH_C0 = 0.28209479177387814
 
 @dataclass
 class Splats:
-    """N Gaussians as they are optimised: before their activations, in world coordinates and metres."""
+    """N Gaussians as they are optimized: before their activations, in world coordinates and meters."""
 
     means: Tensor
-    """(N, 3) centres."""
+    """(N, 3) centers."""
     quats: Tensor
     """(N, 4) rotations, wxyz, of any length but zero."""
     log_scales: Tensor
@@ -53,7 +53,7 @@ class Splats:
 
 
 def from_points(points: PointCloud, sh_degree: int, generator: torch.Generator) -> Splats:
-    """One round, faint splat a point, as large as the gap to its neighbours (Kerbl et al. 2023, 5.1).
+    """One round, faint splat a point, as large as the gap to its neighbors (Kerbl et al. 2023, 5.1).
 
     Args:
         points: at least two points in different places.

@@ -1,4 +1,4 @@
-"""Depth of one view by plane sweep: which depth makes its neighbours look alike (Collins 1996)."""
+"""Depth of one view by plane sweep: which depth makes its neighbors look alike (Collins 1996)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sweep(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sweep fronto-parallel planes through the world of one view.
 
-    The score of a depth is the normalised cross-correlation of windows between the view and a partner warped
+    The score of a depth is the normalized cross-correlation of windows between the view and a partner warped
     by the plane's homography, averaged over the better half of the partners, as the others may be occluded.
 
     Args:
@@ -54,7 +54,7 @@ def sweep(
 
     height, width = values.shape[1:]
     D = len(inverse_depths)
-    # OpenCV counts pixels from their centres.
+    # OpenCV counts pixels from their centers.
     to_center = np.array([[1.0, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
     K = to_center @ cameras.K
     K_inverse = np.linalg.inv(K[index])

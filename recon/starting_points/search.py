@@ -192,7 +192,7 @@ def _agrees(
 
 
 def _isolated(points: np.ndarray, k: int = 6) -> np.ndarray:
-    """Points much farther from their neighbours than is usual: they would become huge first splats."""
+    """Points much farther from their neighbors than is usual: they would become huge first splats."""
     from scipy.spatial import cKDTree
 
     if len(points) <= k:

@@ -203,7 +203,7 @@ def test_a_capture_from_one_place(refused, out, capture):
 
 
 def test_a_capture_in_which_nothing_is_seen_twice(refused, out, capture):
-    """Back to back, a hundred metres apart."""
+    """Back to back, a hundred meters apart."""
 
     def back_to_back(frames):
         poses = np.diag([1.0, -1.0, -1.0, 1.0]), np.diag([-1.0, -1.0, 1.0, 1.0])

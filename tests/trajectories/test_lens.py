@@ -22,7 +22,7 @@ def directions():
 
 @pytest.mark.parametrize("lens", LENSES)
 def test_opencv_projects_to_the_same_pixels(lens):
-    """OpenCV has pixel centres at whole numbers, half a pixel from ours."""
+    """OpenCV has pixel centers at whole numbers, half a pixel from ours."""
     rays = np.concatenate([directions(), np.ones((63, 1))], axis=1)[:, None]
     K = lens.K.copy()
     K[:2, 2] -= 0.5
@@ -108,5 +108,5 @@ def test_whatever_the_lens_nothing_is_left_black(k, center, fisheye):
     u, v = np.meshgrid(np.arange(160) + 0.5, np.arange(90) + 0.5)
     seen = lens.project(np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1]], axis=-1))
     assert (seen >= 0).all() and (seen <= [160, 90]).all()
-    # Neighbours stay neighbours, in their order: the picture is not folded.
+    # Neighbors stay neighbors, in their order: the picture is not folded.
     assert (np.diff(seen[..., 0], axis=1) > 0).all() and (np.diff(seen[..., 1], axis=0) > 0).all()

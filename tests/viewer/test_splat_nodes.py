@@ -30,7 +30,7 @@ def moving_splats(ids: list[int]) -> MovingSplats:
 
 
 def check(server: viser.ViserServer, name: str, splats: Splats, rows: list[int]) -> None:
-    """The node draws these splats, in metres."""
+    """The node draws these splats, in meters."""
     node, wanted = server.scene.get_handle_by_name(name), flat_gaussians(splats)[np.array(rows)]
     np.testing.assert_allclose(node.centers * node.scale, wanted.means, atol=1e-5)
     expected = covariances(wanted.quats, np.exp(wanted.log_scales))

@@ -1,6 +1,6 @@
 """COLMAP models, text and binary: cameras, images and points3D (https://colmap.github.io/format.html).
 
-COLMAP's poses are world-to-camera in OpenCV axes, quaternions w x y z, and its pixel centres lie at +0.5 as ours do.
+COLMAP's poses are world-to-camera in OpenCV axes, quaternions w x y z, and its pixel centers lie at +0.5 as ours do.
 Its world has no fixed up axis and no fixed unit; nothing is changed here. Image features and the tracks of points are
 not kept. Distorted lenses are read, not written: what is written are the pinhole cameras of undistorted pictures.
 """

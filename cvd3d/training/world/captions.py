@@ -77,7 +77,7 @@ def unknown_words(prompt: str) -> list[str]:
 def caption(world: World, generator: torch.Generator) -> str:
     """Say the world in words, as one of many people would.
 
-    Objects come in the world's order. A customary colour, green grass and a clear sky are left unsaid more often than
+    Objects come in the world's order. A customary color, green grass and a clear sky are left unsaid more often than
     the rest; a motion is always named, beside the object that has it.
     """
     bare = chance(generator, 0.15)
@@ -96,7 +96,7 @@ def caption(world: World, generator: torch.Generator) -> str:
 def _thing(thing: Object, bare: bool, generator: torch.Generator) -> str:
     """A noun phrase such as "a bouncing red ball"; without its article if `bare`."""
     phrase = choose(generator, NOUNS[thing.kind])
-    # Of all colours a quarter are customary, so that one caption in ten leaves a colour out.
+    # Of all colors a quarter are customary, so that one caption in ten leaves a color out.
     if thing.color != CUSTOMARY_COLOR[thing.kind] or not chance(generator, 0.4):
         phrase = f"{choose(generator, ADJECTIVES[thing.color])} {phrase}"
     form = "" if thing.action == STILL else choose(generator, ("before", "after", "clause"))

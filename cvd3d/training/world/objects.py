@@ -1,4 +1,4 @@
-"""The things of the world, built from primitives: about a metre big, on the ground z=0, centred on the z axis.
+"""The things of the world, built from primitives: about a meter big, on the ground z=0, centered on the z axis.
 
 An object's front, where it has one, looks along -y; a car heads along +x.
 """
@@ -127,4 +127,4 @@ CUSTOMARY_COLOR: dict[str, str] = {
     "car": "red",
     "snowman": "white",
 }
-"""The colour of an object whose caption names none."""
+"""The color of an object whose caption names none."""

@@ -1,4 +1,4 @@
-"""Coloured convex solids, the only geometry of the world."""
+"""Colored convex solids, the only geometry of the world."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ WHEEL = 5  # x² + z² <= 1, |y| <= 1: a cylinder whose axle runs along y
 
 @dataclass(frozen=True, eq=False)
 class Primitives:
-    """P upright primitives in one right-handed frame, z up, metres."""
+    """P upright primitives in one right-handed frame, z up, meters."""
 
     kinds: np.ndarray
     """(P,) int64: SPHERE, BOX, CYLINDER, CONE, ROOF or WHEEL."""
     centers: np.ndarray
-    """(P, 3) centres of the bounding boxes."""
+    """(P, 3) centers of the bounding boxes."""
     yaws: np.ndarray
-    """(P,) radians about +z through the centre, counter-clockwise seen from above."""
+    """(P,) radians about +z through the center, counter-clockwise seen from above."""
     half_sizes: np.ndarray
     """(P, 3) half sizes along the primitive's own x, y and z."""
     colors: np.ndarray

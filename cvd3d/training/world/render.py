@@ -18,10 +18,10 @@ from trajectories.cameras import Cameras
 from trajectories.errors import InputError
 
 MISS = 1e30
-NEAR = 1e-4  # metres; a hit nearer than this is the ray's own surface
+NEAR = 1e-4  # meters; a hit nearer than this is the ray's own surface
 ROUNDING = 1e-12
-HAZE = 24.0  # metres; the ground melts into the horizon beyond
-FINE = 14.0  # metres; the ground's tiles fade beyond
+HAZE = 24.0  # meters; the ground melts into the horizon beyond
+FINE = 14.0  # meters; the ground's tiles fade beyond
 DARK_STRIPE = 0.8
 
 _SKY, _GROUND = 0, 1  # surface labels; objects follow
@@ -34,7 +34,7 @@ def render(world: World, cameras: Cameras, times: np.ndarray | float = 0.0, *, s
         world: the scene.
         cameras: any leading shape (...).
         times: seconds; broadcast to (...).
-        supersample: pixels on an edge are the mean of supersample² rays; 1 sends one ray through every pixel centre.
+        supersample: pixels on an edge are the mean of supersample² rays; 1 sends one ray through every pixel center.
 
     Returns:
         (..., H, W, 3) uint8 RGB.
@@ -53,7 +53,7 @@ def render(world: World, cameras: Cameras, times: np.ndarray | float = 0.0, *, s
 
 
 def render_depth(world: World, cameras: Cameras, times: np.ndarray | float = 0.0) -> np.ndarray:
-    """Exact z-depth through every pixel centre.
+    """Exact z-depth through every pixel center.
 
     Args:
         world: the scene.
@@ -61,7 +61,7 @@ def render_depth(world: World, cameras: Cameras, times: np.ndarray | float = 0.0
         times: seconds; broadcast to (...).
 
     Returns:
-        (..., H, W) float32 metres along the camera's z axis; the sky is infinitely far.
+        (..., H, W) float32 meters along the camera's z axis; the sky is infinitely far.
     """
     depths = np.empty((cameras.size, cameras.height, cameras.width), dtype=np.float32)
     for depth, c2w, K, time in zip(depths, *_flat(cameras, times)):
@@ -84,7 +84,7 @@ _KIND, _X, _Y, _Z, _COS, _SIN, _HX, _HY, _HZ, _RED, _STRIPED, _RADIUS = 0, 1, 2,
 
 
 def _solids(primitives: Primitives) -> np.ndarray:
-    """(P, 14): kind, centre, cos and sin of yaw, half sizes, colour, striped, radius of a bounding sphere."""
+    """(P, 14): kind, center, cos and sin of yaw, half sizes, color, striped, radius of a bounding sphere."""
     half = primitives.half_sizes
     radius = np.where(primitives.kinds == SPHERE, half.max(axis=1), np.linalg.norm(half, axis=1))
     turn = np.stack([np.cos(primitives.yaws), np.sin(primitives.yaws)], axis=1)
@@ -321,7 +321,7 @@ def _hump(x):
 # Inlined, because a call that passes seven arrays costs as much as its work.
 @njit(nogil=True, error_model="numpy", forceinline=True)
 def _look(rgb, solids, rectangles, c2w, K, sun, palette, u, v):
-    """Add the colour seen at pixel position (u, v) to `rgb` (3,); returns a label of the surface and its shadow."""
+    """Add the color seen at pixel position (u, v) to `rgb` (3,); returns a label of the surface and its shadow."""
     dx, dy, dz = _ray(c2w, K, u, v)
     ox, oy, oz = c2w[0, 3], c2w[1, 3], c2w[2, 3]
     t, index, face = _nearest(solids, rectangles, u, v, ox, oy, oz, dx, dy, dz)

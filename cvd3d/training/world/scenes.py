@@ -21,12 +21,12 @@ from cvd3d.training.world.surroundings import GROUNDS, SKIES
 
 STILL, BOUNCING, SPINNING, DRIVING = "still", "bouncing", "spinning", "driving"
 
-BOUNCE_HEIGHT = 0.6  # metres; one bounce a second
+BOUNCE_HEIGHT = 0.6  # meters; one bounce a second
 SPIN_RATE = 0.5  # turns per second
-DRIVE_SPEED = 0.8  # metres per second, from -DRIVE_REACH to +DRIVE_REACH around the car's place
+DRIVE_SPEED = 0.8  # meters per second, from -DRIVE_REACH to +DRIVE_REACH around the car's place
 DRIVE_REACH = 0.8
 
-SPACING = 0.95  # metres from the origin to either of two objects
+SPACING = 0.95  # meters from the origin to either of two objects
 JITTER = 0.12
 SUN_AZIMUTH = math.radians(-130.0)  # over the left shoulder of a camera that looks along +y
 
@@ -40,11 +40,11 @@ class Object:
     color: str
     """A key of `objects.COLORS`."""
     position: tuple[float, float]
-    """Its place on the ground, metres."""
+    """Its place on the ground, meters."""
     yaw: float
     """Radians about +z."""
     size: float
-    """Scale; 1 is about a metre."""
+    """Scale; 1 is about a meter."""
     action: str = STILL
     """STILL, BOUNCING, SPINNING or DRIVING."""
     phase: float = 0.0

@@ -9,7 +9,7 @@ from cvd3d.training.world.objects import Rgb
 
 @dataclass(frozen=True)
 class Ground:
-    """A flat colour and the second tone of its one-metre tiles, RGB in [0, 1]."""
+    """A flat color and the second tone of its one-metre tiles, RGB in [0, 1]."""
 
     color: Rgb
     tile: Rgb

@@ -54,15 +54,15 @@ def test_the_bias_of_side_by_side_cameras_by_hand():
 def test_the_bias_agrees_with_a_slow_loop(around, rows, cols, width, height, offset):
     query, key = around(rows * 7 + cols, 2, width=width, height=height)
     F = fundamental_matrix(query, key)
-    centres = [
+    centers = [
         ((x + 0.5) * width / cols + offset, (y + 0.5) * height / rows + offset)
         for y in range(rows)
         for x in range(cols)
     ]
-    distance = np.zeros((len(centres), len(centres)))
-    for q, (x, y) in enumerate(centres):
+    distance = np.zeros((len(centers), len(centers)))
+    for q, (x, y) in enumerate(centers):
         a, b, c = F @ (x, y, 1.0)
-        for k, (u, v) in enumerate(centres):
+        for k, (u, v) in enumerate(centers):
             distance[q, k] = abs(a * u + b * v + c) / (np.hypot(a, b) + 1e-6)
     tau = 3 / (height // 2) * distance.max()
     expected = -np.maximum(0, distance - tau) * 3 / (tau + 1e-6)

@@ -15,7 +15,7 @@ from cvd3d.model.official_names import (
     is_table,
     lora_target,
     official_name,
-    recognise,
+    recognize,
 )
 from cvd3d.model.unet import CollaborativeUNet
 
@@ -102,7 +102,7 @@ EPIPOLAR = "up_blocks.3.epi_modules.2.epi_transformer."
 )
 def test_names(ours, kind, official):
     assert official_name(ours) == (kind, official)
-    assert recognise(["conv_in.weight", official] if kind == UNET else [official]) == kind
+    assert recognize(["conv_in.weight", official] if kind == UNET else [official]) == kind
 
 
 def test_at_full_size_every_file_has_as_many_tensors_as_the_released_ones():
@@ -124,7 +124,7 @@ def test_a_loras_target():
     assert lora_target(f"{block}.processor.to_k_lora.up.weight") == (f"{block}.to_k.weight", "up")
     assert lora_target(f"{block}.processor.to_out_lora.down.weight") == (f"{block}.to_out.0.weight", "down")
     assert (
-        lora_target(f"{block}.to_k.weight") is None and recognise([f"{block}.processor.to_k_lora.down.weight"]) == LORA
+        lora_target(f"{block}.to_k.weight") is None and recognize([f"{block}.processor.to_k_lora.down.weight"]) == LORA
     )
 
 
@@ -132,4 +132,4 @@ def test_tables_and_strangers():
     assert is_table(TEMPORAL + "transformer_blocks.0.attention_blocks.0.pos_encoder.pe")
     assert is_table(EPIPOLAR + "transformer_blocks.0.attention_blocks.0.pos_encoder.coords")
     assert not is_table("conv_in.weight")
-    assert recognise(["encoder.conv_in.weight", "decoder.conv_in.weight"]) is None
+    assert recognize(["encoder.conv_in.weight", "decoder.conv_in.weight"]) is None

@@ -144,7 +144,7 @@ def test_mesh(scene, export):
     pytest.importorskip("open3d")
     trimesh = pytest.importorskip("trimesh")
     said = export("tiny", "--to", "mesh")
-    assert "transparency, colours that change with the view and the background" in said and "y up" in said
+    assert "transparency, colors that change with the view and the background" in said and "y up" in said
     assert trimesh.load(scene.parent / "tiny-mesh.glb").geometry
 
 

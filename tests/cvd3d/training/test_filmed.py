@@ -88,8 +88,8 @@ def test_cut_frames_see_what_the_camera_of_the_cut_sees():
     for t in range(2):
         y, x = np.mgrid[:48, :48] + 0.5
         weight = cut[t, ..., 0].astype(float)
-        centre = (x * weight).sum() / weight.sum(), (y * weight).sum() / weight.sum()
-        assert cameras[t].project(point)[0][0] == pytest.approx(centre, abs=1.5)
+        center = (x * weight).sum() / weight.sum(), (y * weight).sum() / weight.sum()
+        assert cameras[t].project(point)[0][0] == pytest.approx(center, abs=1.5)
     assert framed(frames, 48)[1] is None
 
 

@@ -57,8 +57,8 @@ def test_a_pixel_moves_to_where_the_homography_says():
     for frame, M in zip(warped, H):
         weight = frame[..., 0].astype(float)
         v, u = np.mgrid[:64, :96] + 0.5
-        centre = (u * weight).sum() / weight.sum(), (v * weight).sum() / weight.sum()
-        assert centre == pytest.approx(apply(M, (50.5, 30.5)), abs=0.15)
+        center = (u * weight).sum() / weight.sum(), (v * weight).sum() / weight.sum()
+        assert center == pytest.approx(apply(M, (50.5, 30.5)), abs=0.15)
 
 
 def test_what_the_clip_does_not_reach_is_not_seen():

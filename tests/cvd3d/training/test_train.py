@@ -71,7 +71,7 @@ def test_a_stage_may_be_the_last(trained, recipe, tmp_path):
     train(run, recipe, until="autoencoder")
     assert {path.name for path in (run / "states").glob("*.finished.json")} == {"autoencoder.finished.json"}
     with pytest.raises(InputError, match="no stage 'colour'; known: autoencoder, decoder, words, images"):
-        train(tmp_path / "none", recipe, until="colour")
+        train(tmp_path / "none", recipe, until="color")
     assert not (tmp_path / "none").exists()
 
 

@@ -43,7 +43,7 @@ def small_network():
 
 @pytest.fixture(scope="session")
 def write_official(official):
-    """`write_official(folder, network)`: the files as their authors wrap them; their paths by name in the catalogue."""
+    """`write_official(folder, network)`: the files as their authors wrap them; their paths by name in the catalog."""
 
     def write(folder, network):
         files = official(network)
@@ -69,7 +69,7 @@ def write_official(official):
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory, small_network, write_official):
-    """One set of files for tests that change nothing in it; paths by name in the catalogue."""
+    """One set of files for tests that change nothing in it; paths by name in the catalog."""
     return write_official(tmp_path_factory.mktemp("released"), small_network())
 
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cvd3d.cli import main
-from cvd3d.weights.catalogue import ITEMS
+from cvd3d.weights.catalog import ITEMS
 from cvd3d.weights.registry import registered
 
 NEEDED = ("sd", "motion-module", "motion-lora", "camera-control", "cross-view")
@@ -43,7 +43,7 @@ def refused(capsys):
 def test_alone_it_lists_what_is_needed_and_where_it_is(weights, registry):
     out = weights()
     for item in ITEMS.values():
-        assert all(words in out for words in (item.name, item.title, item.size, item.licence, item.address))
+        assert all(words in out for words in (item.name, item.title, item.size, item.license, item.address))
     assert f"nothing is registered in {registry}" in out and "sha256 are not known" in out
     nxt = out.split("Next:")[1]
     assert "cvd3d weights fetch       # sd, motion-module, motion-lora, camera-control" in nxt

@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
-from cvd3d.weights.catalogue import ITEMS
+from cvd3d.weights.catalog import ITEMS
 from cvd3d.weights.fetching import fetch, to_fetch
 from cvd3d.weights.inspection import inspect
 from cvd3d.weights.registry import register, registered

@@ -33,7 +33,7 @@ def points_of_the_world():
 
 
 def distorted_pixels(points, fx, fy, cx, cy, distortion, fisheye):
-    """By OpenCV, whose pixel centres lie half a pixel from ours."""
+    """By OpenCV, whose pixel centers lie half a pixel from ours."""
     K = np.array([[fx, 0, cx - 0.5], [0, fy, cy - 0.5], [0, 0, 1]])
     distortion = np.array([*distortion, *[0.0] * (4 - len(distortion))])
     project = cv2.fisheye.projectPoints if fisheye else cv2.projectPoints
@@ -48,7 +48,7 @@ def dots(pixels):
 
 
 def centroids(image, near, reach):
-    """(N, 2) centres of brightness around pixel positions; image (H, W)."""
+    """(N, 2) centers of brightness around pixel positions; image (H, W)."""
     found = []
     for x, y in near:
         left, top = int(x) - reach, int(y) - reach
@@ -117,7 +117,7 @@ def test_a_lens_of_transforms_json(tmp_path, fisheye):
 @pytest.mark.parametrize("terms", [(-0.3, 0.1), (0.2,), (-0.1, 0.0, 0.01, 0.02)])
 @pytest.mark.parametrize("fisheye", [False, True])
 def test_no_border_is_left_black(terms, fisheye):
-    """Each pixel is taken from within the picture: OpenCV's maps count from the centre of the first pixel."""
+    """Each pixel is taken from within the picture: OpenCV's maps count from the center of the first pixel."""
     lens = Lens(WIDTH, HEIGHT, 200, 190, 170, 110, terms, fisheye)
     columns, rows = _maps(lens)
     assert columns.min() >= -0.5 and columns.max() <= WIDTH - 0.5

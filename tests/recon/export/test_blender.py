@@ -35,7 +35,7 @@ def test_all_is_inside(tmp_path, small_capture):
         np.testing.assert_allclose(camera["lens"], [[K[0, 0], K[1, 1], 8, 6]] * 2)
         with Image.open(io.BytesIO(base64.b64decode(camera["images"][1]))) as image:
             difference = np.asarray(image) / 255 - small_capture.image(2 * n + 1)
-        assert np.abs(difference).mean() < 0.2  # noise, through JPEG's coarser colours
+        assert np.abs(difference).mean() < 0.2  # noise, through JPEG's coarser colors
     positions = np.frombuffer(base64.b64decode(content["points"]["positions"]), "<f4").reshape(-1, 3)
     np.testing.assert_array_equal(positions, small_capture.points.positions)
     assert max(map(len, path.read_text().splitlines())) <= 120

@@ -219,10 +219,10 @@ def test_exposures_explain_frames_in_different_light(dimmed, points):
         patch.setattr(optimization, "Exposures", Kept)
         fit(dimmed, points, settings, generator=seeded())
     changes = run["exposures"].changes
-    greys = torch.stack([(0.5 * gain + offset).mean() for gain, offset in changes.values()]).detach()
+    grays = torch.stack([(0.5 * gain + offset).mean() for gain, offset in changes.values()]).detach()
     dim = torch.tensor(list(changes)) % 3 == 0
-    assert greys[dim].max() < 0.4 < 0.5 < greys[~dim].min()
-    torch.testing.assert_close(greys.mean(), torch.tensor(0.5))
+    assert grays[dim].max() < 0.4 < 0.5 < grays[~dim].min()
+    torch.testing.assert_close(grays.mean(), torch.tensor(0.5))
 
 
 @pytest.mark.slow

@@ -6,26 +6,26 @@ from recon.rasterize.binning import TILE, bin_splats
 
 
 def random_splats(count, generator, size):
-    centres = generator.uniform(-20, size + 20, (count, 2)).astype(np.float32)
+    centers = generator.uniform(-20, size + 20, (count, 2)).astype(np.float32)
     shapes = np.stack(
         [generator.uniform(0.01, 1, count), generator.normal(size=count), generator.uniform(0.01, 1, count)], 1
     ).astype(np.float32)
     opacities = generator.uniform(0.001, 1, count).astype(np.float32)
     depths = np.round(generator.uniform(1, 3, count), 1).astype(np.float32)  # many are equal
-    return centres, shapes, opacities, depths
+    return centers, shapes, opacities, depths
 
 
 def test_every_pixel_finds_its_splats_front_to_back():
     width, height, count = 61, 45, 300
-    centres, shapes, opacities, depths = random_splats(count, np.random.default_rng(0), width)
+    centers, shapes, opacities, depths = random_splats(count, np.random.default_rng(0), width)
     shapes[7] = 0
     starts = np.array([0, 180, 180, count])
-    bins = bin_splats(centres, shapes, opacities, depths, starts, width, height)
+    bins = bin_splats(centers, shapes, opacities, depths, starts, width, height)
     y, x = np.mgrid[:height, :width] + 0.5
     for camera, (first, last) in enumerate(zip(starts[:-1], starts[1:])):
         for m in range(first, last):
             a, r, k = shapes[m].astype(np.float64)
-            dx, dy = x - centres[m, 0], y - centres[m, 1]
+            dx, dy = x - centers[m, 0], y - centers[m, 1]
             drawn = opacities[m] * np.exp(-0.5 * (a * (dx + r * dy) ** 2 + k * dy**2)) >= 1 / 255
             rows, columns = np.nonzero(drawn & (a > 0))
             for row, column in {(row // TILE, column // TILE) for row, column in zip(rows, columns)}:

@@ -42,8 +42,8 @@ def flat(scene):
 def opaque_stack(scene):
     """Every pixel ends long before its list does."""
     spread = torch.tensor([0.3, 0.3, 1.0])
-    centre = torch.tensor([0.0, 0.0, 3.0])
-    means = (scene.means - centre) * spread + centre
+    center = torch.tensor([0.0, 0.0, 3.0])
+    means = (scene.means - center) * spread + center
     return scene.with_(means=means, scales=scene.scales * 5, opacities=scene.opacities * 0 + 1)
 
 

@@ -40,7 +40,7 @@ def test_the_manifest(moving_splats, tmp_path):
         "generator": "cvd3d",
         "splats": 7,
         "sh_degree": 2,
-        "axes": "x right, y up, z forward, left-handed, metres",
+        "axes": "x right, y up, z forward, left-handed, meters",
         "turn": [[1, 0, 0], [0, 0, 1], [0, 1, 0]],
         "unit": 1.0,
         "fps": 2.0,

@@ -29,7 +29,7 @@ def assert_by_hand(model):
     np.testing.assert_array_equal(model.cameras.K[1], [[120, 0, 81], [0, 120, 46], [0, 0, 1]])
     # a.jpg: no rotation, 4 m in front of the world's origin.
     np.testing.assert_allclose(model.cameras.c2w[0], [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -4], [0, 0, 0, 1]])
-    # b: w2c rotation [[1,0,0],[0,0,-1],[0,1,0]]; c2w is its transpose, the centre -R^T (1, 2, 3) = (-1, -3, 2).
+    # b: w2c rotation [[1,0,0],[0,0,-1],[0,1,0]]; c2w is its transpose, the center -R^T (1, 2, 3) = (-1, -3, 2).
     expected = [[1, 0, 0, -1], [0, 0, 1, -3], [0, -1, 0, 2], [0, 0, 0, 1]]
     np.testing.assert_allclose(model.cameras.c2w[1], expected, atol=1e-15)
     np.testing.assert_array_equal(model.points, [[-1, -2, -3], [1, 2, 3]])

@@ -22,7 +22,7 @@ def test_a_line_by_hand(tmp_path):
     np.testing.assert_array_equal(times, [1.5])
     np.testing.assert_array_equal(cameras.K, [[[192, 0, 192], [0, 0.9 * 256, 64], [0, 0, 1]]])
     assert (cameras.width, cameras.height) == (384, 256)
-    # c2w = w2c^-1: R transposed, centre -R^T t = -(1, 3, -2).
+    # c2w = w2c^-1: R transposed, center -R^T t = -(1, 3, -2).
     expected = [[1, 0, 0, -1], [0, 0, 1, -3], [0, -1, 0, 2], [0, 0, 0, 1]]
     np.testing.assert_allclose(cameras.c2w[0], expected, atol=1e-15)
 

@@ -20,7 +20,7 @@ RED = (1.0, 0.0, 0.0)
 
 
 def camera(position, target=(0.0, 0.0, 0.6), size=65, fov=50.0):
-    """An odd size has a pixel whose centre is the principal point."""
+    """An odd size has a pixel whose center is the principal point."""
     K = intrinsics_from_fov(math.radians(fov), size, size)
     return Cameras(look_at(np.array(position, dtype=float), np.array(target, dtype=float)), K, size, size)
 
@@ -82,7 +82,7 @@ def test_depth_is_along_the_axis_and_the_sky_is_infinitely_far():
 def test_a_shadow_falls_where_the_sun_says():
     ball = World((Object("ball", "red", (0.0, 0.0), 0.0, 1.0),), ground="snow", sun_elevation=math.radians(45.0))
     empty = World((Object("ball", "red", (90.0, 0.0), 0.0, 1.0),), ground="snow", sun_elevation=math.radians(45.0))
-    # From its centre, half a metre up, a ball's shadow lies half a metre away from a sun that stands at 45 degrees;
+    # From its center, half a meter up, a ball's shadow lies half a meter away from a sun that stands at 45 degrees;
     # it ends where the ray that touches the ball ends, 0.5 / sin 45 further on.
     away = -np.array([math.cos(ball.sun_azimuth), math.sin(ball.sun_azimuth), 0.0])
     view = camera((0, 0.001, 9), target=(0, 0, 0), size=257)

@@ -91,7 +91,7 @@ def test_two_objects_do_not_meet():
         if len(world.objects) == 2:
             for time in (0.0, 0.5, 1.0, 1.5, 2.0):
                 left, right = (thing.at(time) for thing in world.objects)
-                # Bounding circles on the ground of the large parts may touch; their centres stay well apart.
+                # Bounding circles on the ground of the large parts may touch; their centers stay well apart.
                 assert np.linalg.norm(left.centers[0, :2] - right.centers[0, :2]) > 0.9
 
 

@@ -29,7 +29,7 @@ class Item:
     """What it does in the model."""
     published: str
     """The page to get it from."""
-    licence: str
+    license: str
     size: str
     """About how large the download is."""
     needed: bool = True
