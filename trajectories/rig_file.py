@@ -15,9 +15,11 @@ from trajectories.files import cameras_from, numbers, read_json, whole_number, w
 from trajectories.rig import Rig
 
 FORMAT = "cvd3d rig 1"
+# Part of the file format: existing files are compared with it, so its spelling stays.
 CONVENTION = (
-    "c2w is camera-to-world, rows of 4; OpenCV axes (x right, y down, z forward); world right-handed, z up, meters; "
-    "K in pixels, pixel centers at +0.5, (0, 0) is the upper left corner; times in seconds"
+    "c2w is camera-to-world, rows of 4; OpenCV axes (x right, y down, z forward); "
+    "world right-handed, z up, metres; "  # codespell:ignore metres
+    "K in pixels, pixel centres at +0.5, (0, 0) is the upper left corner; times in seconds"  # codespell:ignore centres
 )
 
 

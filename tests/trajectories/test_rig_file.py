@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -6,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trajectories import InputError, Rig, load_rig, make_rig, save_rig
+from trajectories.rig_file import CONVENTION
 
 
 def spoiled(tmp_path, change):
@@ -93,3 +95,8 @@ def test_missing_files_and_folders(tmp_path):
         load_rig(tmp_path / "none.json")
     with pytest.raises(InputError, match="cannot be read"):
         load_rig(tmp_path)
+
+
+def test_the_convention_of_existing_files_is_still_read():
+    digest = hashlib.sha256(CONVENTION.encode()).hexdigest()
+    assert digest == "1c61850e4bef8ce1a854d5d249318f1507345fc5db6f27b917aba86dd84237a3"
