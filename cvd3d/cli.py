@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import tyro
 
+from cvd3d.commands.eval import Eval
 from cvd3d.commands.export import Export
 from cvd3d.commands.fit import Fit
 from cvd3d.commands.plan import Plan
@@ -22,17 +23,20 @@ from cvd3d.commands.train import Train
 from cvd3d.commands.train_pairs import TrainPairs
 from cvd3d.commands.view import View
 from cvd3d.commands.weights import Weights
+from cvd3d.commands.world import World
 from cvd3d.sampling import helpers
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "scene": Scene,
     "plan": Plan,
     "sample": Sample,
+    "world": World,
     "fit": Fit,
     "export": Export,
     "view": View,
     "train": Train,
     "train-pairs": TrainPairs,
+    "eval": Eval,
     "weights": Weights,
 }
 BAD_INPUT, INTERRUPTED = 2, 130

@@ -41,12 +41,13 @@ class Fit:
 
         scene = read_scene(self.folder)
         asked = scene["asked"]
-        generated = "prompt" in asked
+        prompted = "prompt" in asked
+        generated = "sample" in scene["stages"]
         footage = Footage(generated, recorded_moves(self.moves, asked))
         seed = asked["seed"] if self.seed is None else self.seed
         with live_page(self.port) if self.view else nullcontext() as watch:
             stages = splat_stages(seed, footage, self.fit.given(), watch)
-            after = "dataset" if generated else "import"
+            after = "dataset" if prompted else "import"
             done = run_stages(self.folder, stages, asked=asked, after=after, force=self.force)
         print_summary(self.folder, done)
         if self.view:

@@ -72,13 +72,9 @@ def sample_stage(request: Request) -> Stage:
     def make(place: Place) -> Mapping[str, Any]:
         from cvd3d.sampling import helpers
 
-        rig, out = SceneFolder(place.scene).rig, SceneFolder(place.out)
+        rig = SceneFolder(place.scene).rig
         videos = helpers.sample(request, rig, place.checkpoints / "sampling.pt", say).videos
-        for name, frames in zip(rig.names, videos, strict=True):
-            out.frame(name, 0).parent.mkdir(parents=True)
-            for t, frame in enumerate(frames):
-                write_image(frame, out.frame(name, t))
-            write_video(frames, out.video(name), rig.fps)
+        write_videos(videos, rig, SceneFolder(place.out))
         return {}
 
     return Stage("sample", request.record(), make)
@@ -252,6 +248,15 @@ def check_parallax(rig: Rig, moves: bool) -> None:
             f"Nothing shows depth: {where} stand in one place; give more --views or another --rig, or make only the "
             "videos with 'cvd3d sample'."
         )
+
+
+def write_videos(videos: np.ndarray, rig: Rig, folder: SceneFolder) -> None:
+    """Write a rig's videos (V, T, H, W, 3) in [0, 1] as image files and mp4 files."""
+    for name, frames in zip(rig.names, videos, strict=True):
+        folder.frame(name, 0).parent.mkdir(parents=True)
+        for t, frame in enumerate(frames):
+            write_image(frame, folder.frame(name, t))
+        write_video(frames, folder.video(name), rig.fps)
 
 
 def _shrink(capture: Capture, longest_side: int) -> Capture:

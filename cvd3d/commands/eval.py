@@ -1,0 +1,56 @@
+"""`cvd3d eval`: how good a model is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+QUICK_CASES, QUICK_FRAMES, QUICK_STEPS = 4, 4, 8
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Measure a model on prompts that no training shows; after a kill, the same command goes on."""
+
+    suite: Annotated[Positional[Literal["world"]], arg(metavar="world")]
+    """world: the procedural world of the default model."""
+    model: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: the one of cvd3d)")] = None
+    """A model folder."""
+    measures: Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="(default: all)")] = ()
+    """kinds, twins, synchrony, flicker, views, splats, walk (docs/evaluation.md says what they are)."""
+    prompts: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: each measure's own)")] = None
+    """At most so many prompts for each measure."""
+    out: Path = Path("runs/eval")
+    """A folder for results.json, contact_sheet.png and what is done so far."""
+    seed: int = 0
+    """Of the noise that the videos start from."""
+    steps: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: the model's)")] = None
+    """Denoising steps."""
+    quick: FlagCreatePairsOff[bool] = False
+    """Few prompts, frames and steps: to try the command, not to know the model."""
+
+    def run(self) -> None:
+        """Take the measures and print the table."""
+        from trajectories.errors import InputError
+
+        for name in ("prompts", "steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"--{name} is {value}; give at least 1.")
+        from cvd3d.evaluation.recognizer import load_recognizer
+        from cvd3d.evaluation.studio import Studio
+        from cvd3d.evaluation.suite import MEASURES, RESULTS_FILE, run_suite, table
+        from cvd3d.sampling import load_pipeline, weights_hash
+        from cvd3d.scene.chain import say
+
+        steps = self.steps or (QUICK_STEPS if self.quick else None)
+        frames = QUICK_FRAMES if self.quick else None
+        prompts = self.prompts or (QUICK_CASES if self.quick else None)
+        quality = "draft" if self.quick else "normal"
+        studio = Studio(load_pipeline(self.model), load_recognizer(), self.seed, steps, frames, quality)
+        facts = {"weights": weights_hash(self.model), "seed": self.seed, "steps": steps, "quick": self.quick}
+        rows = run_suite(self.out, studio, self.measures or tuple(MEASURES), prompts, facts, say)
+        print(f"\n{table(rows)}\n\n{self.out}/{RESULTS_FILE}")

@@ -1,0 +1,68 @@
+"""The prompts of the measures: combinations that no training shows, each with a world and a rig that never change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from cvd3d.training.world.captions import ADJECTIVES, GROUND_PHRASES, NOUNS, PARTICIPLES, SKY_PHRASES
+from cvd3d.training.world.held_out import COUNT, held_out_pairs, held_out_singles
+from cvd3d.training.world.prompts import world_of
+from cvd3d.training.world.scenes import BOUNCING, DRIVING, STILL, World, make_world
+from cvd3d.training.world.surroundings import GROUNDS, SKIES
+
+ALL = 2 * COUNT
+DEFAULT_PROMPT = "a red cube and a blue ball on green grass"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One prompt and what it means."""
+
+    number: int
+    prompt: str
+    world: World
+    """One of the worlds that the prompt describes; true renders are of it."""
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Kind and color of each named object."""
+        return tuple((thing.kind, thing.color) for thing in self.world.objects)
+
+
+def held_out_case(number: int, moves: bool = False) -> Case:
+    """One of the `ALL` held out prompts: one object for even numbers, two for odd ones.
+
+    Args:
+        number: from 0 to ALL - 1.
+        moves: the first object drives, if it is a car, or else bounces.
+    """
+    index = number // 2
+    if number % 2:
+        things, ground = held_out_pairs()[index], tuple(GROUNDS)[index % len(GROUNDS)]
+    else:
+        thing, ground = held_out_singles()[index]
+        things = (thing,)
+    actions = [STILL] * len(things)
+    if moves:
+        actions[0] = DRIVING if things[0][0] == "car" else BOUNCING
+    named = [(kind, color, action) for (kind, color), action in zip(things, actions)]
+    sky = tuple(SKIES)[index % len(SKIES)]
+    world = make_world(named, ground, sky, torch.Generator().manual_seed(number))
+    return Case(number, full_caption(world), world)
+
+
+def default_case() -> Case:
+    """The scene that the README makes."""
+    return Case(0, DEFAULT_PROMPT, world_of(DEFAULT_PROMPT, torch.Generator().manual_seed(0)))
+
+
+def full_caption(world: World) -> str:
+    """The caption that leaves nothing unsaid, always in the same words."""
+    things = []
+    for thing in world.objects:
+        motion = "" if thing.action == STILL else PARTICIPLES[thing.action][0] + " "
+        phrase = f"{motion}{ADJECTIVES[thing.color][0]} {NOUNS[thing.kind][0]}"
+        things.append(f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}")
+    return f"{' and '.join(things)} {GROUND_PHRASES[world.ground][0]} {SKY_PHRASES[world.sky][0]}"

@@ -1,0 +1,117 @@
+"""All measures of a model: which cases, in what order, what stays on the disk, and the table at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cvd3d.evaluation.cases import Case
+from cvd3d.evaluation.contact_sheet import contact_sheet
+from cvd3d.evaluation.flicker import FLICKER
+from cvd3d.evaluation.kinds import KINDS_AND_COLORS
+from cvd3d.evaluation.measure import Measure, Row
+from cvd3d.evaluation.splats import LEFT_OUT, WALK_AROUND
+from cvd3d.evaluation.studio import Studio
+from cvd3d.evaluation.twins import MORE_VIEWS, SYNCHRONY, TWIN_DIFFERENCE
+from cvd3d.training.states import claim
+from trajectories import InputError
+from trajectories.files import write_text
+
+MEASURES: dict[str, Measure] = {
+    measure.name: measure
+    for measure in (KINDS_AND_COLORS, TWIN_DIFFERENCE, SYNCHRONY, FLICKER, MORE_VIEWS, LEFT_OUT, WALK_AROUND)
+}
+RESULTS_FILE, SHEET_FILE = "results.json", "contact_sheet.png"
+ON_SHEET = 20  # cases
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case of one measure."""
+
+    measure: Measure
+    case: Case
+
+    def file(self, out: Path, suffix: str) -> Path:
+        """Where what it gave is kept."""
+        return out / "cases" / f"{self.measure.name}-{self.case.number:03d}{suffix}"
+
+
+def run_suite(
+    out: Path,
+    studio: Studio,
+    names: Sequence[str],
+    prompts: int | None,
+    facts: dict[str, Any],
+    tell: Callable[[str], None] = print,
+) -> list[Row]:
+    """Take the measures; cases that an earlier call of the same facts finished are not taken again.
+
+    Args:
+        out: folder of `results.json`, `contact_sheet.png` and the cases.
+        studio: the model.
+        names: keys of `MEASURES`.
+        prompts: at most so many cases of each.
+        facts: what determines a case's values, as JSON.
+        tell: takes lines about the work.
+
+    Raises:
+        InputError: an unknown measure, or a folder with the results of other facts.
+    """
+    for name in names:
+        if name not in MEASURES:
+            raise InputError(f"There is no measure {name!r}; give some of {', '.join(MEASURES)}.")
+    (out / "cases").mkdir(parents=True, exist_ok=True)
+    claim(out / "eval.json", facts, "is of another model or other options; give --out a folder of its own.")
+    jobs = [Job(MEASURES[name], case) for name in names for case in MEASURES[name].cases()[:prompts]]
+    _take_all(jobs, out, studio, tell)
+    rows, values = [], {}
+    for name in names:
+        mine = [job for job in jobs if job.measure.name == name]
+        found = [json.loads(job.file(out, ".json").read_text()) for job in mine]
+        rows += MEASURES[name].rows(found)
+        values[name] = [{"prompt": job.case.prompt, **each} for job, each in zip(mine, found)]
+    results = {**facts, "table": [asdict(row) for row in rows], "cases": values}
+    write_text(out / RESULTS_FILE, json.dumps(results, indent=2) + "\n")
+    if KINDS_AND_COLORS.name in names:
+        _draw_sheet(jobs, out)
+    return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as aligned text."""
+    width = max(len(row.what) for row in rows)
+    marks = {None: "", True: "yes", False: "no"}
+    lines = [f"{'measure':<{width}}  {'value':>9}  {'aim':>9}  reached"]
+    lines += [f"{row.what:<{width}}  {row.value:>9.4g}  {row.aim:>9}  {marks[row.reached]}".rstrip() for row in rows]
+    return "\n".join(lines)
+
+
+def _take_all(jobs: Sequence[Job], out: Path, studio: Studio, tell: Callable[[str], None]) -> None:
+    left = [job for job in jobs if not job.file(out, ".json").exists()]
+    work = [sum(studio.work(views) for views in job.measure.videos) for job in left]
+    sets = sum(len(job.measure.videos) for job in left)
+    tell(f"{len(left)} of {len(jobs)} cases to take: {sets} sets of videos, {sum(work)} network passes of a pair")
+    start = time.monotonic()
+    for index, job in enumerate(left):
+        found = job.measure.take(job.case, studio)
+        if found.picture is not None:
+            Image.fromarray(found.picture).save(job.file(out, ".png"))
+        write_text(job.file(out, ".json"), json.dumps(found.values) + "\n")
+        minutes = (time.monotonic() - start) / 60
+        rest = minutes * sum(work[index + 1 :]) / max(sum(work[: index + 1]), 1)
+        tell(f"{job.measure.name} {job.case.number}: {job.case.prompt} (about {rest:.0f} min left, without fits)")
+
+
+def _draw_sheet(jobs: Sequence[Job], out: Path) -> None:
+    shown = [job for job in jobs if job.measure is KINDS_AND_COLORS][:ON_SHEET]
+    pictures = [np.asarray(Image.open(job.file(out, ".png"))) for job in shown]
+    good = [all(json.loads(job.file(out, ".json").read_text())["generated"]) for job in shown]
+    contact_sheet(pictures, [job.case.prompt for job in shown], good).save(out / SHEET_FILE)
