@@ -25,7 +25,8 @@ from recon.progress import track
 
 FRAMES = 16  # of a video; the instants and places of the pictures come from it
 SHOTS = 2  # pictures of one scene
-BATCH, RATE, WARMUP = 64, 5e-3, 50
+BATCH, RATE, WARMUP = 64, 5e-3, 20
+AVERAGED = 8  # the weights that are kept are a mean over about the last 1 / AVERAGED of the steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def train_recognizer(pool: Pool, steps: int, seed: int, rate: float = RATE, muon: bool = True) -> Recognizer:
-    """Learn from a pool, in batches of 64, with a linear decay.
+    """Learn from a pool, in batches of 64, at a constant rate; the weights' moving average is what counts.
 
     Args:
         pool: the pictures.
@@ -96,6 +97,8 @@ def train_recognizer(pool: Pool, steps: int, seed: int, rate: float = RATE, muon
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         recognizer = Recognizer()
+    now = [tensor for tensor in recognizer.state_dict().values() if tensor.is_floating_point()]
+    average = [tensor.clone() for tensor in now]
     optimizer = MuonAndAdamW(dict(recognizer.named_parameters()), rate, muon)
     for step in track(range(steps), "Training", show=True):
         chosen = torch.randint(len(pool.images), (BATCH,), generator=generator)
@@ -105,9 +108,11 @@ def train_recognizer(pool: Pool, steps: int, seed: int, rate: float = RATE, muon
         loss = F.binary_cross_entropy_with_logits(logits[counts], labels[counts], reduction="sum") / BATCH
         loss.backward()
         torch.nn.utils.clip_grad_norm_(recognizer.parameters(), 5.0)
-        optimizer.step(rate * min((step + 1) / WARMUP, 1) * (1 - step / steps))
+        optimizer.step(rate * min((step + 1) / WARMUP, 1))
+        torch._foreach_lerp_(average, now, AVERAGED / (step + AVERAGED))
         if (step + 1) % 250 == 0:
             print(f"step {step + 1}: loss {loss.item():.4f}", flush=True)
+    torch._foreach_copy_(now, average)
     return recognizer.eval()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from cvd3d.scene.chain import Place, Stage
 from cvd3d.scene.stages import write_videos
 from recon.scene_folder import SceneFolder
@@ -25,7 +27,7 @@ def world_stage(prompt: str, seed: int) -> Stage:
 
     def make(place: Place) -> Mapping[str, Any]:
         rig = SceneFolder(place.scene).rig
-        write_videos(film(world, rig), rig, SceneFolder(place.out))
+        write_videos(film(world, rig).astype(np.float32) / 255, rig, SceneFolder(place.out))
         return {}
 
     return Stage("world", {"prompt": prompt, "seed": seed}, make)
