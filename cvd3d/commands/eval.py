@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -40,7 +41,7 @@ class Eval:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"--{name} is {value}; give at least 1.")
-        from cvd3d.evaluation.recognizer import load_recognizer
+        from cvd3d.evaluation.recognizer import WEIGHTS_FILE, load_recognizer
         from cvd3d.evaluation.studio import Studio
         from cvd3d.evaluation.suite import MEASURES, RESULTS_FILE, run_suite, table
         from cvd3d.sampling import load_pipeline, weights_hash
@@ -51,6 +52,12 @@ class Eval:
         prompts = self.prompts or (QUICK_CASES if self.quick else None)
         quality = "draft" if self.quick else "normal"
         studio = Studio(load_pipeline(self.model), load_recognizer(), self.seed, steps, frames, quality)
-        facts = {"weights": weights_hash(self.model), "seed": self.seed, "steps": steps, "quick": self.quick}
+        facts = {
+            "weights": weights_hash(self.model),
+            "recognizer": hashlib.sha256(WEIGHTS_FILE.read_bytes()).hexdigest()[:16],
+            "seed": self.seed,
+            "steps": steps,
+            "quick": self.quick,
+        }
         rows = run_suite(self.out, studio, self.measures or tuple(MEASURES), prompts, facts, say)
         print(f"\n{table(rows)}\n\n{self.out}/{RESULTS_FILE}")

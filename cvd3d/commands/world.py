@@ -13,7 +13,7 @@ from cvd3d.commands.options import RigOptions
 
 @dataclass(frozen=True)
 class World:
-    """Render what the default model learns to make: exact videos of a prompt's scene; 'cvd3d fit' goes on from there."""
+    """Render a prompt's scene as the default model learns it: exact videos; 'cvd3d fit' goes on from there."""
 
     prompt: Annotated[Positional[str], arg(metavar="PROMPT")]
     """One or two things, a ground and a sky, in the words of the world's captions."""

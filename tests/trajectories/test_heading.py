@@ -8,7 +8,8 @@ from trajectories.rotations import look_at
 
 
 def camera(eye, target, up=(0.0, 0.0, 1.0)):
-    return Cameras(look_at(np.array(eye, dtype=float), np.array(target, dtype=float), up), intrinsics_from_fov(1, 8, 8), 8, 8)
+    pose = look_at(np.array(eye, dtype=float), np.array(target, dtype=float), up)
+    return Cameras(pose, intrinsics_from_fov(1, 8, 8), 8, 8)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ def true_renders():
     for number in range(0, 100, 3):
         case = held_out_case(number)
         rig = make_rig(("circle", "orbit")[number % 4 // 2], 1, 3)
-        found.append((case, pair_logits(load_recognizer(), film(case.world, rig)[0]), shown(case.world, rig)[0] >= SEEN))
+        in_view = shown(case.world, rig)[0] >= SEEN
+        found.append((case, pair_logits(load_recognizer(), film(case.world, rig)[0]), in_view))
     return found
 
 
