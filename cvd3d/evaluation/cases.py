@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from cvd3d.training.world.captions import ADJECTIVES, GROUND_PHRASES, NOUNS, PARTICIPLES, SKY_PHRASES
-from cvd3d.training.world.held_out import COUNT, held_out_pairs, held_out_singles
+from cvd3d.training.world.held_out import COUNT, Thing, held_out_pairs, held_out_singles
 from cvd3d.training.world.prompts import world_of
 from cvd3d.training.world.scenes import BOUNCING, DRIVING, STILL, World, make_world
 from cvd3d.training.world.surroundings import GROUNDS, SKIES
@@ -39,6 +39,7 @@ def held_out_case(number: int, moves: bool = False) -> Case:
         moves: the first object drives, if it is a car, or else bounces.
     """
     index = number // 2
+    things: tuple[Thing, ...]
     if number % 2:
         things, ground = held_out_pairs()[index], tuple(GROUNDS)[index % len(GROUNDS)]
     else:

@@ -35,6 +35,7 @@ class Recognizer(nn.Module):
         self.conv_in = _layer(3, 48, size=7, stride=4)
         self.body = nn.Sequential(_layer(48, 64), _layer(64, 96, stride=2), _layer(96, 96), _layer(96, 96))
         self.conv_out = nn.Conv2d(96, len(KINDS) + len(COLOR_NAMES), 1)
+        assert self.conv_out.bias is not None
         nn.init.constant_(self.conv_out.bias, -3.0)  # most cells show nothing
 
     def forward(self, images: Tensor) -> Tensor:
