@@ -17,7 +17,9 @@ from cvd3d.evaluation.studio import Studio
 from cvd3d.training.world.film import film, shown
 from cvd3d.videos import to_uint8
 from recon.capture import Capture, Pixels
-from recon.fit import evaluate, fit, settings_for
+from recon.fitting.fitting import fit
+from recon.fitting.quality import evaluate
+from recon.fitting.settings import settings_for
 from recon.render import render
 from recon.splats import Splats
 from recon.starting_points import initial_points

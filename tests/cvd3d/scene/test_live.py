@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from cvd3d.scene.live import live_page
-from cvd3d.videos import frame_path, write_image
+from cvd3d.videos import write_image
 from recon.points import PointCloud, save_points
+from recon.scene_folder import frame_path
 from trajectories import make_rig, save_rig
 
 
