@@ -32,6 +32,7 @@ from cvd3d.sampling.request import Matching, Request
 from cvd3d.sampling.resume import Resume
 from cvd3d.sampling.windows import window_weights, windows
 from trajectories import InputError, Rig
+from trajectories.heading import heading_turn
 
 AUTOENCODERS = {"SmallAutoencoder": SmallAutoencoder, "AutoencoderKL": AutoencoderKL}
 
@@ -203,8 +204,10 @@ class CollaborativePipeline(DiffusionPipeline):
         resume = Resume(checkpoint, "" if checkpoint is None else self._hash(request, rig, generator))
         share = self._share(request.max_memory, cover, h, w)
         texts = [request.negative_prompt, request.prompt] if guidance != 1.0 else [request.prompt]
+        # What the prompt names first stands on the left of the first picture, wherever that camera looks.
+        cameras = rig.cameras.transformed(heading_turn(rig.cameras))
         denoiser = Denoiser(
-            self.unet, rig.cameras, (h, w), encode_text(self.tokenizer, self.text_encoder, texts), cover,
+            self.unet, cameras, (h, w), encode_text(self.tokenizer, self.text_encoder, texts), cover,
             window_weights(cover, rig.frames), generator, guidance=guidance, scale=request.cross_view_scale,
             videos_per_call=share.videos_per_call,
         )  # fmt: skip

@@ -121,6 +121,15 @@ def test_in_the_first_cameras_frame_the_world_may_be_moved(build, rig, sample):
         assert (difference < 1e-4) == same
 
 
+def test_a_rig_may_look_in_any_direction(build, rig, sample):
+    """The network sees the cameras from the first one's heading, so only the rig's place and tilt count."""
+    facing = rig(2)
+    turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    turned = facing.transformed(rigid(turn, np.zeros(3)))
+    difference = np.abs(sample(build(), facing) - sample(build(), turned)).max()
+    assert difference < 1e-4
+
+
 def test_weights_bring_the_steps_and_the_guidance_that_suit_them(build, rig):
     left_out = build(steps=2, guidance=1.5)("a red cube", rig(2), progress=False).videos
     asked = build()("a red cube", rig(2), num_inference_steps=2, guidance_scale=1.5, progress=False).videos
