@@ -84,7 +84,7 @@ class Recipe:
             "sample_size": 8,
             "in_channels": 32,
             "out_channels": 32,
-            "block_out_channels": (128, 192),
+            "block_out_channels": (96, 128),
             "attention_levels": 2,
             "layers_per_block": 1,
             "cross_attention_dim": 128,
@@ -107,12 +107,12 @@ class Recipe:
         AutoencoderStage("decoder", "stills", Schedule(500, 16, 2e-3), edges=2.0, decoder_only=True),
         WordsStage("words", Schedule(500, 64, 1e-3, optimizer="adamw")),
         DiffusionStage(
-            "images", "images", Schedule(450, 64, 3e-3), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False
+            "images", "images", Schedule(400, 32, 6e-3), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False
         ),
-        DiffusionStage("viewpoints", "images", Schedule(550, 64, 2e-3), 1, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("cameras", "pairs", Schedule(150, 16, 1e-3), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("long", "pairs", Schedule(40, 2, 5e-4), 16, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("pairs", "pairs", Schedule(250, 4, 1e-3), 4, (CROSS_VIEW,), cameras=True, pairs=True),
+        DiffusionStage("viewpoints", "images", Schedule(1400, 32, 6e-3), 1, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("cameras", "pairs", Schedule(250, 16, 3e-3), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("long", "pairs", Schedule(60, 2, 1.5e-3), 16, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("pairs", "pairs", Schedule(200, 4, 4e-3), 4, (CROSS_VIEW,), cameras=True, pairs=True),
     )
 
 
