@@ -107,12 +107,12 @@ class Recipe:
         AutoencoderStage("decoder", "stills", Schedule(500, 16, 2e-3), edges=2.0, decoder_only=True),
         WordsStage("words", Schedule(500, 64, 1e-3, optimizer="adamw")),
         DiffusionStage(
-            "images", "images", Schedule(400, 32, 6e-3), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False
+            "images", "images", Schedule(1000, 32, 6e-3), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False
         ),
-        DiffusionStage("viewpoints", "images", Schedule(1400, 32, 6e-3), 1, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("cameras", "pairs", Schedule(250, 16, 3e-3), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("long", "pairs", Schedule(60, 2, 1.5e-3), 16, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("pairs", "pairs", Schedule(200, 4, 4e-3), 4, (CROSS_VIEW,), cameras=True, pairs=True),
+        DiffusionStage("viewpoints", "images", Schedule(8000, 32, 6e-3), 1, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("cameras", "pairs", Schedule(1500, 16, 3e-3), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("long", "pairs", Schedule(400, 2, 1.5e-3), 16, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("pairs", "pairs", Schedule(3000, 4, 4e-3), 4, (CROSS_VIEW,), cameras=True, pairs=True),
     )
 
 
