@@ -77,7 +77,7 @@ def sample_stage(request: Request) -> Stage:
         write_videos(videos, rig, SceneFolder(place.out))
         return {}
 
-    return Stage("sample", request.record(), make)
+    return Stage("sample", request.record(), make, version=2)  # 2: cameras are turned to their first heading
 
 
 def dataset_stage() -> Stage:
