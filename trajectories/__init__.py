@@ -1,12 +1,12 @@
-"""Camera paths and multi-camera rigs, and the files that carry them; numpy and scipy only.
+"""Camera paths and multi-camera rigs, and their file formats; needs numpy and scipy only.
 
     from trajectories import Cameras, Rig, intrinsics_from_fov, look_at, make_rig, save_rig, through
 
     rig = make_rig("orbit", views=6, frames=16)
     save_rig(rig, "rig.json")
 
-Cameras are camera-to-world, OpenCV axes (x right, y down, z forward); the world is right-handed, z up, in meters;
-angles are radians. Readers and writers of other conventions are in `trajectories.formats`.
+Poses are camera-to-world in OpenCV axes (x right, y down, z forward). The world is right-handed, z up, in meters.
+Angles are in radians. Readers and writers of other conventions are in `trajectories.formats`.
 """
 
 from trajectories.cameras import Cameras, intrinsics_from_fov

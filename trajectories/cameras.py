@@ -1,4 +1,4 @@
-"""Pinhole cameras, in batches of any shape."""
+"""Batches of pinhole cameras."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ROTATION_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Cameras:
-    """A batch of pinhole cameras that share one image size.
+    """A batch of pinhole cameras of any shape that share one image size.
 
-    Camera-to-world, OpenCV axes (x right, y down, z forward), world z up, meters. Pixel centers lie at +0.5.
-    The arrays are float64 copies and read-only.
+    Poses are camera-to-world in OpenCV axes (x right, y down, z forward); the world is z up, in meters. Pixel centers
+    are at +0.5. The arrays are read-only float64 copies.
 
     Raises:
-        InputError: a pose that is not a finite rigid motion, or intrinsics that are not a finite pinhole matrix.
+        InputError: a pose is not a finite rigid motion, or intrinsics are not a finite pinhole matrix.
     """
 
     c2w: np.ndarray
@@ -49,7 +49,7 @@ class Cameras:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The leading shape of the batch; () for one camera."""
+        """The shape of the batch; () for one camera."""
         return self.c2w.shape[:-2]
 
     @property
@@ -74,7 +74,7 @@ class Cameras:
 
     @property
     def viewmats(self) -> np.ndarray:
-        """(..., 4, 4) world-to-camera matrices, as gsplat names them."""
+        """(..., 4, 4) world-to-camera matrices; gsplat uses the same name."""
         R_T = np.swapaxes(self.R, -1, -2)
         w2c = np.zeros_like(self.c2w)
         w2c[..., :3, :3] = R_T
@@ -84,40 +84,40 @@ class Cameras:
 
     @property
     def horizontal_fov(self) -> np.ndarray:
-        """(...) horizontal fields of view in radians, of lenses whose principal point is centered."""
+        """(...) horizontal fields of view in radians; assumes a centered principal point."""
         return 2 * np.arctan(self.width / 2 / self.K[..., 0, 0])
 
     @property
     def vertical_fov(self) -> np.ndarray:
-        """(...) vertical fields of view in radians, of lenses whose principal point is centered."""
+        """(...) vertical fields of view in radians; assumes a centered principal point."""
         return 2 * np.arctan(self.height / 2 / self.K[..., 1, 1])
 
     def __getitem__(self, index) -> Cameras:
-        """Index the leading shape, as numpy would."""
-        keep = np.empty(self.shape, dtype=bool)[index]
-        if not isinstance(keep, np.ndarray) and not np.isscalar(keep):
+        """Index the batch dimensions as in numpy."""
+        indexed = np.empty(self.shape, dtype=bool)[index]
+        if not isinstance(indexed, np.ndarray) and not np.isscalar(indexed):
             raise IndexError(f"Too many indices for cameras of shape {self.shape}.")
         return Cameras(self.c2w[index], self.K[index], self.width, self.height)
 
     def reshape(self, *shape: int) -> Cameras:
-        """The same cameras in another leading shape; one entry may be -1."""
+        """The same cameras in another batch shape; one entry may be -1."""
         shape = np.empty(self.shape, dtype=bool).reshape(*shape).shape
         return Cameras(self.c2w.reshape(*shape, 4, 4), self.K.reshape(*shape, 3, 3), self.width, self.height)
 
     def resized(self, width: int, height: int) -> Cameras:
-        """The same views in images of another size: intrinsics are scaled per axis (a stretch, never a crop)."""
+        """The same views at another image size; scales the intrinsics per axis (a stretch, not a crop)."""
         K = self.K * np.array([[width / self.width], [height / self.height], [1.0]])
         return Cameras(self.c2w, K, width, height)
 
     def transformed(self, world: np.ndarray) -> Cameras:
-        """The same cameras after the rigid motion `world` (4, 4) of the whole scene."""
+        """The cameras after the rigid motion `world` (4, 4) is applied to the whole scene."""
         return Cameras(np.asarray(world, dtype=np.float64) @ self.c2w, self.K, self.width, self.height)
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Project world points (..., N, 3) to pixels.
 
         Returns:
-            (..., N, 2) pixel positions and (..., N) z-depths in meters; a depth of 0 or less lies behind the camera.
+            (..., N, 2) pixel positions and (..., N) z-depths in meters; points with depth <= 0 are not in front.
         """
         w2c = self.viewmats
         local = np.asarray(points) @ np.swapaxes(w2c[..., :3, :3], -1, -2) + w2c[..., None, :3, 3]
@@ -126,27 +126,27 @@ class Cameras:
             return image[..., :2] / image[..., 2:], local[..., 2]
 
     def contains(self, pixels: np.ndarray, depths: np.ndarray) -> np.ndarray:
-        """(..., N) bool: which projections, as of `project`, lie in front of the camera and inside the image.
+        """(..., N) bool: which projections from `project` are in front of the camera and inside the image.
 
         Args:
-            pixels: (..., N, 2) pixel positions; the left and the top edge belong to the image.
+            pixels: (..., N, 2) pixel positions; the left and top edges are inside the image.
             depths: (..., N) z-depths.
         """
         return (depths > 0) & (pixels >= 0).all(axis=-1) & (pixels < (self.width, self.height)).all(axis=-1)
 
     def sees(self, points: np.ndarray) -> np.ndarray:
-        """(..., N) bool: which world points (..., N, 3) lie in front of the camera and inside the image."""
+        """(..., N) bool: which world points (..., N, 3) are in front of the camera and inside the image."""
         return self.contains(*self.project(points))
 
     def rays(self, pixels: np.ndarray, *, unit: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The world rays through pixels (..., N, 2).
 
         Args:
-            pixels: pixel positions; (N, 2) are the same for every camera.
-            unit: scale the directions to unit length; without it, origin + z * direction lies at z-depth z.
+            pixels: pixel positions; shape (N, 2) applies to every camera.
+            unit: normalize the directions to unit length. By default, origin + z * direction is at z-depth z.
 
         Returns:
-            (..., N, 3) origins, read-only, and (..., N, 3) directions.
+            (..., N, 3) origins (read-only) and (..., N, 3) directions.
         """
         pixels = np.asarray(pixels, dtype=np.float64)
         local = np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], axis=-1)

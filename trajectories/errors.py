@@ -1,8 +1,8 @@
-"""The one exception for a mistake that the user can mend."""
+"""The exception for bad user input."""
 
 
 class InputError(ValueError):
-    """Bad input, told in one sentence: the file or field, its value, and what to do about it.
+    """Bad input that the user can fix. The message is one sentence: the file or field, its value, and what to do.
 
-    The command line prints the sentence and exits with status 2; nothing else in the project does so.
+    The command line prints the message and exits with status 2. No other exception is handled this way.
     """

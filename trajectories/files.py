@@ -1,4 +1,4 @@
-"""Files and folders: a sentence when one cannot be read or written, and new ones that appear whole or not at all."""
+"""Read and atomically write files and folders; failures raise `InputError` with a clear message."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ DENIED = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENAMETOOLONG),
     *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY),
 )
-ABANDONED = 3600.0
-"""Seconds after which an unfinished file or folder is taken for one of a killed process."""
+STALE_AFTER = 3600.0
+"""Age in seconds after which a temporary file or folder is assumed to come from a killed process."""
 
 
 def read_bytes(path: str | Path) -> bytes:
     """The content of a file.
 
     Raises:
-        InputError: it is missing or cannot be read.
+        InputError: the file is missing or cannot be read.
     """
     try:
         return Path(path).read_bytes()
@@ -46,7 +46,7 @@ def read_text(path: str | Path) -> str:
     """The content of a UTF-8 text file.
 
     Raises:
-        InputError: it is missing, cannot be read or is not text.
+        InputError: the file is missing, cannot be read or is not text.
     """
     try:
         return read_bytes(path).decode("utf-8-sig")
@@ -58,13 +58,13 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        InputError: it is missing, is no JSON (names the line), or holds something other than an object.
+        InputError: the file is missing, is not JSON (names the line), or holds something other than an object.
     """
     try:
         content = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); mend it."
+            f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); fix it."
         ) from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds a JSON {type(content).__name__}; an object with named fields is expected.")
@@ -73,134 +73,134 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """A path beside `path` to write a file or a folder at, which becomes `path` when the block ends well.
+    """Write a file or folder atomically: yields a temporary path, which is renamed to `path` if the block succeeds.
 
-    It takes the place of what is there, but a file does not take that of a folder. When the block fails, what it wrote
-    is removed and the old file or folder stays. What a killed process left is removed by a later call.
+    An existing file or folder is replaced, except that a file does not replace a folder. If the block fails, its output
+    is removed and the old file or folder stays. Output left by a killed process is removed by a later call.
 
     Raises:
-        InputError: a full disk, or a place that cannot be written.
+        InputError: the disk is full, or the path cannot be written.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
-        remove(beside)
+        _remove_stale(path)
+        remove(temporary)
         try:
-            yield beside
-            _put_in_place(beside, path)
+            yield temporary
+            _rename(temporary, path)
         finally:
-            remove(beside)
-    except Exception as fault:
-        if sentence := unwritable(fault, path):
-            raise sentence from fault
+            remove(temporary)
+    except Exception as error:
+        if input_error := unwritable(error, path):
+            raise input_error from error
         raise
 
 
 @contextmanager
 def new_folder(path: str | Path) -> Iterator[Path]:
-    """An empty folder to write in, which becomes `path` when the block ends well; otherwise as `whole`.
+    """Create a folder atomically: yields an empty temporary folder, which is renamed as in `whole`.
 
     Raises:
-        InputError: `path` is there and is not an empty folder, or as `whole`.
+        InputError: `path` exists and is not an empty folder, or as in `whole`.
     """
     path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path} exists and is not an empty folder; name another one.")
-    with whole(path) as beside:
-        beside.mkdir()
-        yield beside
+    with whole(path) as temporary:
+        temporary.mkdir()
+        yield temporary
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a folder with its content, if it is there."""
+    """Remove a file, a link or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
-def unwritable(fault: BaseException, path: str | Path | None) -> InputError | None:
-    """The sentence about a place that cannot be written, or a `disk_full`; None for a fault of another kind."""
-    if isinstance(fault, OSError) and fault.errno in DENIED and path is not None:
-        return InputError(f"{path} cannot be written ({fault.strerror}); choose another path.")
-    return disk_full(fault, path)
+def unwritable(error: BaseException, path: str | Path | None) -> InputError | None:
+    """The input error for a path that cannot be written or a full disk; None for any other error."""
+    if isinstance(error, OSError) and error.errno in DENIED and path is not None:
+        return InputError(f"{path} cannot be written ({error.strerror}); choose another path.")
+    return disk_full(error, path)
 
 
-def disk_full(fault: BaseException, path: str | Path | None) -> InputError | None:
-    """The sentence about a full disk; None for a fault of another kind.
+def disk_full(error: BaseException, path: str | Path | None) -> InputError | None:
+    """The input error for a full disk; None for any other error.
 
     Args:
-        fault: what was raised while `path` was written.
-        path: what could not be written; None where that is not known.
+        error: what was raised while `path` was written.
+        path: the file or folder that could not be written; None if unknown.
     """
-    cause = fault.__cause__ or fault  # a write inside of this one has named a path of its own
+    cause = error.__cause__ or error  # a nested write raises an InputError with its inner path
     full = isinstance(cause, OSError) and cause.errno in FULL
-    if full or (path is not None and _hides_full_disk(fault, Path(path))):
+    if full or (path is not None and _hides_full_disk(error, Path(path))):
         disk = "The disk" if path is None else f"The disk that holds {path}"
         return InputError(f"{disk} is full; free some space and run the same command again.")
     return None
 
 
-def _hides_full_disk(fault: BaseException, path: Path) -> bool:
-    """Whether the disk of `path` has less than 1 MiB left: some libraries raise errors of their own when it is full."""
-    if not isinstance(fault, Exception) or isinstance(fault, InputError):
+def _hides_full_disk(error: BaseException, path: Path) -> bool:
+    """Whether the disk of `path` has less than 1 MiB left; some libraries raise no OSError when the disk is full."""
+    if not isinstance(error, Exception) or isinstance(error, InputError):
         return False
     folder = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
     return shutil.disk_usage(folder).free < 2**20
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove what killed processes left beside `path`."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with suppress(FileNotFoundError):  # another process has just finished it
-            if time.time() - left.stat().st_mtime > ABANDONED:
-                remove(left)
+def _remove_stale(path: Path) -> None:
+    """Remove temporary files and folders of `path` that killed processes left."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(FileNotFoundError):  # another process has just renamed it
+            if time.time() - temporary.stat().st_mtime > STALE_AFTER:
+                remove(temporary)
 
 
-def _put_in_place(beside: Path, path: Path) -> None:
-    """Rename; what a folder takes the place of steps aside first, since the two cannot change places in one step."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.old")
-    if beside.is_dir() and path.exists():
-        path.replace(aside)
+def _rename(temporary: Path, path: Path) -> None:
+    """Rename to `path`; a new folder cannot overwrite an old file or folder, so that one is first moved to a backup."""
+    backup = path.with_name(f".{path.name}.{os.getpid()}.old")
+    if temporary.is_dir() and path.exists():
+        path.replace(backup)
     try:
-        beside.replace(path)
+        temporary.replace(path)
     except BaseException:
-        if aside.exists():
-            aside.replace(path)
+        if backup.exists():
+            backup.replace(path)
         raise
-    remove(aside)
+    remove(backup)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file, `whole`."""
-    with whole(path) as beside:
-        beside.write_bytes(content)
+    """Write a file atomically; see `whole`."""
+    with whole(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_text(path: str | Path, content: str) -> None:
-    """As `write_bytes`, in UTF-8."""
+    """Write a UTF-8 text file atomically; see `whole`."""
     write_bytes(path, content.encode())
 
 
 def numbers(value: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
-    """A float64 array of that shape from nested lists.
+    """A float64 array of the given shape from nested lists.
 
     Args:
-        value: what the file holds.
-        shape: the shape it must have; -1 allows any length.
-        where: the file and the field, to begin the sentence with.
+        value: the parsed content of a field.
+        shape: the required shape; -1 allows any length.
+        where: the file and the field; starts the error message.
 
     Raises:
-        InputError: another shape, or something that is not a number.
+        InputError: the value has another shape or holds something that is not a number.
     """
     try:
         array = np.asarray(value)
         wrong_kind = array.dtype.kind not in "iuf" and array.size > 0
     except ValueError:  # lists of uneven lengths
         array, wrong_kind = np.empty(0), True
-    fits = len(array.shape) == len(shape) and all(want in (-1, have) for want, have in zip(shape, array.shape))
+    fits = len(array.shape) == len(shape) and all(n in (-1, actual) for n, actual in zip(shape, array.shape))
     if wrong_kind or not fits:
         size = "x".join("N" if n == -1 else str(n) for n in shape) or "one"
         raise InputError(f"{where} is {_short(value)}; {size} {'numbers are' if shape else 'number is'} expected.")
@@ -208,7 +208,7 @@ def numbers(value: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
 
 
 def whole_number(value: Any, where: str) -> int:
-    """One whole number, as `numbers`; 3.0 is one, 3.5 is not."""
+    """An integer, read like `numbers`; 3.0 is accepted, 3.5 is not."""
     number = float(numbers(value, (), where))
     if not number.is_integer():
         raise InputError(f"{where} is {value!r}; a whole number is expected.")
@@ -216,32 +216,32 @@ def whole_number(value: Any, where: str) -> int:
 
 
 def parse_floats(tokens: Sequence[str], where: str) -> np.ndarray:
-    """(N,) float64 numbers of a line of text.
+    """(N,) float64 numbers from the tokens of a text line.
 
     Raises:
-        InputError: a token that is not a number; `where` begins the sentence.
+        InputError: a token is not a number; `where` starts the message.
     """
     values = np.empty(len(tokens))
     for n, token in enumerate(tokens):
         try:
             values[n] = float(token)
         except ValueError:
-            raise InputError(f"{where}: {token!r} is not a number; mend that line.") from None
+            raise InputError(f"{where}: {token!r} is not a number; fix that line.") from None
     return values
 
 
 def cameras_from(c2w: ArrayLike, K: ArrayLike, width: int, height: int, where: Callable[[int], str]) -> Cameras:
-    """Cameras (N,) of a file.
+    """Cameras (N,) from the values in a file.
 
     Args:
         c2w: (N, 4, 4) poses.
         K: (N, 3, 3) intrinsics in pixels.
         width: image width in pixels.
         height: image height in pixels.
-        where: names the n-th camera's place in the file, to begin the sentence with.
+        where: gives the location of camera n in the file; starts the error message.
 
     Raises:
-        InputError: as `Cameras`, with the place of the faulty camera.
+        InputError: as in `Cameras`, with the location of the invalid camera.
     """
     c2w, K = np.asarray(c2w), np.asarray(K)
     try:

@@ -1,4 +1,4 @@
-"""Between poses: the geodesic from one to another, and the smooth spline through many."""
+"""Pose interpolation: the geodesic between two poses, and a smooth spline through many."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from scipy.spatial.transform import Rotation, RotationSpline
 from trajectories.errors import InputError
 from trajectories.rotations import rigid
 
-# A spline's ends fade by 2 - sqrt(3) = 0.27 per key, so this many keys of padding leave nothing above 1e-12.
+# End effects of a cubic spline decay by 2 - sqrt(3) = 0.27 per key, so this padding leaves less than 1e-12.
 PADDING = 21
 
 
 def geodesic(c2w_a: ArrayLike, c2w_b: ArrayLike, u: ArrayLike) -> np.ndarray:
-    """Poses on the way from `c2w_a` to `c2w_b`: centers on the straight line, rotations by slerp.
+    """Interpolate from `c2w_a` to `c2w_b`: centers linearly, rotations by slerp.
 
-    The three arguments broadcast. Rotations turn about one axis at a constant rate (Shoemake 1985), as scipy's `Slerp`
-    does for a single pair.
+    The three arguments broadcast. Rotations turn about one axis at a constant rate (Shoemake 1985), as in scipy's
+    `Slerp`, which takes a single pair.
 
     Args:
         c2w_a: (..., 4, 4) poses at u = 0.
         c2w_b: (..., 4, 4) poses at u = 1.
-        u: (...) positions on the way; values outside [0, 1] extrapolate.
+        u: (...) interpolation parameters; values outside [0, 1] extrapolate.
 
     Returns:
         (..., 4, 4) poses.
@@ -39,22 +39,23 @@ def geodesic(c2w_a: ArrayLike, c2w_b: ArrayLike, u: ArrayLike) -> np.ndarray:
 
 
 def spline(c2w_keys: ArrayLike, u: ArrayLike, *, knots: ArrayLike | None = None, closed: bool = False) -> np.ndarray:
-    """Poses on the smooth path through key poses: centers and rotations are both twice continuously differentiable.
+    """Poses on a smooth path through key poses: centers and rotations are both twice continuously differentiable.
 
-    Centers follow a cubic spline, rotations scipy's `RotationSpline`. Two keys give the geodesic; one key stands still.
+    Centers follow a cubic spline, rotations scipy's `RotationSpline`. Two keys give the geodesic; one key gives a
+    constant pose.
 
     Args:
         c2w_keys: (N, 4, 4) key poses; successive keys turn by less than 180 degrees.
         u: (...) positions in [0, 1].
         knots: the positions of the keys, increasing from 0 to 1; N of them, or N + 1 for a closed path, whose last knot
-            is the first key again. Without it, the keys are evenly spaced.
-        closed: go on from the last key to the first, as smoothly as everywhere else.
+            is the first key again. By default, the keys are evenly spaced.
+        closed: continue from the last key to the first with the same smoothness.
 
     Returns:
         (..., 4, 4) poses.
 
     Raises:
-        InputError: no keys, or knots that do not fit them.
+        InputError: there are no keys, or the knots do not fit them.
     """
     keys, u = np.asarray(c2w_keys, dtype=np.float64), np.asarray(u, dtype=np.float64)
     if keys.ndim != 3 or keys.shape[1:] != (4, 4) or len(keys) == 0:
@@ -70,9 +71,9 @@ def spline(c2w_keys: ArrayLike, u: ArrayLike, *, knots: ArrayLike | None = None,
     centers = CubicSpline(t, keys[:, :3, 3], bc_type="periodic" if closed else "not-a-knot")(flat)
     R = keys[:, :3, :3]
     if closed:
-        # RotationSpline knows no periodic ends, so it runs through enough whole turns on either side.
-        turns = -(-PADDING // (len(keys) - 1))
-        t = np.concatenate([t[:-1] + k for k in range(-turns, turns + 1)] + [[turns + 1.0]])
-        R = np.concatenate([R[:-1]] * (2 * turns + 1) + [R[:1]])
+        # RotationSpline has no periodic boundary condition, so pad with whole periods on either side.
+        periods = -(-PADDING // (len(keys) - 1))
+        t = np.concatenate([t[:-1] + k for k in range(-periods, periods + 1)] + [[periods + 1.0]])
+        R = np.concatenate([R[:-1]] * (2 * periods + 1) + [R[:1]])
     rotations = RotationSpline(t, Rotation.from_matrix(R))(flat)
     return rigid(rotations.as_matrix(), centers).reshape(*u.shape, 4, 4)

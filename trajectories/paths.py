@@ -1,4 +1,4 @@
-"""Moving along a path: constant speed, easing, and looking at a point in every frame."""
+"""Sampling of camera paths: constant speed, easing, and the look-at constraint."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ EASINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "out": lambda u: u * (2 - u),
     "in-out": lambda u: u * u * (3 - 2 * u),
 }
-# Samples of a path whose length is measured; the speed then varies by less than a millionth.
+# Samples of a path for measuring its arc length; the speed error is then below one millionth.
 SAMPLES = 8193
 
 
 def ease(u: ArrayLike, easing: str) -> np.ndarray:
-    """Bend time: how far along, in [0, 1], a move is at the fraction `u` of its duration.
+    """The position along a move, in [0, 1], at the fraction `u` of its duration.
 
     Args:
         u: (...) fractions of the duration in [0, 1].
-        easing: 'linear' (one speed), 'in' (starts gently), 'out' (stops gently), 'in-out' (both).
+        easing: 'linear' (constant speed), 'in' (slow start), 'out' (slow stop), 'in-out' (both).
 
     Raises:
-        InputError: another easing.
+        InputError: the easing is unknown.
     """
     if easing not in EASINGS:
         near = difflib.get_close_matches(easing, EASINGS, n=1, cutoff=0.0)[0]
@@ -39,9 +39,9 @@ def ease(u: ArrayLike, easing: str) -> np.ndarray:
 
 
 def fractions(frames: int, *, closed: bool = False) -> np.ndarray:
-    """(T,) fractions of a move at its frames, first and last included; a closed move ends one frame before its start.
+    """(T,) fractions of a move at its frames, from 0 to 1; a closed move stops one frame before it reaches its start.
 
-    One frame alone lies at the start.
+    A single frame is at the start.
     """
     return np.arange(frames) / max(frames if closed else frames - 1, 1)
 
@@ -49,24 +49,24 @@ def fractions(frames: int, *, closed: bool = False) -> np.ndarray:
 def constant_speed(
     path: Callable[[np.ndarray], np.ndarray], frames: int, *, easing: str = "linear", closed: bool = False
 ) -> np.ndarray:
-    """Frames spaced evenly by arc length along a path, or eased along it.
+    """Sample a path evenly by arc length, or with an easing along it.
 
-    The length is that of the path of the camera's center; where the center rests all along, it is the angle turned.
+    The arc length is that of the camera's center. If the center does not move, the rotation angle is used.
 
     Args:
-        path: takes (N,) positions in [0, 1], answers (N, 4, 4) poses; any parametrisation.
-        frames: how many poses to return; the first and the last lie on the ends of the path.
+        path: maps (N,) positions in [0, 1] to (N, 4, 4) poses; any parametrization.
+        frames: T, the number of poses; the first and the last are at the ends of the path.
         easing: as in `ease`.
-        closed: the path ends where it starts, so the last frame stops one step short.
+        closed: the path ends at its start, so the last frame stops one step before it.
 
     Returns:
-        (frames, 4, 4) poses, each exactly on the path.
+        (T, 4, 4) poses, each exactly on the path.
     """
     u = np.linspace(0.0, 1.0, SAMPLES)
     c2w = path(u)
     steps = np.linalg.norm(np.diff(c2w[:, :3, 3], axis=0), axis=-1)
     if steps.sum() < 1e-9:
-        # For small turns the Frobenius norm of the difference of rotations is sqrt(2) times the angle.
+        # For small angles the Frobenius norm of the difference of rotations is sqrt(2) times the angle.
         steps = np.linalg.norm(np.diff(c2w[:, :3, :3], axis=0), axis=(1, 2)) / np.sqrt(2)
     length = np.concatenate([[0.0], np.cumsum(steps)])
     s = ease(fractions(frames, closed=closed), easing)
@@ -76,26 +76,26 @@ def constant_speed(
 
 
 def through(c2w_keys: ArrayLike, frames: int, *, easing: str = "linear", closed: bool = False) -> np.ndarray:
-    """The smooth path through key poses at constant speed.
+    """Sample the smooth path through key poses at constant speed.
 
-    The knots are centripetal (square roots of the distances between keys; Lee 1989), which keeps a path from looping or
-    pinching where keys lie unevenly.
+    The knots are centripetal (square roots of the distances between keys; Lee 1989), which avoids loops and cusps where
+    keys are unevenly spaced.
 
     Args:
         c2w_keys: (N, 4, 4) key poses.
-        frames: how many poses to return, the first and the last key included.
+        frames: T, the number of poses, including the first and the last key.
         easing: as in `ease`.
-        closed: return to the first key; the last frame then stops one step short of it.
+        closed: return to the first key; the last frame then stops one step before it.
 
     Returns:
-        (frames, 4, 4) poses.
+        (T, 4, 4) poses.
     """
     keys = np.asarray(c2w_keys, dtype=np.float64)
     knots = None
     if keys.ndim == 3 and len(keys) > 1:
         ring = np.concatenate([keys, keys[:1]]) if closed else keys
         gaps = np.sqrt(np.linalg.norm(np.diff(ring[:, :3, 3], axis=0), axis=-1))
-        # A key that only turns takes as long as the average step.
+        # A step between keys at the same position gets the average duration.
         gaps[gaps == 0] = gaps[gaps > 0].mean() if (gaps > 0).any() else 1.0
         knots = np.concatenate([[0.0], np.cumsum(gaps)])
         knots /= knots[-1]
@@ -103,11 +103,11 @@ def through(c2w_keys: ArrayLike, frames: int, *, easing: str = "linear", closed:
 
 
 def aim(c2w: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) -> np.ndarray:
-    """The same camera centers, each turned to look at `target`: the look-at constraint, held in every frame.
+    """Rotate each camera in place to look at `target` (a look-at constraint).
 
     Args:
         c2w: (..., 4, 4) poses.
-        target: (3,) one point, or (..., 3) one for each pose (a subject that moves).
+        target: (3,) one point, or (..., 3) one for each pose (a moving subject).
         up: as in `look_at`.
     """
     return look_at(np.asarray(c2w, dtype=np.float64)[..., :3, 3], target, up)

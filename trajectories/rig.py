@@ -1,4 +1,4 @@
-"""A rig: several named cameras that move on one clock."""
+"""Rigs: several named camera paths with common frame times."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from trajectories.errors import InputError
 
 
 def frame_rate(times: np.ndarray) -> float:
-    """Frames per second of frames at `times` (T,) seconds: one over their median distance, and 1 for a single frame.
+    """Frames per second of frames at `times` (T,) seconds: 1 / their median interval, or 1 for a single frame.
 
-    A gap in an uneven clock does not slow down the other frames.
+    With the median, a gap in uneven times does not slow down the other frames.
     """
     return float(1.0 / np.median(np.diff(times))) if len(times) > 1 else 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """V named camera paths of T frames on one clock.
+    """V named camera paths of T frames each, with common frame times.
 
     Raises:
-        InputError: shapes that disagree, times that do not increase, or names that repeat or cannot be folder names.
+        InputError: shapes disagree, times do not increase, or names repeat or are not valid folder names.
     """
 
     cameras: Cameras
@@ -63,16 +63,16 @@ class Rig:
 
     @property
     def fps(self) -> float:
-        """The rate at which the videos play; see `frame_rate`."""
+        """The frame rate of the videos; see `frame_rate`."""
         return frame_rate(self.times)
 
     @classmethod
     def from_frames(
         cls, cameras: Cameras, times: np.ndarray | None = None, videos: Sequence[str] | None = None
     ) -> tuple[Rig, np.ndarray]:
-        """Arrange posed frames as views on one clock.
+        """Arrange posed frames as the views of a rig.
 
-        Frames whose videos all have the same increasing times become those videos; any others become a view each.
+        If all videos have the same increasing times, each video becomes a view; otherwise each frame becomes a view.
 
         Args:
             cameras: (N,) cameras.
@@ -95,7 +95,7 @@ class Rig:
 
     @classmethod
     def from_paths(cls, paths: Mapping[str, Cameras], times: ArrayLike) -> Rig:
-        """A rig of your own camera paths, for example through key poses at constant speed:
+        """A rig from camera paths by name, for example a path through key poses at constant speed:
 
             keys = look_at([[-3, -3, 1], [0, -4, 2], [3, -3, 1]], target=[0, 0, 0.6])
             K = intrinsics_from_fov(math.radians(50), width=128, height=128)
@@ -107,7 +107,7 @@ class Rig:
             times: (T,) seconds.
 
         Raises:
-            InputError: no paths, or paths that differ in frames or image size.
+            InputError: there are no paths, or they differ in the number of frames or the image size.
         """
         cameras = list(paths.values())
         if not cameras:
@@ -123,11 +123,11 @@ class Rig:
         return cls(Cameras(c2w, K, cameras[0].width, cameras[0].height), np.asarray(times), tuple(paths))
 
     def transformed(self, world: np.ndarray) -> Rig:
-        """The same rig after the rigid motion `world` (4, 4) of the whole scene."""
+        """The rig after the rigid motion `world` (4, 4) is applied to the whole scene."""
         return Rig(self.cameras.transformed(world), self.times, self.names)
 
     def subset(self, names: Sequence[str]) -> Rig:
-        """The named videos alone, in that order."""
+        """The rig of the named videos only, in the given order."""
         for name in names:
             if name not in self.names:
                 raise InputError(f"The rig has no video {name!r}; it has {', '.join(self.names)}.")

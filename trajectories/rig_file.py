@@ -1,4 +1,4 @@
-"""rig.json: a rig with its convention, readable, and exact to the last bit."""
+"""Read and write rig.json files, which are human-readable, state their convention, and round-trip exactly."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ CONVENTION = (
 
 
 def save_rig(rig: Rig, path: str | Path) -> None:
-    """Write a rig as JSON, one pose a line; `load_rig` gives back the same bits."""
+    """Write a rig as JSON, one pose per line; `load_rig` restores the same bits."""
     head = {"format": FORMAT, "convention": CONVENTION, "width": rig.cameras.width, "height": rig.cameras.height}
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     lines += [f'  "times": {json.dumps(rig.times.tolist())},', '  "views": [']
     views = []
     for name, c2w, K in zip(rig.names, rig.cameras.c2w, rig.cameras.K):
-        # One lens is written once; a zoom is written frame by frame.
+        # Constant intrinsics are written once, a zoom frame by frame.
         lens = K[:1] if (K[0] == K).all() else K
         views.append(f'    {{"name": {json.dumps(name)},\n     "K": {_rows(lens)},\n     "c2w": {_rows(c2w)}}}')
     write_text(path, "{\n" + "\n".join(lines) + "\n" + ",\n".join(views) + "\n  ]\n}\n")
 
 
 def load_rig(path: str | Path) -> Rig:
-    """Read a rig that `save_rig` wrote, or a person.
+    """Read a rig file, written by `save_rig` or by hand.
 
     Raises:
-        InputError: a missing file, a field that is missing or wrong, or a pose that is no rotation and translation;
-            the sentence names the view and the frame.
+        InputError: the file is missing, a field is missing or invalid, or a pose is not a rotation and a translation;
+            the message names the view and the frame.
     """
     content = read_json(path)
     if content.get("format") != FORMAT:
-        raise InputError(f"{path}: the field 'format' is {content.get('format')!r}; a rig file says {FORMAT!r}.")
+        raise InputError(f"{path}: the field 'format' is {content.get('format')!r}; a rig file has {FORMAT!r}.")
     if content.get("convention", CONVENTION) != CONVENTION:
         raise InputError(
-            f"{path}: the field 'convention' is {content['convention']!r}, but this version knows only {CONVENTION!r}."
+            f"{path}: the field 'convention' is {content['convention']!r}, but this version reads only {CONVENTION!r}."
         )
     width, height = (whole_number(_field(content, key, path), f"{path}: '{key}'") for key in ("width", "height"))
     times = numbers(_field(content, "times", path), (-1,), f"{path}: 'times'")

@@ -1,7 +1,7 @@
-"""Ready-made rigs: several cameras around one subject.
+"""Built-in rigs: several cameras around one subject.
 
-Every rig is a function of the number of videos and frames, its own options, and those of `Framing`. The last frame lies
-at the end of the move; a single frame lies at its start.
+Every rig is a function of the number of videos, the number of frames, its own options, and those of `Framing`. The last
+frame is at the end of the move; a single frame is at its start.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from trajectories.rig import Rig
 from trajectories.rotations import look_at
 
 GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
-# No rig lowers a camera below this height in meters above the ground z = 0.
+# Lowest height in meters above the ground z = 0 to which a rig moves a camera.
 FLOOR = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Framing:
-    """Where a rig's subject is, how far the cameras stand, and what lens and clock they share."""
+    """Placement of a rig around its subject, and the intrinsics and frame rate of its cameras."""
 
     target: tuple[float, float, float] = (0.0, 0.0, 0.6)
     """The point that every camera looks at, in meters."""
@@ -38,7 +38,7 @@ class Framing:
     elevation: float = np.radians(20.0)
     """Angle of the cameras above the horizon, seen from the target, in radians."""
     azimuth: float = np.radians(-90.0)
-    """Direction from the target to the first camera, in radians from +x towards +y; -90 degrees looks along +y."""
+    """Direction from the target to the first camera, in radians from +x to +y; at -90 degrees it looks along +y."""
     fov: float = np.radians(50.0)
     """Vertical field of view in radians."""
     width: int = 128
@@ -57,29 +57,29 @@ class Framing:
             raise InputError(f"The rig's target is {self.target}; give three numbers x, y, z in meters.")
 
     def on_sphere(self, azimuth: np.ndarray | float, elevation: np.ndarray | float) -> np.ndarray:
-        """(..., 3) points at the radius from the target, in the directions of broadcast angles in radians."""
+        """(..., 3) points at distance `radius` from the target; the angles are in radians and broadcast."""
         azimuth, elevation = np.broadcast_arrays(azimuth, elevation)
         level = np.cos(elevation)
         direction = np.stack([level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)], axis=-1)
         return np.asarray(self.target) + self.radius * direction
 
     def rig(self, c2w: np.ndarray) -> Rig:
-        """The rig of poses (V, T, 4, 4)."""
+        """The rig with poses (V, T, 4, 4)."""
         K = intrinsics_from_fov(self.fov, self.width, self.height)
         return _named(Cameras(c2w, K, self.width, self.height), self.fps)
 
 
 def circle(views: int, frames: int, *, spread: float = 0.5, easing: str = "linear", **framing: Any) -> Rig:
-    """All videos start at one camera, and each moves off in its own direction, looking at the subject.
+    """All videos start at one camera and move away in different directions, looking at the subject.
 
-    The directions are spread evenly over a full turn in the plane of the first image: the paper's directions around one
-    3D point (Kuang et al., Collaborative Video Diffusion, 2024), with the look-at held in every frame. An end that
-    would lie below `FLOOR` is raised to it.
+    The directions are spread evenly over a full turn in the plane of the first image. These are the directions around
+    one 3D point of Kuang et al. (Collaborative Video Diffusion, 2024), with a look-at constraint in every frame. An end
+    point below `FLOOR` is raised to it.
 
     Args:
         views: V, the number of videos.
-        frames: T, the frames of each.
-        spread: how far each camera has moved at the end, in radii.
+        frames: T, the number of frames of each.
+        spread: distance of each camera from its start at the end, in radii.
         easing: as in `paths.ease`.
         **framing: the fields of `Framing`.
     """
@@ -87,23 +87,23 @@ def circle(views: int, frames: int, *, spread: float = 0.5, easing: str = "linea
 
 
 def upper_hemi(views: int, frames: int, *, spread: float = 0.5, easing: str = "linear", **framing: Any) -> Rig:
-    """All videos start at one camera, and each moves off to a side or upwards, never down, looking at the subject.
+    """All videos start at one camera and move away sideways or upwards, never down, looking at the subject.
 
-    The directions are spread over the upper half turn, from left to right; a single video rises. The options are those
-    of `circle`.
+    The directions are spread over the upper half turn, from left to right; a single video moves up. The options are
+    those of `circle`.
     """
-    # Image y points down, so angles between pi and 2 pi rise.
+    # Image y points down, so angles between pi and 2 pi point up.
     angles = np.linspace(np.pi, 2 * np.pi, views) if views > 1 else np.full(max(views, 0), 1.5 * np.pi)
     return _fan(views, frames, angles, spread, easing, Framing(**framing))
 
 
 def orbit(views: int, frames: int, *, sweep: float | None = None, easing: str = "linear", **framing: Any) -> Rig:
-    """Every video travels its own arc around the subject, so that together they go all the way round.
+    """Each video follows an arc around the subject, and the arcs together cover the full circle.
 
     Args:
         views: V, the number of videos; their starts are spread evenly over the circle.
-        frames: T, the frames of each.
-        sweep: the angle of each arc in radians, counterclockwise seen from above; without it 360/V degrees, at most 90.
+        frames: T, the number of frames of each.
+        sweep: the angle of each arc in radians, counterclockwise from above; by default 360/V degrees, at most 90.
         easing: as in `paths.ease`.
         **framing: the fields of `Framing`.
     """
@@ -115,14 +115,14 @@ def orbit(views: int, frames: int, *, sweep: float | None = None, easing: str = 
 
 
 def dome(views: int, frames: int, *, top: float = np.radians(70.0), easing: str = "linear", **framing: Any) -> Rig:
-    """Every video climbs over the subject on its own side, as on the ribs of a dome.
+    """Each video rises over the subject at a constant azimuth, like the ribs of a dome.
 
-    The sides are a golden angle apart, so any number of videos is spread well. Each camera keeps its azimuth.
+    The azimuths are a golden angle apart, which spreads any number of videos well.
 
     Args:
         views: V, the number of videos.
-        frames: T, the frames of each.
-        top: the elevation at the end in radians; the start is `elevation`, here 10 degrees unless given.
+        frames: T, the number of frames of each.
+        top: the elevation at the end in radians; the start is `elevation`, here 10 degrees by default.
         easing: as in `paths.ease`.
         **framing: the fields of `Framing`.
     """
@@ -142,19 +142,19 @@ def interpolate(
     easing: str = "linear",
     **framing: Any,
 ) -> Rig:
-    """The videos blend smoothly from one camera path to another.
+    """The videos interpolate between two camera paths.
 
-    Video i moves on the path that lies i/(V-1) of the way from `first` to `last`, by the geodesic between their poses
-    at the same frame. Without them the paths are two arcs of 60 degrees, a low one and one 30 degrees above it, and
-    every camera looks at the subject.
+    Video i is the interpolation at i/(V-1) between `first` and `last`, along the geodesic between their poses at the
+    same frame. By default, the paths are two arcs of 60 degrees, one 30 degrees above the other, and every camera looks
+    at the subject.
 
     Args:
-        views: V, the number of videos; a single one is `first` itself.
-        frames: T, the frames of each.
+        views: V, the number of videos; a single video equals `first`.
+        frames: T, the number of frames of each.
         first: cameras (T,) of the first video.
-        last: cameras (T,) of the last video, with images of the same size.
-        easing: as in `paths.ease`; for the two arcs.
-        **framing: the fields of `Framing`; with `first` and `last` only `fps` counts.
+        last: cameras (T,) of the last video, with the same image size.
+        easing: as in `paths.ease`; applies to the default arcs only.
+        **framing: the fields of `Framing`; with `first` and `last`, only `fps` is used.
     """
     _check_counts(views, frames)
     frame = Framing(**framing)
@@ -164,7 +164,7 @@ def interpolate(
         low, high = (look_at(frame.on_sphere(azimuth, frame.elevation + lift), frame.target) for lift in (0, np.pi / 6))
         return frame.rig(aim(geodesic(low, high, share), frame.target))
     if first is None or last is None:
-        raise InputError("The rig 'interpolate' was given one path; give both `first` and `last`, or neither.")
+        raise InputError("The rig 'interpolate' has only one path; give both `first` and `last`, or neither.")
     for name, path in (("first", first), ("last", last)):
         if path.shape != (frames,):
             raise InputError(
@@ -179,7 +179,7 @@ def interpolate(
 
 
 def static(views: int, frames: int, **framing: Any) -> Rig:
-    """Fixed cameras stand evenly around the subject, and only time moves."""
+    """Fixed cameras, spaced evenly around the subject."""
     _check_counts(views, frames)
     frame = Framing(**framing)
     c2w = look_at(frame.on_sphere(_around(frame, views), frame.elevation), frame.target)
@@ -197,15 +197,17 @@ RIGS: dict[str, Callable[..., Rig]] = {
 
 
 def make_rig(name: str, views: int, frames: int, **options: Any) -> Rig:
-    """The rig of that name; the options are those of its function and of `Framing`.
+    """The built-in rig `name`; the options are those of its function and of `Framing`.
 
     Raises:
-        InputError: an unknown rig or option (the nearest known one is suggested), or an option out of range.
+        InputError: the rig or an option is unknown (the message suggests the nearest name), or an option is out of
+            range.
     """
     if name not in RIGS:
         raise InputError(f"There is no rig {name!r}; {_nearest(name, list(RIGS))}")
-    own = [p.name for p in inspect.signature(RIGS[name]).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    known = own + [field.name for field in dataclasses.fields(Framing)]
+    parameters = inspect.signature(RIGS[name]).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    known += [field.name for field in dataclasses.fields(Framing)]
     for option in options:
         if option not in known:
             raise InputError(f"The rig {name!r} has no option {option!r}; {_nearest(option, known)}")
@@ -218,11 +220,11 @@ def _fan(views: int, frames: int, angles: np.ndarray, spread: float, easing: str
     start = look_at(framing.on_sphere(framing.azimuth, framing.elevation), framing.target)
     directions = np.cos(angles)[:, None] * start[:3, 0] + np.sin(angles)[:, None] * start[:3, 1]
     ends = start[:3, 3] + spread * framing.radius * directions
-    # A start below the floor was asked for, so it counts as the floor.
+    # If the requested start is below the floor, its height is the floor.
     ends[:, 2] = np.maximum(ends[:, 2], min(FLOOR, start[2, 3]))
     s = ease(fractions(frames), easing)[None, :, None]
     centers = (1 - s) * start[:3, 3] + s * ends[:, None]
-    # A path over the zenith would spin a level camera round; there, keep the first camera's own up.
+    # A level camera would flip on a path over the zenith; such paths use the up direction of the first camera.
     over_zenith = abs(framing.elevation) + np.arctan(abs(spread)) > np.radians(80.0)
     return framing.rig(look_at(centers, framing.target, -start[:3, 1] if over_zenith else (0.0, 0.0, 1.0)))
 

@@ -1,4 +1,4 @@
-"""Poses from directions: the look-at pose, and a pose from its parts."""
+"""Look-at poses, rigid motions and their inverses, and the nearest rotation."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from numpy.typing import ArrayLike
 
 from trajectories.errors import InputError
 
-# Below this sine of the angle between view and up, "up" no longer tells left from right.
+# Below this sine of the angle between view and up, the up direction does not define the image's right.
 PARALLEL = 1e-6
 
 
 def look_at(position: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) -> np.ndarray:
     """Poses at `position` that look at `target` with a level horizon.
 
-    The three arguments broadcast against each other. A camera that looks straight along `up` has no level horizon; the
-    top of its image then points along the world axis that is farthest from `up` (y for z up).
+    The three arguments broadcast. A camera that looks along `up` has no level horizon; the top of its image then points
+    along the world axis farthest from `up` (y for z up).
 
     Args:
         position: (..., 3) camera centers in meters.
         target: (..., 3) points to look at.
-        up: (..., 3) directions that point to the top of the image; any length but zero.
+        up: (..., 3) directions toward the top of the image; any nonzero length.
 
     Returns:
         (..., 4, 4) camera-to-world poses, OpenCV axes (x right, y down, z forward).
 
     Raises:
-        InputError: a camera that stands on its target, or an `up` of length zero.
+        InputError: a camera is at its target, or an `up` has length zero.
     """
     position, target, up = np.broadcast_arrays(
         np.asarray(position, np.float64), np.asarray(target, np.float64), np.asarray(up, np.float64)
     )
     distance = np.linalg.norm(target - position, axis=-1, keepdims=True)
     if not (distance > 0).all():
-        raise InputError("A camera stands on the point that it should look at; move the camera or the target.")
+        raise InputError("A camera is at the point that it should look at; move the camera or the target.")
     length = np.linalg.norm(up, axis=-1, keepdims=True)
     if not (length > 0).all():
         raise InputError("The up direction has length 0; give a direction such as (0, 0, 1).")
-    sky = up / length
+    up = up / length
     z = (target - position) / distance
-    # Ties go to the later axis, so that z up falls back on y.
-    spare = np.eye(3)[2 - np.argmin(np.abs(sky)[..., ::-1], axis=-1)]
-    parallel = np.linalg.norm(np.cross(z, sky), axis=-1, keepdims=True) < PARALLEL
-    y = _unit(np.cross(z, _unit(np.cross(z, np.where(parallel, spare, sky)))))
+    # Ties go to the later axis, so that the fallback for z up is y.
+    fallback = np.eye(3)[2 - np.argmin(np.abs(up)[..., ::-1], axis=-1)]
+    parallel = np.linalg.norm(np.cross(z, up), axis=-1, keepdims=True) < PARALLEL
+    y = _unit(np.cross(z, _unit(np.cross(z, np.where(parallel, fallback, up)))))
     return rigid(np.stack([np.cross(y, z), y, z], axis=-1), position)
 
 

@@ -8,7 +8,7 @@ from trajectories.rotations import rigid
 
 @pytest.fixture(scope="session")
 def random_cameras():
-    """Makes cameras (n,) with any pose and each its own lens, from a seed."""
+    """A function that makes cameras (n,) with random poses and random intrinsics from a seed."""
 
     def make(seed: int, n: int, width: int = 160, height: int = 90) -> Cameras:
         rng = np.random.default_rng(seed)

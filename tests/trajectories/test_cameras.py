@@ -35,8 +35,8 @@ def test_fields_of_view_by_hand():
     np.testing.assert_allclose(two.horizontal_fov, [2 * np.arctan(2), np.radians(90)])
 
 
-def test_what_is_in_front_and_inside_the_image_is_seen():
-    # At 2 m a pixel is 1 m wide: the image reaches from (-4, -2) to (4, 2), and only its left and top edge count.
+def test_points_in_front_and_inside_the_image_are_seen():
+    # At 2 m a pixel is 1 m wide: the image extends from (-4, -2) to (4, 2), including only its left and top edges.
     points = [[0, 0, 2], [0, 0, -2], [0, 0, 0], [-4, -2, 2], [4, 0, 2], [0, 2, 2], [3.9, 1.9, 2], [-4.1, 0, 2]]
     seen = [True, False, False, True, False, False, True, False]
     exact = Cameras(np.eye(4), [[2, 0, 4], [0, 2, 2], [0, 0, 1]], 8, 4)
@@ -54,10 +54,10 @@ def test_rays_by_hand():
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-def test_rays_go_through_what_their_pixels_show(random_cameras, seed):
+def test_points_on_a_ray_project_to_its_pixel(random_cameras, seed):
     cameras = random_cameras(seed, 3)
     pixels = np.random.default_rng(seed).uniform(0, 90, (3, 5, 2))
-    for given_pixels in (pixels, pixels[0]):  # each camera's own, and the same for all
+    for given_pixels in (pixels, pixels[0]):  # different pixels per camera, and the same for all
         origins, directions = cameras.rays(given_pixels)
         assert origins.shape == directions.shape == (3, 5, 3)
         back, depths = cameras.project(origins + 7.0 * directions)
@@ -65,7 +65,7 @@ def test_rays_go_through_what_their_pixels_show(random_cameras, seed):
         np.testing.assert_allclose(depths, 7.0)
 
 
-def test_the_target_of_look_at_is_in_the_middle_and_up_is_up():
+def test_the_target_of_look_at_is_in_the_image_center_and_up_is_up():
     seen = camera(look_at([3.0, -2.0, 1.5], [0.0, 0.0, 0.6]))
     pixels, _ = seen.project(np.array([[0.0, 0.0, 0.6], [0.0, 0.0, 0.9]]))
     np.testing.assert_allclose(pixels[0], [4.0, 2.0], atol=1e-12)
@@ -79,7 +79,7 @@ def test_viewmats_invert_c2w(random_cameras, seed):
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-def test_projection_stays_with_the_scene(random_cameras, seed):
+def test_projection_does_not_change_when_the_scene_moves(random_cameras, seed):
     cameras, world = random_cameras(seed, 2), random_cameras(seed + 1, 1).c2w[0]
     points = cameras.centers[:, None] + cameras.forward[:, None] * 3 + np.array([[0.1, 0.2, 0.3], [-0.2, 0.1, 0.0]])
     moved = points @ world[:3, :3].T + world[:3, 3]
@@ -105,7 +105,7 @@ def test_indexing_and_reshaping(random_cameras):
         grid[0, 0, 0]
 
 
-def test_arrays_are_own_and_read_only():
+def test_arrays_are_read_only_copies():
     c2w = np.eye(4)
     kept = camera(c2w)
     c2w[0, 3] = 7
@@ -117,7 +117,7 @@ def test_arrays_are_own_and_read_only():
 @pytest.mark.parametrize(
     "fault", [np.diag([1.0, 1.0, -1.0, 1.0]), np.diag([1.1, 1.0, 1.0, 1.0]), np.diag([1.0, 1.0, 1.0, 2.0])]
 )
-def test_a_pose_that_is_no_rigid_motion_is_refused_by_place(fault):
+def test_a_pose_that_is_not_a_rigid_motion_is_refused_with_its_index(fault):
     poses = np.stack([[np.eye(4)] * 3] * 2)
     poses[1, 2] = fault
     with pytest.raises(InputError, match=r"camera \(1, 2\) is not a rotation"):
@@ -132,7 +132,7 @@ def test_a_pose_that_is_not_finite_is_refused():
 
 
 @pytest.mark.parametrize("change", [((0, 0), 0.0), ((1, 1), -3.0), ((2, 2), 2.0), ((0, 2), np.inf), ((1, 0), 0.1)])
-def test_intrinsics_that_are_no_pinhole_are_refused(change):
+def test_intrinsics_that_are_not_a_pinhole_matrix_are_refused(change):
     wrong = K.copy()
     wrong[change[0]] = change[1]
     with pytest.raises(InputError, match="intrinsics"):

@@ -18,7 +18,7 @@ from trajectories.rotations import rigid
 
 # Columns are the axes of a camera that looks along +x: right is -y, down is -z.
 ALONG_X = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
-# ... and along +y: right is +x, down is -z.
+# The same for a camera that looks along +y: right is +x, down is -z.
 ALONG_Y = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 
 
@@ -38,13 +38,13 @@ def test_extent_by_hand():
 
 
 def test_skew_axes_meet_halfway_between_them():
-    # One axis runs along x at height 0, the other along y at height 2: they pass each other at (3, 4).
+    # One axis is along x at height 0, the other along y at height 2; they are closest at (3, 4).
     cameras = posed(np.stack([ALONG_X, ALONG_Y]), [(0, 4, 0), (3, 0, 2)])
     np.testing.assert_allclose(meeting_point(cameras), [3, 4, 1], atol=1e-12)
     np.testing.assert_allclose(focus_point(cameras), [3, 4, 1], atol=1e-5)
 
 
-def test_the_tolerance_is_a_share_of_the_distance():
+def test_the_tolerance_is_a_fraction_of_the_depth():
     # The axes miss (3, 4, 1) by 1 m; the cameras are 3 and 4 m away along their axes.
     cameras = posed(np.stack([ALONG_X, ALONG_Y]), [(0, 4, 0), (3, 0, 2)])
     assert meeting_point(cameras, tolerance=0.34) is not None
@@ -55,27 +55,27 @@ def test_axes_that_meet_behind_the_cameras_do_not_meet():
     assert meeting_point(posed(np.stack([ALONG_X, ALONG_Y]), [(4, 1, 0), (1, 3, 0)])) is None
 
 
-def test_most_cameras_are_enough():
+def test_a_few_axes_may_miss_the_meeting_point():
     facing = look_at([[3, 0, 0], [0, 3, 0], [0, -3, 0]], [0, 0, 0])
-    away = look_at([-3, 0, 0], [-4, 0, 0])  # its axis runs through the origin, behind it
+    away = look_at([-3, 0, 0], [-4, 0, 0])  # its axis passes through the origin, behind the camera
     np.testing.assert_allclose(meeting_point(Cameras(np.stack([*facing, away]), K, 100, 100)), 0, atol=1e-12)
     assert meeting_point(Cameras(np.stack([*facing[:2], away]), K, 100, 100)) is None
 
 
-def test_parallel_axes_have_a_focus_beside_the_cameras_and_no_meeting_point():
+def test_parallel_axes_have_a_focus_point_next_to_the_cameras_and_no_meeting_point():
     cameras = posed(np.eye(3), [(0, 0, 0), (1, 0, 0), (2, 0, 0)])
     np.testing.assert_allclose(focus_point(cameras), [1, 0, 0], atol=1e-9)
     assert meeting_point(cameras) is None
     assert meeting_point(cameras[:1]) is None
 
 
-def test_the_videos_of_a_rig_meet_at_its_target():
+def test_the_axes_of_a_rig_meet_at_its_target():
     cameras = make_rig("dome", 3, 4, target=(1.0, -2.0, 0.5)).cameras
     np.testing.assert_allclose(meeting_point(cameras, tolerance=1e-6), [1, -2, 0.5], atol=1e-9)
 
 
 def test_relative_pose_by_hand():
-    # Seen from the key, which looks along +x from (1, 0, 0): the query at the origin is 1 m behind it.
+    # The key camera looks along +x from (1, 0, 0); the query camera at the origin is 1 m behind it.
     R, t = relative_pose(posed(np.eye(3), [0, 0, 0]), posed(ALONG_X, [1, 0, 0]))
     np.testing.assert_allclose(t, [0, 0, -1])
     np.testing.assert_allclose(R, ALONG_X.T)
@@ -100,7 +100,7 @@ def test_both_pixels_of_a_world_point_satisfy_the_fundamental_matrix(random_came
 
 
 def test_homography_at_infinity_of_a_quarter_turn_by_hand():
-    # The key is rolled by a quarter turn about z: its right is the world's down.
+    # The key is rolled by 90 degrees about z: its right is the world's down.
     roll = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     K = np.diag([2.0, 2.0, 1.0])
     H = homography_at_infinity(posed(np.eye(3), [0, 0, 0], K), posed(roll, [5, 0, 0], K))

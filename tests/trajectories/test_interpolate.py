@@ -31,7 +31,7 @@ def test_a_quarter_turn_half_way():
 
 
 @given(seed=seeds)
-def test_the_geodesic_is_scipys_slerp_and_a_straight_line(random_cameras, seed):
+def test_the_geodesic_equals_scipys_slerp_and_a_straight_line(random_cameras, seed):
     a, b = random_cameras(seed, 2).c2w
     u = np.linspace(0, 1, 7)
     c2w = geodesic(a, b, u)
@@ -59,7 +59,7 @@ def test_the_spline_passes_through_its_keys(n, closed):
 @pytest.mark.parametrize("closed", [False, True])
 @settings(max_examples=15)
 @given(seed=st.integers(0, 1000), n=st.integers(3, 8))
-def test_the_spline_has_no_corner_at_a_key_nor_at_the_seam(closed, seed, n):
+def test_the_spline_is_smooth_at_keys_and_at_the_seam(closed, seed, n):
     keys = keys_around(n, seed)
     spans = n if closed else n - 1
     h = 1e-5
@@ -75,7 +75,7 @@ def test_the_spline_has_no_corner_at_a_key_nor_at_the_seam(closed, seed, n):
 
 
 def test_a_closed_ring_is_round():
-    """Four keys on a circle: the path stays near it, seam included, with no pinch."""
+    """Four keys on a circle: the path stays close to it, also at the seam."""
     keys = look_at(4 * np.array([[1.0, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0]]), [0, 0, 0.1])
     path = spline(keys, np.linspace(0, 1, 101), closed=True)
     radius = np.linalg.norm(path[:, :2, 3], axis=-1)

@@ -22,7 +22,7 @@ def directions():
 
 @pytest.mark.parametrize("lens", LENSES)
 def test_opencv_projects_to_the_same_pixels(lens):
-    """OpenCV has pixel centers at whole numbers, half a pixel from ours."""
+    """OpenCV's pixel centers are at whole numbers, ours at +0.5."""
     rays = np.concatenate([directions(), np.ones((63, 1))], axis=1)[:, None]
     K = lens.K.copy()
     K[:2, 2] -= 0.5
@@ -35,26 +35,26 @@ def test_opencv_projects_to_the_same_pixels(lens):
 def test_one_radial_term_by_hand():
     lens = Lens(160, 90, 100, 110, 80, 45, (0.5,))
     assert lens.project(np.array([1.0, 0.0])).tolist() == [80 + 100 * 1.5, 45]
-    fisheye = Lens(160, 90, 100, 110, 80, 45, (), fisheye=True)  # y/z = 1 is seen at 45 degrees
+    fisheye = Lens(160, 90, 100, 110, 80, 45, (), fisheye=True)  # y/z = 1 is at 45 degrees
     np.testing.assert_allclose(fisheye.project(np.array([0.0, 1.0])), [80, 45 + 110 * np.pi / 4])
 
 
 @pytest.mark.parametrize("lens", LENSES)
-def test_the_pinhole_shows_only_what_the_lens_saw_and_as_much_as_it_can(lens):
+def test_the_pinhole_is_the_widest_without_black_pixels(lens):
     K = lens.undistorted_K
     u, v = np.meshgrid(np.arange(160) + 0.5, np.arange(90) + 0.5)
     rays = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1]], axis=-1)
     seen = lens.project(rays)
     assert (seen >= 0).all() and (seen <= [160, 90]).all()
-    # One percent wider, and it would see past the edge of the picture.
+    # One percent wider, it would reach past the edge of the distorted image.
     past = lens.project(1.01 * rays)
     assert not ((past >= 0) & (past <= [160, 90])).all()
     assert K[0, 0] / 100 == pytest.approx(K[1, 1] / 110) or lens.fisheye
     np.testing.assert_array_equal(K[:2, 2], [82, 43])
 
 
-def test_a_very_wide_fisheye_keeps_its_middle():
-    """180 degrees across the picture: a pinhole that showed them all would show a dot in its middle."""
+def test_a_very_wide_fisheye_keeps_its_center():
+    """The image spans 180 degrees: a pinhole that covers almost all of them would shrink the center to a dot."""
     lens = Lens(200, 200, 200 / np.pi, 200 / np.pi, 100, 100, (), fisheye=True)
     np.testing.assert_allclose(lens.undistorted_K[0, 0], 100 / np.pi)
 
@@ -66,16 +66,16 @@ def test_a_pinhole_keeps_its_intrinsics_exactly():
 
 
 @pytest.mark.parametrize("k1", [-1.5, -3.0, -6.0])
-def test_a_view_stops_where_the_lens_folds(k1):
-    """Beyond the radius at which r (1 + k1 r^2) is largest, the model shows what is inside once more."""
+def test_the_view_ends_where_the_lens_folds(k1):
+    """Beyond the radius at which r (1 + k1 r^2) is largest, the model repeats the inner part of the image."""
     lens = Lens(160, 90, 100, 100, 80, 45, (k1,))
     K = lens.undistorted_K
     corner = np.linalg.norm([79.5 / K[0, 0], 44.5 / K[1, 1]])
     assert 0.9 < corner / np.sqrt(-1 / (3 * k1)) < 1.003
 
 
-def test_what_cannot_be_undone_is_told():
-    with pytest.raises(InputError, match="folds the picture over"):
+def test_invalid_distortion_is_reported():
+    with pytest.raises(InputError, match="folds the image over"):
         _ = Lens(160, 90, 100, 100, 80, 45, (-300.0,)).undistorted_K
     with pytest.raises(InputError, match="must be positive"):
         _ = Lens(160, 90, 0, 100, 80, 45, (0.1,)).undistorted_K
@@ -85,7 +85,7 @@ def test_what_cannot_be_undone_is_told():
         Lens(160, 90, 100, 100, 80, 45, (np.nan,))
 
 
-def test_cameras_of_several_sizes_get_the_commonest():
+def test_cameras_of_several_sizes_get_the_most_common_size():
     small, large = Lens(80, 45, 50, 55, 40, 22), Lens(160, 90, 100, 110, 82, 43)
     cameras = pinhole_cameras(np.tile(np.eye(4), (3, 1, 1)), [small, large, large], str)
     assert (cameras.width, cameras.height) == (160, 90)
@@ -102,11 +102,11 @@ def test_cameras_of_several_sizes_get_the_commonest():
     center=st.tuples(st.floats(60, 100), st.floats(30, 60)),
     fisheye=st.booleans(),
 )
-def test_whatever_the_lens_nothing_is_left_black(k, center, fisheye):
+def test_no_lens_leaves_black_pixels(k, center, fisheye):
     lens = Lens(160, 90, 100, 110, *center, k[:2] + k[4:6] if fisheye else k, fisheye)
     K = lens.undistorted_K
     u, v = np.meshgrid(np.arange(160) + 0.5, np.arange(90) + 0.5)
     seen = lens.project(np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1]], axis=-1))
     assert (seen >= 0).all() and (seen <= [160, 90]).all()
-    # Neighbors stay neighbors, in their order: the picture is not folded.
+    # Neighboring pixels keep their order: the image is not folded.
     assert (np.diff(seen[..., 0], axis=1) > 0).all() and (np.diff(seen[..., 1], axis=0) > 0).all()

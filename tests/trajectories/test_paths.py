@@ -9,7 +9,7 @@ from trajectories.rotations import rigid
 
 
 def keys_uneven(seed, n):
-    """Keys whose distances differ by more than ten times."""
+    """Keys whose distances differ by more than a factor of ten."""
     rng = np.random.default_rng(seed)
     steps = rng.uniform(0.2, 3.0, n)
     positions = np.stack([np.cumsum(steps), rng.uniform(-1, 1, n), rng.uniform(1, 2, n)], axis=-1)
@@ -23,7 +23,7 @@ def arc_lengths(path, u):
 
 
 @pytest.mark.parametrize("easing", EASINGS)
-def test_easings_start_at_0_end_at_1_and_never_turn_back(easing):
+def test_easings_increase_from_0_to_1(easing):
     s = ease(np.linspace(0, 1, 101), easing)
     assert s[0] == 0 and s[-1] == 1
     assert (np.diff(s) > 0).all()
@@ -36,7 +36,7 @@ def test_easings_by_hand():
     np.testing.assert_allclose(speed, 0.0, atol=1e-5)
 
 
-def test_an_unknown_easing_names_the_nearest():
+def test_an_unknown_easing_suggests_the_nearest():
     with pytest.raises(InputError, match="'ease-in'; did you mean 'in'"):
         ease(0.5, "ease-in")
 
@@ -63,7 +63,7 @@ def test_speed_is_constant_along_an_uneven_path(seed, n, frames):
     np.testing.assert_allclose(c2w[[0, -1]], keys[[0, -1]], atol=1e-9)
 
 
-def test_a_resting_camera_turns_at_constant_speed():
+def test_a_camera_that_only_rotates_has_constant_speed():
     def pan(u):
         angle = 1.2 * u**3
         R = np.stack(
@@ -76,14 +76,14 @@ def test_a_resting_camera_turns_at_constant_speed():
     np.testing.assert_allclose(angles, 0.2, rtol=1e-3)
 
 
-def test_a_path_that_stands_still():
+def test_a_constant_path():
     pose = look_at([1.0, 2.0, 3.0], [0.0, 0.0, 0.0])
     np.testing.assert_array_equal(through([pose], 3), [pose] * 3)
     np.testing.assert_allclose(through([pose, pose], 3), [pose] * 3, atol=1e-12)
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_through_keeps_an_even_step(closed):
+def test_through_has_constant_steps(closed):
     keys = look_at([[4, 0, 1], [0, 4, 1], [-4, 0, 1], [-3, -3, 1], [0, -4, 1]], [0, 0, 0.6])
     c2w = through(keys, 200, closed=closed)
     ring = np.concatenate([c2w, c2w[:1]]) if closed else c2w
@@ -94,7 +94,7 @@ def test_through_keeps_an_even_step(closed):
         np.testing.assert_allclose(c2w[-1], keys[-1], atol=1e-9)
 
 
-def test_through_with_a_key_that_only_turns():
+def test_through_with_keys_at_the_same_position():
     keys = look_at([[0, 0, 1], [2, 0, 1], [2, 0, 1], [4, 1, 1]], [[5, 5, 1], [5, 5, 1], [6, 0, 1], [9, 0, 1]])
     c2w = through(keys, 9)
     assert np.isfinite(c2w).all()
@@ -109,14 +109,14 @@ def test_few_frames(frames):
     np.testing.assert_allclose(c2w[0], keys[0], atol=1e-9)
 
 
-def test_easing_bends_the_speed_not_the_path():
+def test_easing_changes_the_speed_and_not_the_path():
     line = look_at([[0, 0, 1], [8, 0, 1]], [4, 9, 1])
     x = through(line, 5, easing="in")[:, 0, 3]
     np.testing.assert_allclose(x, 8 * np.array([0, 1, 4, 9, 16]) / 16, atol=1e-6)
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-def test_aim_looks_at_a_moving_subject_from_the_same_places(random_cameras, seed):
+def test_aim_looks_at_a_moving_subject_from_the_same_centers(random_cameras, seed):
     c2w = random_cameras(seed, 5).c2w
     subject = np.stack([np.linspace(20, 30, 5), np.zeros(5), np.ones(5)], axis=-1)
     aimed = aim(c2w, subject)

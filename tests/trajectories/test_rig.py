@@ -6,7 +6,7 @@ import pytest
 from trajectories import Cameras, InputError, Rig, intrinsics_from_fov, look_at, make_rig, through
 
 
-def test_a_rig_of_own_paths(random_cameras):
+def test_a_rig_from_paths(random_cameras):
     left, right = random_cameras(0, 5), random_cameras(1, 5)
     rig = Rig.from_paths({"left": left, "right": right}, np.arange(5) / 24)
     assert (rig.views, rig.frames, rig.names) == (2, 5, ("left", "right"))
@@ -23,7 +23,7 @@ def test_a_path_through_key_poses_becomes_a_rig():
     np.testing.assert_array_equal(rig.cameras[1].c2w, rig.cameras[0].c2w[::-1])
 
 
-def test_paths_that_differ_are_refused_by_name(random_cameras):
+def test_paths_that_differ_are_refused_with_their_name(random_cameras):
     left = random_cameras(0, 5)
     for other in (random_cameras(1, 4), random_cameras(1, 5, width=80)):
         with pytest.raises(InputError, match="The path 'right'"):
@@ -34,7 +34,7 @@ def test_paths_that_differ_are_refused_by_name(random_cameras):
         Rig.from_paths({}, [])
 
 
-def test_a_subset_keeps_the_order_asked_for():
+def test_a_subset_has_the_requested_order():
     rig = make_rig("orbit", 4, 3)
     part = rig.subset(["cam03", "cam01"])
     assert part.names == ("cam03", "cam01")
@@ -65,12 +65,12 @@ def test_names_must_be_distinct_folder_names(random_cameras, names):
         Rig(random_cameras(0, 6).reshape(2, 3), [0.0, 1.0, 2.0], names)
 
 
-def test_a_rig_needs_cameras_of_two_axes(random_cameras):
+def test_a_rig_needs_cameras_of_two_dimensions(random_cameras):
     with pytest.raises(InputError, match=r"shape \(V, T\)"):
         Rig(random_cameras(0, 3), [0.0, 1.0, 2.0], ("a",))
 
 
-def test_videos_with_one_clock_become_views():
+def test_videos_with_equal_times_become_views():
     rig = make_rig("orbit", 2, 3)
     shuffled = np.random.default_rng(0).permutation(6)
     names = np.repeat(rig.names, 3)
@@ -85,7 +85,7 @@ def test_videos_with_one_clock_become_views():
 
 
 @pytest.mark.parametrize("times", [None, np.zeros(4), np.array([0.0, 1.0, 0.0, 2.0])])
-def test_photos_become_a_view_each(times):
+def test_photos_become_one_view_each(times):
     cameras = make_rig("orbit", 2, 2).cameras.reshape(-1)
     rig, order = Rig.from_frames(cameras, times, ("a", "a", "b", "b"))
     assert (rig.views, rig.frames) == (4, 1)
@@ -93,11 +93,11 @@ def test_photos_become_a_view_each(times):
     np.testing.assert_array_equal(rig.cameras.c2w[:, 0], cameras.c2w)
 
 
-def test_the_frame_rate_is_one_over_the_median_distance(random_cameras):
+def test_the_frame_rate_is_one_over_the_median_interval(random_cameras):
     def rate(*times):
         return Rig(random_cameras(0, len(times)).reshape(1, -1), times, ("a",)).fps
 
     assert rate(0.0, 0.25, 0.5) == 4.0
     assert rate(0.0, 0.25, 0.5, 10.0) == 4.0  # a gap
-    assert rate(0.0, 1.0, 4.0) == 0.5  # of two distances, the median is the mean
+    assert rate(0.0, 1.0, 4.0) == 0.5  # the median of two intervals is their mean
     assert rate(3.0) == 1.0

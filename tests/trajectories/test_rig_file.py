@@ -10,8 +10,8 @@ from trajectories import InputError, Rig, load_rig, make_rig, save_rig
 from trajectories.rig_file import CONVENTION
 
 
-def spoiled(tmp_path, change):
-    """A good rig file after `change(content)`."""
+def changed_file(tmp_path, change):
+    """A valid rig file after `change(content)`."""
     path = tmp_path / "rig.json"
     save_rig(make_rig("orbit", 2, 3), path)
     content = json.loads(path.read_text())
@@ -33,26 +33,26 @@ def test_the_round_trip_is_exact_to_the_bit(random_cameras, tmp_path_factory, se
         assert mine.tobytes() == theirs.tobytes()
 
 
-def test_one_lens_is_written_once_and_the_convention_is_named(tmp_path):
+def test_constant_intrinsics_are_written_once_and_the_convention_is_stated(tmp_path):
     save_rig(make_rig("orbit", 2, 3), tmp_path / "rig.json")
     content = json.loads((tmp_path / "rig.json").read_text())
     assert len(content["views"][0]["K"]) == 1
     assert "camera-to-world" in content["convention"] and "OpenCV" in content["convention"]
 
 
-def test_a_pose_that_is_no_rotation_names_view_and_frame(tmp_path):
+def test_an_invalid_rotation_is_reported_with_view_and_frame(tmp_path):
     def double(content):
         content["views"][1]["c2w"][2][0][0] += 0.5
 
     with pytest.raises(InputError, match=r"rig.json: view 'cam01', frame 2: the pose is not a rotation"):
-        load_rig(spoiled(tmp_path, double))
+        load_rig(changed_file(tmp_path, double))
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         (lambda c: c.pop("format"), "'format' is None"),
-        (lambda c: c.update(format="cvd3d rig 2"), "'format' is 'cvd3d rig 2'; a rig file says 'cvd3d rig 1'"),
+        (lambda c: c.update(format="cvd3d rig 2"), "'format' is 'cvd3d rig 2'; a rig file has 'cvd3d rig 1'"),
         (lambda c: c.update(convention="OpenGL"), "'convention' is 'OpenGL'"),
         (lambda c: c.pop("width"), "'width' is missing"),
         (lambda c: c.update(width="wide"), "'width' is 'wide'"),
@@ -70,14 +70,14 @@ def test_a_pose_that_is_no_rotation_names_view_and_frame(tmp_path):
         (lambda c: c["views"][0]["c2w"][1][0].__setitem__(3, float("nan")), "view 'cam00', frame 1: .*not finite"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, change, sentence):
-    path = spoiled(tmp_path, change)
+def test_errors_name_the_view_and_the_field(tmp_path, change, sentence):
+    path = changed_file(tmp_path, change)
     with pytest.raises(InputError, match=sentence) as error:
         load_rig(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_json_that_is_none_names_the_line(tmp_path):
+def test_invalid_json_is_reported_with_the_line(tmp_path):
     path = tmp_path / "rig.json"
     path.write_text('{\n  "format": "cvd3d rig 1",\n  "width": 12 13\n}')
     with pytest.raises(InputError, match="line 3, column 15"):

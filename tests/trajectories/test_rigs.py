@@ -27,13 +27,13 @@ def test_every_rig_for_any_number_of_views_and_frames(name):
 
 
 @pytest.mark.parametrize("name", RIGS)
-def test_every_rig_describes_itself_in_one_sentence(name):
+def test_every_rig_has_a_one_sentence_summary(name):
     line = (RIGS[name].__doc__ or "").splitlines()[0]
     assert line.endswith(".") and line.count(".") == 1
 
 
 @pytest.mark.parametrize("name", ["circle", "upper_hemi"])
-def test_all_start_at_one_camera(name):
+def test_all_videos_start_at_one_camera(name):
     for views, frames in COUNTS:
         start = make_rig(name, views, frames).cameras[:, 0]
         np.testing.assert_allclose(start.c2w, np.broadcast_to(start.c2w[0], (views, 4, 4)), atol=1e-12)
@@ -51,7 +51,7 @@ def test_circle_by_hand():
     np.testing.assert_allclose(rig.cameras.centers[:, 2], (expected + rig.cameras.centers[:, 0]) / 2, atol=1e-12)
 
 
-def test_circle_moves_by_its_spread_unless_the_ground_is_in_the_way():
+def test_circle_moves_by_its_spread_above_the_floor():
     for views in range(1, 8):
         ends = make_rig("circle", views, 9, spread=0.7).cameras.centers
         travel = np.linalg.norm(ends[:, -1] - ends[:, 0], axis=-1)
@@ -60,7 +60,7 @@ def test_circle_moves_by_its_spread_unless_the_ground_is_in_the_way():
         assert (travel[~free] < 0.7 * RADIUS).all() and free.any()
 
 
-def test_a_rig_below_the_ground_is_not_lifted():
+def test_a_rig_below_the_ground_is_not_raised():
     rig = make_rig("circle", 4, 3, target=(0, 0, -10))
     assert rig.cameras.centers[..., 2].max() < 0
     np.testing.assert_allclose(rig.cameras.centers[1, -1, 2], rig.cameras.centers[1, 0, 2], atol=1e-12)
@@ -73,7 +73,7 @@ def test_a_path_over_the_zenith_does_not_flip():
     assert np.degrees(np.arccos(np.clip(cosine, -1, 1))).max() < 3
 
 
-def test_upper_hemi_goes_from_left_over_the_top_to_right():
+def test_upper_hemi_covers_left_to_right_over_the_top():
     rig = make_rig("upper_hemi", 3, 2, elevation=0.0)
     moved = rig.cameras.centers[:, -1] - rig.cameras.centers[:, 0]
     np.testing.assert_allclose(moved, 2.25 * np.array([[-1, 0, 0], [0, 0, 1], [1, 0, 0]]), atol=1e-12)
@@ -83,7 +83,7 @@ def test_upper_hemi_goes_from_left_over_the_top_to_right():
 
 
 @pytest.mark.parametrize("views", range(1, 8))
-def test_the_arcs_of_orbit_close_the_circle(views):
+def test_the_arcs_of_orbit_cover_the_circle(views):
     centers = make_rig("orbit", views, 9).cameras.centers
     azimuth = np.unwrap(np.arctan2(centers[..., 1], centers[..., 0]), axis=1)
     sweep = np.minimum(2 * np.pi / views, np.pi / 2)
@@ -94,12 +94,12 @@ def test_the_arcs_of_orbit_close_the_circle(views):
     np.testing.assert_allclose(starts, 2 * np.pi * np.arange(views) / views, atol=1e-6)
 
 
-def test_orbit_takes_a_sweep():
+def test_orbit_has_a_sweep_option():
     centers = make_rig("orbit", 2, 3, sweep=np.pi, azimuth=0.0, elevation=0.0, target=(1, 0, 1)).cameras.centers
     np.testing.assert_allclose(centers[0], [[5.5, 0, 1], [1, 4.5, 1], [-3.5, 0, 1]], atol=1e-12)
 
 
-def test_dome_climbs_at_constant_azimuth():
+def test_dome_rises_at_constant_azimuth():
     local = make_rig("dome", 5, 7).cameras.centers - TARGET
     elevation = np.degrees(np.arcsin(local[..., 2] / RADIUS))
     np.testing.assert_allclose(elevation, np.broadcast_to(np.linspace(10, 70, 7), (5, 7)))
@@ -111,7 +111,7 @@ def test_dome_climbs_at_constant_azimuth():
     np.testing.assert_allclose(np.degrees(np.arcsin(raised[0, :, 2] / RADIUS)), [30, 50])
 
 
-def test_interpolate_blends_two_own_paths(random_cameras):
+def test_interpolate_between_two_given_paths(random_cameras):
     first, last = random_cameras(0, 6), random_cameras(1, 6)
     rig = make_rig("interpolate", 5, 6, first=first, last=last, fps=24)
     np.testing.assert_allclose(rig.cameras[0].c2w, first.c2w, atol=1e-9)
@@ -124,7 +124,7 @@ def test_interpolate_blends_two_own_paths(random_cameras):
     )
 
 
-def test_interpolate_refuses_paths_that_do_not_fit(random_cameras):
+def test_interpolate_refuses_mismatched_paths(random_cameras):
     path = random_cameras(0, 6)
     with pytest.raises(InputError, match="one path"):
         make_rig("interpolate", 3, 6, first=path)
@@ -134,14 +134,14 @@ def test_interpolate_refuses_paths_that_do_not_fit(random_cameras):
         make_rig("interpolate", 3, 6, first=path, last=random_cameras(1, 6, width=80))
 
 
-def test_static_stands_evenly():
+def test_static_cameras_are_evenly_spaced():
     centers = make_rig("static", 4, 3, elevation=0.0).cameras.centers
     expected = [[0, -4.5, 0.6], [4.5, 0, 0.6], [0, 4.5, 0.6], [-4.5, 0, 0.6]]
     np.testing.assert_allclose(centers, np.repeat(np.array(expected)[:, None], 3, axis=1), atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["circle", "upper_hemi", "orbit", "dome", "interpolate"])
-def test_easing_keeps_the_ends(name):
+def test_easing_does_not_change_the_ends(name):
     plain, eased = make_rig(name, 3, 9), make_rig(name, 3, 9, easing="in-out")
     for t in (0, -1):
         np.testing.assert_allclose(eased.cameras[:, t].c2w, plain.cameras[:, t].c2w, atol=1e-12)
@@ -149,7 +149,7 @@ def test_easing_keeps_the_ends(name):
     assert steps[0] < 0.5 * steps[4]
 
 
-def test_lens_clock_and_size_are_options():
+def test_intrinsics_frame_rate_and_size_are_options():
     rig = make_rig("orbit", 2, 4, fov=np.radians(90), width=200, height=100, fps=2)
     np.testing.assert_allclose(rig.cameras.K[1, 2], [[50, 0, 100], [0, 50, 50], [0, 0, 1]])
     np.testing.assert_allclose(rig.times, [0, 0.5, 1, 1.5])
@@ -173,6 +173,6 @@ def test_counts_below_one_are_refused(name):
 
 
 @pytest.mark.parametrize("option", [{"radius": 0.0}, {"fps": -1.0}, {"radius": np.nan}, {"target": (0, 0, np.inf)}])
-def test_options_out_of_range_are_refused_by_name(option):
+def test_options_out_of_range_are_refused_with_their_name(option):
     with pytest.raises(InputError, match=next(iter(option))):
         make_rig("orbit", 2, 2, **option)

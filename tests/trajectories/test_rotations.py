@@ -35,7 +35,7 @@ def test_the_horizon_is_level(position, target):
 
 
 @given(height=st.floats(1e-3, 1e3), lean=st.floats(0, 1e-3), sign=st.sampled_from([-1, 1]))
-def test_straight_up_and_down_and_all_but(height, lean, sign):
+def test_looking_straight_or_almost_straight_up_and_down(height, lean, sign):
     assert_rotation(look_at([lean * height, 0.0, sign * height], [0.0, 0.0, 0.0])[:3, :3], 1e-12)
 
 
@@ -53,21 +53,21 @@ def test_arguments_broadcast():
     np.testing.assert_allclose(c2w[1, 0], look_at([0, 0, 1.0], [0, 0, 0]))
 
 
-def test_what_cannot_be_looked_at():
-    with pytest.raises(InputError, match="stands on the point"):
+def test_invalid_targets_and_up_directions():
+    with pytest.raises(InputError, match="is at the point"):
         look_at([[0, 0, 0], [1, 2, 3]], [1, 2, 3])
     with pytest.raises(InputError, match="up direction"):
         look_at([0, 0, 0], [1, 0, 0], [0, 0, 0])
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-def test_the_inverse_undoes(random_cameras, seed):
+def test_the_inverse(random_cameras, seed):
     c2w = random_cameras(seed, 4).c2w
     np.testing.assert_allclose(inverse(c2w) @ c2w, np.broadcast_to(np.eye(4), (4, 4, 4)), atol=1e-12)
 
 
 @given(seed=st.integers(0, 2**32 - 1), noise=st.floats(0, 1e-2))
-def test_the_nearest_rotation_is_one_and_near(random_cameras, seed, noise):
+def test_the_nearest_rotation_is_a_rotation_and_close(random_cameras, seed, noise):
     R = random_cameras(seed, 4).R
     rounded = R + noise * np.random.default_rng(seed).uniform(-1, 1, R.shape)
     assert_rotation(nearest_rotation(rounded), 1e-12)

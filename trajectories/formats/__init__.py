@@ -1,1 +1,1 @@
-"""Readers and writers of other people's camera files; the only place where other conventions exist."""
+"""Readers and writers of external camera formats; other conventions appear only here."""

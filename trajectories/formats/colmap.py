@@ -1,8 +1,8 @@
-"""COLMAP models, text and binary: cameras, images and points3D (https://colmap.github.io/format.html).
+"""Read and write COLMAP models, text and binary: cameras, images and points3D (https://colmap.github.io/format.html).
 
-COLMAP's poses are world-to-camera in OpenCV axes, quaternions w x y z, and its pixel centers lie at +0.5 as ours do.
-Its world has no fixed up axis and no fixed unit; nothing is changed here. Image features and the tracks of points are
-not kept. Distorted lenses are read, not written: what is written are the pinhole cameras of undistorted pictures.
+COLMAP's poses are world-to-camera in OpenCV axes, quaternions w x y z. Its pixel centers are at +0.5, as in this
+package. Its world has no fixed up axis and no fixed unit; it is kept unchanged. Image features and point tracks are
+dropped. Distorted lenses are read but not written: the writer writes the pinhole cameras of undistorted images.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trajectories.formats import pinhole
 from trajectories.lens import Lens, pinhole_cameras
 from trajectories.rotations import inverse, rigid
 
-# By the number that a binary file uses.
+# The index is the model's number in binary files.
 MODELS = (
     "SIMPLE_PINHOLE",
     "PINHOLE",
@@ -57,7 +57,7 @@ PARAMETERS = {
     "SIMPLE_FISHEYE": "f cx cy",
     "FISHEYE": "fx fy cx cy",
 }
-"""The models that are read, and the order of their parameters, named as `trajectories.lens` names them."""
+"""The supported models and the order of their parameters, with the names of `trajectories.lens`."""
 PLACES = (".", "sparse/0", "sparse", "colmap/sparse/0")
 
 Pinhole = tuple[int, int, np.ndarray]
@@ -68,20 +68,20 @@ Image = tuple[str, int, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class ColmapModel:
-    """A reconstruction: N photos with their cameras, and P points."""
+    """A reconstruction: N images with their cameras, and P points."""
 
     names: tuple[str, ...]
-    """N image names, relative to the folder of images; sorted where the model was read."""
+    """N image names, relative to the image folder; `read_model` sorts them."""
     cameras: Cameras
-    """(N,) pinhole cameras in COLMAP's world, for pictures that are undistorted and of one size."""
+    """(N,) pinhole cameras in COLMAP's world, for undistorted images of one size."""
     camera_ids: np.ndarray | None = None
-    """(N,) which physical camera took each photo; None groups the photos by equal intrinsics."""
+    """(N,) id of the physical camera of each image; None groups the images by equal intrinsics."""
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
     """(P, 3) points in COLMAP's world."""
     colors: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), dtype=np.uint8))
     """(P, 3) uint8 RGB."""
     lenses: tuple[Lens, ...] | None = None
-    """N lenses that took the image files; None if the files are what `cameras` see."""
+    """N lenses of the image files; None if the files already match `cameras`."""
 
     def __post_init__(self) -> None:
         if self.cameras.shape != (len(self.names),):
@@ -95,10 +95,10 @@ class ColmapModel:
 
 
 def read_model(folder: str | Path) -> ColmapModel:
-    """Read the model in a folder, or in `sparse/0`, `sparse` or `colmap/sparse/0` below it; binary files come first.
+    """Read the model in a folder, or in its `sparse/0`, `sparse` or `colmap/sparse/0`; binary files take precedence.
 
     Raises:
-        InputError: no model, a damaged file, or a lens that cannot be undistorted.
+        InputError: there is no model, a file is damaged, or a lens cannot be undistorted.
     """
     folder = Path(folder)
     for place in PLACES:
@@ -109,10 +109,10 @@ def read_model(folder: str | Path) -> ColmapModel:
 
 
 def write_model(model: ColmapModel, folder: str | Path, *, binary: bool = True) -> None:
-    """Write cameras, images and points3D files into a folder, as pinholes, without features and tracks.
+    """Write cameras, images and points3D files into a folder: PINHOLE cameras, no features, no tracks.
 
     Raises:
-        InputError: photos of one `camera_ids` entry with different intrinsics, or a name with a line break.
+        InputError: images with the same camera id have different intrinsics, or a name has a line break.
     """
     lenses = pinhole.parameters(model.cameras)
     if model.camera_ids is None:
@@ -122,7 +122,7 @@ def write_model(model: ColmapModel, folder: str | Path, *, binary: bool = True) 
     first = {int(id): n for n, id in reversed(list(enumerate(ids)))}
     for name, id, lens in zip(model.names, ids, lenses):
         if (lens != lenses[first[int(id)]]).any():
-            raise InputError(f"The photos of camera {id} have several intrinsics ({name}); give each an id.")
+            raise InputError(f"The images of camera {id} have several intrinsics ({name}); give each an id.")
         if not name or {"\n", "\r", "\0"} & set(name):
             raise InputError(f"The image name {name!r} cannot be written in a COLMAP model; rename the image.")
     w2c = model.cameras.viewmats
@@ -144,7 +144,7 @@ def _assemble(
     images = sorted(images, key=lambda image: image[0])
     for name, id, pose in images:
         if id not in lenses:
-            raise InputError(f"{path}: image {name!r} names camera {id}, which the cameras file does not have.")
+            raise InputError(f"{path}: image {name!r} refers to camera {id}, which the cameras file does not have.")
         if not (np.isfinite(pose).all() and np.linalg.norm(pose[:4]) > 0):
             raise InputError(f"{path}: image {name!r} has no pose ({pose.tolist()}); the quaternion must not be zero.")
     names, ids = tuple(image[0] for image in images), np.array([image[1] for image in images])
@@ -166,7 +166,7 @@ def _lens(model: str, width: int, height: int, parameters: np.ndarray, where: st
 def _count_parameters(path: Path, id: int, model: str) -> int:
     if model not in PARAMETERS:
         raise InputError(
-            f"{path}: camera {id} has the model {model}, which is not read; undistort with `colmap image_undistorter` "
+            f"{path}: camera {id} has the unsupported model {model}; undistort with `colmap image_undistorter` "
             "and use its output."
         )
     return len(PARAMETERS[model].split())
@@ -188,7 +188,7 @@ def _read_text(folder: Path) -> tuple[dict[int, Lens], list[Image], np.ndarray, 
 
 
 def _text_images(path: Path) -> list[Image]:
-    """Two lines an image; the second, its features, may be empty but not left out."""
+    """Parse two lines per image; the second line, the features, may be empty but must exist."""
     images: list[Image] = []
     lines = iter(enumerate(read_text(path).split("\n"), 1))
     for n, line in lines:
@@ -203,7 +203,9 @@ def _text_images(path: Path) -> list[Image]:
         images.append((tokens[9], _integer(tokens[8], where), parse_floats(tokens[1:8], where)))
         n, features = next(lines, (n, ""))
         if len(features.split()) % 3:
-            raise InputError(f"{path}, line {n}: no features of an image; an image takes two lines, one may be empty.")
+            raise InputError(
+                f"{path}, line {n}: not a line of features; an image takes two lines, and the second may be empty."
+            )
     return images
 
 
@@ -227,29 +229,29 @@ def _integer(token: str, where: str) -> int:
     try:
         return int(token)
     except ValueError:
-        raise InputError(f"{where}: {token!r} is not a whole number; mend that line.") from None
+        raise InputError(f"{where}: {token!r} is not a whole number; fix that line.") from None
 
 
-class _Bytes:
-    """A binary file, read from front to back."""
+class _BinaryReader:
+    """Reads a binary file from start to end."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.content, self.at = path, read_bytes(path), 0
 
     def take(self, layout: str) -> tuple[Any, ...]:
-        """The next values, little endian."""
+        """Read the next little-endian values."""
         start = self.skip(struct.calcsize("<" + layout))
         return struct.unpack_from("<" + layout, self.content, start)
 
     def skip(self, size: int) -> int:
-        """Go on by `size` bytes; the place before."""
+        """Skip `size` bytes and return the position before them."""
         start, self.at = self.at, self.at + size
         if self.at > len(self.content):
             raise InputError(f"{self.path}: ends after {len(self.content)} bytes, within a record; copy it again.")
         return start
 
     def word(self) -> str:
-        """A string that ends in a zero byte."""
+        """Read a string that ends with a zero byte."""
         end = self.content.find(b"\0", self.at)
         start = self.skip((end if end >= 0 else len(self.content)) + 1 - self.at)
         return self.content[start:end].decode(errors="replace")
@@ -257,21 +259,21 @@ class _Bytes:
 
 def _read_binary(folder: Path) -> tuple[dict[int, Lens], list[Image], np.ndarray, np.ndarray]:
     lenses: dict[int, Lens] = {}
-    file = _Bytes(folder / "cameras.bin")
+    file = _BinaryReader(folder / "cameras.bin")
     for _ in range(file.take("Q")[0]):
         id, number, width, height = file.take("IiQQ")
         model = MODELS[number] if 0 <= number < len(MODELS) else f"number {number}"
         parameters = np.array(file.take(f"{_count_parameters(file.path, id, model)}d"))
         lenses[id] = _lens(model, width, height, parameters, f"{file.path}: camera {id}")
     images: list[Image] = []
-    file = _Bytes(folder / "images.bin")
+    file = _BinaryReader(folder / "images.bin")
     for _ in range(file.take("Q")[0]):
         _, *pose, camera = file.take("I7dI")
         images.append((file.word(), camera, np.array(pose)))
         file.skip(24 * file.take("Q")[0])
     points: dict[int, tuple[Any, ...]] = {}
     if (folder / "points3D.bin").is_file():
-        file = _Bytes(folder / "points3D.bin")
+        file = _BinaryReader(folder / "points3D.bin")
         for _ in range(file.take("Q")[0]):
             id, *point, _, track = file.take("Q3d3BdQ")
             points[id] = tuple(point)

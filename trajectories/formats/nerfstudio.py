@@ -1,11 +1,12 @@
-"""nerfstudio's transforms.json: camera-to-world in OpenGL axes (x right, y up, z backward), intrinsics in pixels.
+"""Read and write nerfstudio's transforms.json.
 
-`applied_transform` and `applied_scale`, which say how a converter moved the scene, are undone on reading and written
-back. Our scene folders add two fields to each frame: `time` in seconds and `video`, the name of the camera; nerfstudio
-ignores both.
+The file has camera-to-world poses in OpenGL axes (x right, y up, z backward) and intrinsics in pixels.
+`applied_transform` and `applied_scale` record how a converter moved the scene; the reader undoes them and the writer
+applies them again. Scene folders add two fields to each frame: `time` in seconds and `video`, the name of the camera.
+nerfstudio ignores both.
 
-Distorted lenses are read, not written: what is written are the pinhole cameras of undistorted pictures. Their terms are
-OpenCV's, so k4 to k6 are those of its rational model and not, as in nerfstudio's own rays, higher powers.
+Distorted lenses are read but not written: the writer writes the pinhole cameras of undistorted images. The distortion
+terms are OpenCV's: k4 to k6 belong to its rational model. (In nerfstudio's ray generation they are higher powers.)
 """
 
 from __future__ import annotations
@@ -34,31 +35,31 @@ SPLITS = ("train_filenames", "val_filenames", "test_filenames")
 
 
 HOW_TO_KEEP_OUR_FRAME = "--orientation-method none --center-method none --auto-scale-poses False"
-"""What nerfstudio's nerfstudio-data must be told so that its scene stands where the rig does."""
+"""Options of nerfstudio's nerfstudio-data parser that keep the rig's world frame."""
 
 
 @dataclass(frozen=True, eq=False)
 class Transforms:
-    """What a transforms.json says."""
+    """The content of a transforms.json."""
 
     file_paths: tuple[str, ...]
-    """N image files, relative to the folder of the JSON file."""
+    """N image files, relative to the JSON file's folder."""
     cameras: Cameras
-    """(N,) pinhole cameras in the world, before `applied_transform`, for pictures undistorted and of one size."""
+    """(N,) pinhole cameras in the world, before `applied_transform`, for undistorted images of one size."""
     times: np.ndarray | None = None
-    """(N,) seconds, or None if the file does not say."""
+    """(N,) seconds, or None if the file has no times."""
     videos: tuple[str, ...] | None = None
-    """N names of the videos (cameras) that the frames belong to, or None if the file does not say."""
+    """N names of the videos (cameras) that the frames belong to, or None if the file has none."""
     ply_file_path: str | None = None
-    """The file of starting points, relative; its points need `points_to_world`."""
+    """The file of starting points, relative; `points_to_world` maps its points to the world."""
     splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Image files by `train_filenames`, `val_filenames` and `test_filenames`, where the file splits them."""
+    """Image files by `train_filenames`, `val_filenames` and `test_filenames`, as far as the file has them."""
     applied_transform: np.ndarray | None = None
-    """(4, 4) from the world to the frame of the file: a rotation, a shift and one scale; None where they are equal."""
+    """(4, 4) from the world to the file's frame: rotation, translation and one scale; None if the frames are equal."""
     lenses: tuple[Lens, ...] | None = None
-    """N lenses that took the image files; None if the files are what `cameras` see."""
+    """N lenses of the image files; None if the files already match `cameras`."""
     mask_paths: tuple[str | None, ...] | None = None
-    """N mask files, relative, None for a frame without; None if no frame has one."""
+    """N relative mask files, with None for a frame without a mask; None if no frame has one."""
 
     def __post_init__(self) -> None:
         N = len(self.file_paths)
@@ -75,7 +76,7 @@ class Transforms:
                 raise InputError(f"{count} {name} for {N} frames; give one for each frame.")
 
     def points_to_world(self, points: ArrayLike) -> np.ndarray:
-        """(P, 3) points of `ply_file_path` in the world of the cameras."""
+        """Map the points (P, 3) of `ply_file_path` to the cameras' world."""
         points = np.asarray(points)
         if self.applied_transform is None:
             return points
@@ -84,11 +85,11 @@ class Transforms:
 
 
 def read_transforms(path: str | Path) -> Transforms:
-    """Read a transforms.json, or the one in a folder.
+    """Read a transforms.json file, or the one in a folder.
 
     Raises:
-        InputError: a missing file or field, a lens that cannot be undistorted, or a pose that is no rotation and
-            translation; the sentence names the frame.
+        InputError: a file or field is missing, a lens cannot be undistorted, or a pose is not a rotation and a
+            translation; the message names the frame.
     """
     path = Path(path)
     path = path / "transforms.json" if path.is_dir() else path
@@ -132,7 +133,7 @@ def read_transforms(path: str | Path) -> Transforms:
 
 
 def write_transforms(transforms: Transforms, path: str | Path) -> None:
-    """Write a transforms.json that `read_transforms` gives back exactly, and that nerfstudio reads."""
+    """Write a transforms.json that nerfstudio reads and `read_transforms` restores exactly."""
     cameras = transforms.cameras
     content: dict[str, Any] = {"camera_model": "OPENCV", "w": cameras.width, "h": cameras.height}
     lenses = pinhole.parameters(cameras).tolist()
@@ -150,7 +151,7 @@ def write_transforms(transforms: Transforms, path: str | Path) -> None:
     if transforms.ply_file_path is not None:
         content["ply_file_path"] = transforms.ply_file_path
     content |= {key: list(names) for key, names in transforms.splits.items()}
-    # One frame a line, for people who read it.
+    # One frame per line, for readability.
     frames = []
     for n, matrix in enumerate((c2w * FLIP).tolist()):
         frame: dict[str, Any] = {"file_path": transforms.file_paths[n]}
@@ -179,12 +180,12 @@ def _lens(frame: Mapping[str, Any], top: Mapping[str, Any], where: str) -> Lens:
     model = frame.get("camera_model", top.get("camera_model", "OPENCV"))
     if model not in PERSPECTIVE_MODELS + FISHEYE_MODELS:
         raise InputError(
-            f"{where}: 'camera_model' is {model!r}, which is not read; undistort the images, and give 'PINHOLE'."
+            f"{where}: 'camera_model' is {model!r}, which is not supported; undistort the images and give 'PINHOLE'."
         )
     for key in LENS:
         _field(frame, top, key, where)
     width, height = (whole_number(_field(frame, top, key, where), f"{where}: {key!r}") for key in "wh")
-    # instant-ngp's converter says so in its own field.
+    # instant-ngp's converter writes `is_fisheye` instead of a camera model.
     fisheye = model in FISHEYE_MODELS or bool(frame.get("is_fisheye", top.get("is_fisheye", False)))
     terms = {key: number(key) for key in PERSPECTIVE_TERMS}
     extra = [key for key, value in terms.items() if fisheye and key not in FISHEYE_TERMS and value != 0.0]
@@ -198,7 +199,7 @@ def _lens(frame: Mapping[str, Any], top: Mapping[str, Any], where: str) -> Lens:
 
 
 def _pose(value: Any, where: str) -> np.ndarray:
-    """A (4, 4) matrix; the last row may be left out."""
+    """Parse a (4, 4) matrix; the last row may be omitted."""
     rows = len(value) if isinstance(value, list) else 4
     pose = np.eye(4)
     pose[: 3 if rows == 3 else 4] = numbers(value, (3 if rows == 3 else 4, 4), where)
@@ -217,12 +218,12 @@ def _applied_transform(content: Mapping[str, Any], path: Path) -> np.ndarray | N
 
 
 def _each(frames: list[dict[str, Any]], keys: tuple[str, ...], path: Path) -> list[Any] | None:
-    """One value from each frame, under the first of the keys that a frame has; None if no frame has any."""
+    """One value per frame, under the first of `keys` that the frame has; None if no frame has any of them."""
     found = [next((key for key in keys if key in frame), None) for frame in frames]
     if not any(found):
         return None
     if not all(found):
         raise InputError(
-            f"{path}: frame {found.index(None)} has no {keys[0]!r}, but others have; give it to all or none."
+            f"{path}: frame {found.index(None)} has no {keys[0]!r}, but others do; give it to all frames or none."
         )
     return [frame[key] for frame, key in zip(frames, found) if key]

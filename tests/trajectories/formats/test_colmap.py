@@ -10,7 +10,7 @@ from trajectories.formats.colmap import ColmapModel, read_model, write_model
 
 S = float(np.sqrt(0.5))
 CAMERAS = "# a comment\n1 PINHOLE 160 90 100 110 80 45\n7 SIMPLE_PINHOLE 160 90 120 81 46\n"
-# A quarter turn about x (w = x = sqrt 1/2): camera y is world z, camera z is world -y ... read world to camera.
+# A quarter turn about x (w = x = sqrt 1/2), world-to-camera: camera y is world z, camera z is world -y.
 IMAGES = f"# comments\n#\n1 {S} {S} 0 0 1 2 3 7 b photo.jpg\n10.5 20.5 -1 3 4 12\n2 1 0 0 0 0 0 4 1 a.jpg\n\n"
 POINTS = "# comment\n12 1 2 3 255 128 0 0.5 1 0 2 0\n4 -1 -2 -3 1 2 3 0.1\n"
 
@@ -42,7 +42,7 @@ def test_text_by_hand(tmp_path):
 
 
 def test_binary_by_hand(tmp_path):
-    """The same model, packed as COLMAP's documentation lays it out, features and tracks included."""
+    """The same model in the layout of COLMAP's documentation, with features and tracks."""
     (tmp_path / "cameras.bin").write_bytes(
         struct.pack("<Q", 2)
         + struct.pack("<IiQQ4d", 1, 1, 160, 90, 100, 110, 80, 45)
@@ -84,7 +84,7 @@ def test_round_trip(random_cameras, tmp_path_factory, binary, seed, n, points):
     np.testing.assert_array_equal(back.colors, colors)
 
 
-def test_photos_with_one_lens_share_a_camera(tmp_path, random_cameras):
+def test_images_with_equal_intrinsics_share_a_camera(tmp_path, random_cameras):
     lenses = random_cameras(0, 2).K
     cameras = random_cameras(1, 3)
     cameras = type(cameras)(cameras.c2w, lenses[[0, 1, 0]], cameras.width, cameras.height)
@@ -94,12 +94,12 @@ def test_photos_with_one_lens_share_a_camera(tmp_path, random_cameras):
 
 
 @pytest.mark.parametrize("place", [".", "sparse/0", "sparse", "colmap/sparse/0"])
-def test_the_model_is_found_below_a_folder(tmp_path, place):
+def test_the_model_is_found_in_subfolders(tmp_path, place):
     text_model(tmp_path / place)
     assert read_model(tmp_path).names == ("a.jpg", "b photo.jpg")
 
 
-def test_points_may_be_missing(tmp_path):
+def test_points_are_optional(tmp_path):
     (text_model(tmp_path) / "points3D.txt").unlink()
     assert read_model(tmp_path).points.shape == (0, 3)
 
@@ -112,20 +112,20 @@ IMAGE = "2 1 0 0 0 0 0 4 1 a.jpg"
     [
         (
             {"cameras": "1 FOV 160 90 1 2 3 4 0.9\n"},
-            "camera 1 has the model FOV, which is not read; undistort with `colmap",
+            "camera 1 has the unsupported model FOV; undistort with `colmap",
         ),
         ({"cameras": "1 PINHOLE 160 90 1 2 3\n"}, "cameras.txt, line 1: PINHOLE has 4 parameters, not 3"),
         ({"cameras": "1 PINHOLE 160\n"}, "cameras.txt, line 1: has 3 columns"),
         ({"cameras": "#\n1 PINHOLE wide 90 1 2 3 4\n"}, "cameras.txt, line 2: 'wide' is not a whole number"),
         ({"cameras": "1 PINHOLE 160 90 1 2 3 x\n"}, "cameras.txt, line 1: 'x' is not a number"),
-        ({"cameras": "2 PINHOLE 160 90 1 2 3 4\n"}, "image 'a.jpg' names camera 1"),
+        ({"cameras": "2 PINHOLE 160 90 1 2 3 4\n"}, "image 'a.jpg' refers to camera 1"),
         ({"cameras": "1 PINHOLE 160 90 0 2 3 4\n", "images": IMAGE}, "image 'a.jpg': the intrinsics"),
         ({"cameras": "1 OPENCV 160 90 9 9 8 4 0 0 0\n"}, "cameras.txt, line 1: OPENCV has 8 parameters, not 7"),
         ({"cameras": "1 RADIAL 160 90 9 80 45 0 nan\n"}, "cameras.txt, line 1: The lens distortion"),
         ({"cameras": "1 RADIAL 160 90 99 80 45 -900 0\n", "images": IMAGE}, "image 'a.jpg': the lens distortion"),
         ({"images": "# nothing\n"}, "holds no images"),
         ({"images": "2 1 0 0 0 0 0 4 1\n"}, "images.txt, line 1: has 9 columns"),
-        ({"images": f"{IMAGE}\n{IMAGE}\n"}, "images.txt, line 2: no features"),
+        ({"images": f"{IMAGE}\n{IMAGE}\n"}, "images.txt, line 2: not a line of features"),
         ({"images": IMAGE.replace(" 4 ", " four ")}, "images.txt, line 1: 'four' is not a number"),
         ({"images": IMAGE.replace(" 1 0 0 0 ", " 0 0 0 0 ")}, "image 'a.jpg' has no pose"),
         ({"images": IMAGE.replace(" 4 ", " nan ")}, "image 'a.jpg' has no pose"),
@@ -133,14 +133,14 @@ IMAGE = "2 1 0 0 0 0 0 4 1 a.jpg"
         ({"points": "1 x 2 3 4 5 6 0\n"}, "points3D.txt, line 1: 'x' is not a number"),
     ],
 )
-def test_what_is_wrong_in_text_is_named(tmp_path, files, sentence):
+def test_text_errors_name_the_line(tmp_path, files, sentence):
     with pytest.raises(InputError, match=sentence) as error:
         read_model(text_model(tmp_path, **files))
     assert str(tmp_path) in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["cameras", "images", "points3D"])
-def test_a_binary_file_cut_short_is_named(tmp_path, random_cameras, name):
+def test_a_truncated_binary_file_is_reported(tmp_path, random_cameras, name):
     model = ColmapModel(("a", "b"), random_cameras(0, 2), None, np.ones((2, 3)), np.ones((2, 3), np.uint8))
     write_model(model, tmp_path)
     path = tmp_path / f"{name}.bin"
@@ -151,11 +151,11 @@ def test_a_binary_file_cut_short_is_named(tmp_path, random_cameras, name):
             read_model(tmp_path)
 
 
-def test_a_binary_camera_of_another_model_is_named(tmp_path, random_cameras):
+def test_an_unsupported_binary_camera_model_is_reported(tmp_path, random_cameras):
     write_model(ColmapModel(("a",), random_cameras(0, 1)), tmp_path)
     for number, model in ((7, "FOV"), (10, "THIN_PRISM_FISHEYE"), (17, "EQUIRECTANGULAR"), (99, "number 99")):
         (tmp_path / "cameras.bin").write_bytes(struct.pack("<QIiQQ", 1, 1, number, 160, 90) + bytes(96))
-        with pytest.raises(InputError, match=f"model {model}, which is not read"):
+        with pytest.raises(InputError, match=f"unsupported model {model};"):
             read_model(tmp_path)
 
 
@@ -185,7 +185,7 @@ def distorted_model(folder, model, binary):
 
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("model", DISTORTED)
-def test_colmap_projects_through_a_lens_to_the_same_pixels(tmp_path, model, binary):
+def test_lens_projection_agrees_with_colmap(tmp_path, model, binary):
     pycolmap = pytest.importorskip("pycolmap")
     try:
         theirs = pycolmap.Camera(model=model, width=160, height=90, params=DISTORTED[model][1])
@@ -199,7 +199,7 @@ def test_colmap_projects_through_a_lens_to_the_same_pixels(tmp_path, model, bina
     np.testing.assert_array_equal(read.cameras.K[0], read.lenses[0].undistorted_K)
 
 
-def test_what_is_written_of_a_distorted_model_is_its_pinhole(tmp_path):
+def test_a_distorted_model_is_written_as_pinholes(tmp_path):
     read = distorted_model(tmp_path, "OPENCV", False)
     write_model(read, tmp_path / "again")
     again = read_model(tmp_path / "again")
@@ -207,7 +207,7 @@ def test_what_is_written_of_a_distorted_model_is_its_pinhole(tmp_path):
     assert again.lenses is not None and again.lenses[0].is_pinhole
 
 
-def test_images_of_several_sizes_get_cameras_of_one(tmp_path):
+def test_images_of_several_sizes_get_cameras_of_one_size(tmp_path):
     text_model(tmp_path, CAMERAS.replace("7 SIMPLE_PINHOLE 160 90", "7 SIMPLE_PINHOLE 320 90"))
     model = read_model(tmp_path)
     assert (model.cameras.width, model.cameras.height) == (160, 90)
@@ -215,7 +215,7 @@ def test_images_of_several_sizes_get_cameras_of_one(tmp_path):
     assert model.lenses is not None and model.lenses[1].size == (320, 90)
 
 
-def test_no_model(tmp_path):
+def test_missing_models_and_files(tmp_path):
     with pytest.raises(InputError, match="no COLMAP model here"):
         read_model(tmp_path)
     text_model(tmp_path)
@@ -224,7 +224,7 @@ def test_no_model(tmp_path):
         read_model(tmp_path)
 
 
-def test_what_cannot_be_written(tmp_path, random_cameras):
+def test_invalid_models_are_not_written(tmp_path, random_cameras):
     with pytest.raises(InputError, match="camera 1 have several intrinsics"):
         write_model(ColmapModel(("a", "b"), random_cameras(0, 2), np.array([1, 1])), tmp_path)
     with pytest.raises(InputError, match="image name"):

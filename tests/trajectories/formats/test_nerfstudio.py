@@ -24,7 +24,7 @@ def with_frames(*changes, **top):
 
 
 def test_the_opengl_flip_by_hand(tmp_path):
-    """An OpenGL identity looks along -z with y up: in OpenCV axes, y and z of the camera are reversed."""
+    """An OpenGL identity pose looks along -z with y up; in OpenCV axes, the camera's y and z are reversed."""
     cameras = read_transforms(written(tmp_path, with_frames({}))).cameras
     np.testing.assert_array_equal(cameras.c2w[0], np.diag([1.0, -1.0, -1.0, 1.0]))
     np.testing.assert_array_equal(cameras.forward[0], [0, 0, -1])
@@ -67,20 +67,20 @@ def test_the_round_trip_is_exact(random_cameras, tmp_path_factory, seed, n, shar
     assert back.applied_transform is None
 
 
-def test_what_is_not_said_is_none(tmp_path):
+def test_missing_optional_fields_are_none(tmp_path):
     back = read_transforms(written(tmp_path, with_frames({})))
     assert (back.times, back.videos, back.ply_file_path, back.splits) == (None, None, None, {})
 
 
-def test_lens_and_size_may_stand_in_the_frames(tmp_path):
+def test_intrinsics_and_size_may_be_in_the_frames(tmp_path):
     content = {"frames": [{**FRAME, **LENS}, {**FRAME, **LENS, "fl_x": 50.0}]}
     cameras = read_transforms(written(tmp_path, content)).cameras
     np.testing.assert_array_equal(cameras.K[:, 0, 0], [100, 50])
-    content = with_frames({}, {"fl_x": 50.0})  # the frame speaks before the top
+    content = with_frames({}, {"fl_x": 50.0})  # the frame overrides the top level
     np.testing.assert_array_equal(read_transforms(written(tmp_path, content)).cameras.K[:, 0, 0], [100, 50])
 
 
-def test_distortion_may_stand_at_the_top_or_in_a_frame(tmp_path):
+def test_distortion_may_be_at_the_top_level_or_in_a_frame(tmp_path):
     terms = {f"k{n}": n / 100 for n in range(1, 7)} | {"p1": 0.001, "p2": -0.002}
     read = read_transforms(written(tmp_path, with_frames({}, {"k1": 0.5, "k6": 0.0}, **terms)))
     assert read.lenses == (
@@ -90,33 +90,33 @@ def test_distortion_may_stand_at_the_top_or_in_a_frame(tmp_path):
     np.testing.assert_array_equal(read.cameras.K, [lens.undistorted_K for lens in read.lenses])
 
 
-@pytest.mark.parametrize("said", [{"camera_model": "OPENCV_FISHEYE"}, {"camera_model": "OPENCV", "is_fisheye": True}])
-def test_a_fisheye_has_four_terms(tmp_path, said):
-    read = read_transforms(written(tmp_path, with_frames({}, **said, k1=0.1, k2=0.2, k3=0.3, k4=0.4)))
+@pytest.mark.parametrize("field", [{"camera_model": "OPENCV_FISHEYE"}, {"camera_model": "OPENCV", "is_fisheye": True}])
+def test_a_fisheye_has_four_terms(tmp_path, field):
+    read = read_transforms(written(tmp_path, with_frames({}, **field, k1=0.1, k2=0.2, k3=0.3, k4=0.4)))
     assert read.lenses == (Lens(160, 90, 100, 110, 80, 45, (0.1, 0.2, 0.3, 0.4), fisheye=True),)
 
 
-def test_frames_of_several_sizes_get_cameras_of_one(tmp_path):
+def test_frames_of_several_sizes_get_cameras_of_one_size(tmp_path):
     read = read_transforms(written(tmp_path, with_frames({}, {"w": 320, "fl_x": 300.0}, {})))
     assert (read.cameras.width, read.cameras.height) == (160, 90)
     np.testing.assert_array_equal(read.cameras.K[:, 0, 0], [100, 150, 100])
     assert read.lenses is not None and read.lenses[1].size == (320, 90)
 
 
-def test_masks_are_named(tmp_path):
+def test_mask_paths_are_read(tmp_path):
     assert read_transforms(written(tmp_path, with_frames({}))).mask_paths is None
     read = read_transforms(written(tmp_path, with_frames({}, {"mask_path": "masks/b.png"})))
     assert read.mask_paths == (None, "masks/b.png")
 
 
-def test_camera_ids_name_the_videos(tmp_path):
+def test_camera_ids_are_video_names(tmp_path):
     back = read_transforms(written(tmp_path, with_frames({"camera_id": 3, "time": 0.5}, {"camera_id": 4, "time": 1})))
     assert back.videos == ("3", "4")
     np.testing.assert_array_equal(back.times, [0.5, 1.0])
 
 
 def test_applied_transform_and_scale_are_undone_for_cameras_and_points(tmp_path):
-    """The converter turned the world a quarter about x, shifted it and doubled it."""
+    """The converter rotated the world by 90 degrees about x, shifted it and doubled it."""
     applied = [[1, 0, 0, 5], [0, 0, -1, 0], [0, 1, 0, 0]]
     world_point = np.array([1.0, 2.0, 3.0])
     file_point = 2 * (np.array(applied) @ [*world_point, 1.0])
@@ -128,7 +128,7 @@ def test_applied_transform_and_scale_are_undone_for_cameras_and_points(tmp_path)
     transforms = read_transforms(written(tmp_path, content))
     np.testing.assert_allclose(transforms.cameras.centers[0], world_point, atol=1e-12)
     np.testing.assert_allclose(transforms.points_to_world(file_point[None])[0], world_point, atol=1e-12)
-    # OpenGL's backward axis is z in the file and so y in the world; the camera looks along its negative.
+    # OpenGL's backward axis is z in the file, which is y in the world; the camera looks along -y.
     np.testing.assert_allclose(transforms.cameras.forward[0], np.array(applied)[:, :3].T @ [0, 0, -1], atol=1e-12)
     write_transforms(transforms, tmp_path / "again.json")
     again = json.loads((tmp_path / "again.json").read_text())
@@ -148,7 +148,7 @@ def test_round_trip_with_an_applied_transform(random_cameras, tmp_path_factory, 
     np.testing.assert_allclose(back.applied_transform, applied, rtol=1e-9, atol=1e-9 * scale)
 
 
-def test_points_stay_where_no_transform_was_applied(random_cameras):
+def test_points_do_not_change_without_an_applied_transform(random_cameras):
     points = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(Transforms(("a",), random_cameras(0, 1)).points_to_world(points), points)
 
@@ -169,7 +169,10 @@ MIRRORED = np.diag([1.0, 1.0, -1.0, 1.0]).tolist()
         (with_frames({}, fl_x=-5), r"frame 0 \(images/a.png\): the intrinsics"),
         (with_frames({}, k1=-900), r"frame 0 \(images/a.png\): the lens distortion .* folds"),
         (with_frames({"p2": "high"}), "'p2' is 'high'"),
-        (with_frames({}, camera_model="EQUIRECTANGULAR"), "'camera_model' is 'EQUIRECTANGULAR', which is not read"),
+        (
+            with_frames({}, camera_model="EQUIRECTANGULAR"),
+            "'camera_model' is 'EQUIRECTANGULAR', which is not supported",
+        ),
         (with_frames({}, camera_model="OPENCV_FISHEYE", p1=0.1), "'p1' is 0.1, but a fisheye has only k1 to k4"),
         (with_frames({}, h=90.5), "'h' is 90.5; a whole number"),
         (with_frames({"time": 1.0}, {}), "frame 1 has no 'time'"),
@@ -182,7 +185,7 @@ MIRRORED = np.diag([1.0, 1.0, -1.0, 1.0]).tolist()
         ),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, content, sentence):
+def test_errors_name_the_frame_and_the_field(tmp_path, content, sentence):
     path = written(tmp_path, content)
     with pytest.raises(InputError, match=sentence) as error:
         read_transforms(path)
@@ -194,7 +197,7 @@ def test_a_missing_file(tmp_path):
         read_transforms(tmp_path)
 
 
-def test_counts_must_agree(random_cameras):
+def test_lengths_must_agree(random_cameras):
     with pytest.raises(InputError, match="2 cameras for 1 frames"):
         Transforms(("a",), random_cameras(0, 2))
     with pytest.raises(InputError, match="1 times for 2 frames"):

@@ -5,7 +5,7 @@ from trajectories import Cameras, InputError
 from trajectories.formats.pinhole import matrix, parameters
 
 
-def test_there_and_back(random_cameras):
+def test_round_trip(random_cameras):
     cameras = random_cameras(0, 6).reshape(2, 3)
     assert parameters(cameras).shape == (2, 3, 4)
     np.testing.assert_array_equal(matrix(parameters(cameras)), cameras.K)

@@ -7,7 +7,7 @@ from trajectories import Cameras, InputError
 from trajectories.formats.realestate10k import read_poses, write_poses
 
 URL = "https://www.youtube.com/watch?v=abc"
-# World to camera: the world's y axis becomes the camera's z, its z the camera's -y; then a shift.
+# World-to-camera: the world's y axis maps to the camera's z, its z axis to the camera's -y; then a translation.
 LINE = "1500000 0.5 0.9 0.5 0.25 0 0 1 0 0 1.0 0 0 -1 2.0 0 1 0 3.0"
 
 
@@ -27,8 +27,8 @@ def test_a_line_by_hand(tmp_path):
     np.testing.assert_allclose(cameras.c2w[0], expected, atol=1e-15)
 
 
-def test_a_squeezed_clip_keeps_its_fractions(tmp_path):
-    """The same file serves the clip at its own size and squeezed: pixels scale with each side."""
+def test_a_stretched_clip_keeps_its_fractions(tmp_path):
+    """One file fits the clip at its original size and stretched: the intrinsics scale per axis."""
     path = written(tmp_path, URL, LINE)
     full, squeezed = read_poses(path, 1280, 720)[0], read_poses(path, 384, 256)[0]
     np.testing.assert_allclose(full.resized(384, 256).K, squeezed.K)
@@ -47,7 +47,7 @@ def test_round_trip(random_cameras, tmp_path_factory, seed, n):
     assert path.read_text().splitlines()[0] == URL
 
 
-def test_the_address_may_be_missing_or_empty(tmp_path):
+def test_the_url_may_be_missing_or_empty(tmp_path):
     for head in ([], [""], ["https://x y z"], ["no address"]):
         assert read_poses(written(tmp_path, *head, LINE), 4, 4)[0].shape == (1,)
 
@@ -62,7 +62,7 @@ def test_rounded_rotations_become_exact(tmp_path, random_cameras):
     np.testing.assert_allclose(back.viewmats[:, :3, 3], np.round(cameras.viewmats[:, :3, 3], 6), atol=1e-12)
 
 
-def test_equal_time_stamps_carry_no_time(tmp_path):
+def test_equal_time_stamps_are_replaced_by_the_frame_rate(tmp_path):
     path = written(tmp_path, URL, LINE, LINE, LINE)
     np.testing.assert_allclose(read_poses(path, 4, 4)[1], [0, 1 / 30, 2 / 30])
     np.testing.assert_allclose(read_poses(path, 4, 4, fps=8)[1], [0, 0.125, 0.25])
@@ -82,7 +82,7 @@ def test_equal_time_stamps_carry_no_time(tmp_path):
         ([URL, LINE, LINE.replace("1500000", "1400000")], "line 3: the time stamp 1400000 does not increase"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, lines, sentence):
+def test_errors_name_the_line(tmp_path, lines, sentence):
     path = written(tmp_path, *lines)
     with pytest.raises(InputError, match=sentence) as error:
         read_poses(path, 384, 256)
@@ -94,7 +94,7 @@ def test_a_missing_file(tmp_path):
         read_poses(tmp_path / "none.txt", 4, 4)
 
 
-def test_what_cannot_be_written(tmp_path, random_cameras):
+def test_invalid_cameras_are_not_written(tmp_path, random_cameras):
     with pytest.raises(InputError, match=r"both must be \(T,\)"):
         write_poses(random_cameras(0, 3), [0.0, 1.0], tmp_path / "poses.txt")
     skewed = Cameras(np.eye(4)[None], [[[5, 1, 2], [0, 5, 2], [0, 0, 1]]], 4, 4)
