@@ -1,1 +1,1 @@
-"""The live page of a scene: splats, cameras, videos and one clock; `viewer.app.open_scene` opens it."""
+"""The web viewer of a scene: splats, cameras and videos on one clock; `viewer.app.open_scene` opens it."""

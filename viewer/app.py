@@ -1,4 +1,4 @@
-"""The live page of a scene: splats, cameras with their frames, and one clock for all videos."""
+"""The web viewer of a scene: splats, cameras with their frames, and one clock for all videos."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def view_scene(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8080) -> None:
-    """Show a scene folder in the browser until Ctrl-C; see `open_scene`."""
+    """Serve the page of a scene folder until Ctrl-C; see `open_scene`."""
     viewer = open_scene(folder, host=host, port=port)
     try:
         with contextlib.suppress(KeyboardInterrupt):
@@ -43,16 +43,16 @@ def view_scene(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8080)
 
 
 def open_scene(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8080) -> SceneViewer:
-    """Start a page that shows a scene folder; an incomplete scene shows what is there.
+    """Start a page that shows a scene folder; an incomplete scene is shown as far as it exists.
 
     Args:
-        folder: a scene folder: any of rig.json or transforms.json, images/, points.ply, splats.ply; or an exported
+        folder: a scene folder with any of rig.json or transforms.json, images/, points.ply, splats.ply; or an exported
             ply-sequence.
         host: address to listen on.
-        port: port to listen on, 0 for any; when it is taken, one of the next is used and named.
+        port: port to listen on, 0 for any; if it is taken, the next free port is used and printed.
 
     Raises:
-        InputError: a folder that is no scene, a file in it that cannot be read, or an address that cannot be used.
+        InputError: the folder is not a scene, a file in it cannot be read, or the address cannot be used.
     """
     scene = read_shown_scene(folder)
     viewer = SceneViewer(host, port, title=scene.title, max_splats=2_000_000)
@@ -64,40 +64,40 @@ def open_scene(folder: str | Path, *, host: str = "127.0.0.1", port: int = 8080)
         viewer.show_clock(scene.clock)
     if scene.splats is not None:
         viewer.show_splats(scene.splats)
-    told = [f"“{scene.prompt}”"] if scene.prompt else []
-    told += [f"Not there yet: {', '.join(scene.missing)}."] if scene.missing else []
-    viewer.notice("\n\n".join(told))
+    lines = [f"“{scene.prompt}”"] if scene.prompt else []
+    lines += [f"Not available yet: {', '.join(scene.missing)}."] if scene.missing else []
+    viewer.notice("\n\n".join(lines))
     return viewer
 
 
 class SceneViewer:
-    """A page that shows what it is given, for as long as it is open.
+    """A page that shows a rig, points and splats, and can be updated while it is open.
 
-    Every method may be called from any thread at any time. `show_splats` is made to be called after each step of a fit:
-    it draws the newest splats at most once a second, and takes at most 3 percent of the time.
+    Every method may be called from any thread at any time. `show_splats` may be called after each step of a fit: it
+    draws the newest splats at most once a second and takes at most 3 percent of the time.
 
     Args:
         host: address to listen on.
-        port: port to listen on, 0 for any; when it is taken, one of the next is used and named.
+        port: port to listen on, 0 for any; if it is taken, the next free port is used and printed.
         title: heading of the panel.
-        max_splats: more splats than these are thinned evenly before they are sent.
+        max_splats: a larger number of splats is thinned evenly before sending.
 
     Attributes:
         server: viser's server.
-        layers: the splats, points, paths and ground, and their boxes.
-        overview: the first look at the scene.
-        cameras: the rig's cameras, and who looks through them.
+        layers: the splats, points, paths and ground, and their checkboxes.
+        overview: the initial view of the scene.
+        cameras: the rig's cameras, and the clients that look through them.
         clock: plays, pauses and seeks.
 
     Raises:
-        InputError: an address that cannot be used.
+        InputError: the address cannot be used.
     """
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 8080, *, title: str = "cvd3d", max_splats: int = 200_000
     ) -> None:
         free = free_port(host, port)
-        with contextlib.redirect_stdout(io.StringIO()):  # viser prints a box of its own
+        with contextlib.redirect_stdout(io.StringIO()):  # suppress viser's startup message
             self.server = viser.ViserServer(host=host, port=free, label=title, verbose=False)
         if port not in (0, self.server.get_port()):
             rich.print(f"Port {port} is taken; using {self.server.get_port()}.")
@@ -115,46 +115,46 @@ class SceneViewer:
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The URL of the page."""
         host = "127.0.0.1" if self._host in ("0.0.0.0", "::") else self._host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.server.get_port()}"
 
     def show_rig(self, rig: Rig, frames: Frames | None = None) -> None:
-        """Show cameras on their paths, in the place of those shown before.
+        """Show cameras and their paths, replacing the previous rig.
 
         Args:
-            rig: V views of T frames on one clock.
-            frames: gives the image (H, W, 3) in [0, 1] of view v at frame t, or None where there is none (yet).
+            rig: V views of T frames.
+            frames: returns the image (H, W, 3) in [0, 1] of view v at frame t, or None if there is none (yet).
         """
         with self._lock:
             framing = self._frame_scene(rig=rig)
             nodes = self.cameras.show(rig, frames, framing.frustum_depth)
-            self.layers.show_paths(nodes.paths, offer=rig.frames > 1)
+            self.layers.show_paths(nodes.paths, enable=rig.frames > 1)
             self.clock.restart(rig.times)
 
     def show_clock(self, times: np.ndarray) -> None:
-        """Let time run through (T,) instants in seconds; a rig brings its own."""
+        """Set the clock to (T,) frame times in seconds; `show_rig` sets it to the rig's times."""
         self.clock.restart(times)
 
     def show_splats(self, splats: Splats | MovingSplats | PlySequence) -> None:
-        """Show splats, in the place of those shown before; at once, or soon when called often.
+        """Show splats, replacing the previous ones; at once, or with a delay if called often.
 
-        Those that move play on the clock of the videos, and between their frames, too.
+        Moving splats follow the clock of the videos and also move between frames.
         """
         self._latest.offer(splats)
 
     def show_points(self, points: PointCloud) -> None:
-        """Show starting points; they are hidden when splats come."""
+        """Show starting points; the first splats hide them."""
         with self._lock:
             framing = self._frame_scene(positions=points.positions)
             self.layers.show_points(points, 0.004 * framing.radius)
 
     def notice(self, text: str) -> None:
-        """Write a line of markdown at the foot of the panel."""
+        """Show markdown text at the bottom of the panel."""
         self.layers.panel.notice.content = text
 
     def close(self) -> None:
-        """Take the page down."""
+        """Stop the server and all threads."""
         self.clock.close()
         self._latest.close()
         with contextlib.redirect_stdout(io.StringIO()):
@@ -168,13 +168,13 @@ class SceneViewer:
     def _show_instant(self, seconds: float) -> bool:
         try:
             return self.layers.show_instant(seconds)
-        except InputError as error:  # a sequence is read as it plays
+        except InputError as error:  # a sequence is read during playback
             self.notice(str(error))
             return True
 
     def _draw_splats(self, splats: DrawnSplats) -> None:
         with self._lock:
-            if not (self.layers.splats.there or self.overview.has_positions):
+            if not (self.layers.splats.has_splats or self.overview.has_positions):
                 self._frame_scene(positions=splats.means)
             self.layers.show_splats(splats, self.clock.seconds)
             self.clock.wake()

@@ -1,4 +1,4 @@
-"""The cameras of a rig on the page: their frustums and paths, and looking through them."""
+"""The cameras of a rig on the page: frustums, paths, and clients that look through a camera."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from viewer.scene_nodes import CameraNodes, Frames, look_through
 
 
 class CameraViews:
-    """A rig's cameras, which carry their frames, and the clients that look through them.
+    """A rig's cameras with their frames, and the clients that look through them.
 
     Args:
-        server: the page.
-        overview: where clients go back to.
+        server: viser's server.
+        overview: the view to which clients return.
         lock: held while the page is changed.
-        notice: called with a sentence about a frame that cannot be read, which is left out.
+        notice: called with the error message of a frame that cannot be read; the frame is skipped.
     """
 
     def __init__(
@@ -34,43 +34,43 @@ class CameraViews:
         self._server, self._overview, self._lock, self._notice = server, overview, lock, notice
         self._nodes: CameraNodes | None = None
         self._frame = 0
-        self._looking: dict[int, int] = {}  # client -> the view it looks through
+        self._view_of_client: dict[int, int] = {}  # client id -> the view it looks through
 
     def show(self, rig: Rig, frames: Frames | None, depth: float) -> CameraNodes:
-        """Show a rig in the place of the one before, with frustums `depth` meters long."""
+        """Show a rig, replacing the previous one, with frustums `depth` meters long."""
         if self._nodes is not None:
             self._nodes.remove()
         if self.panel is not None:
             self.panel.folder.remove()
-        self._looking.clear()
+        self._view_of_client.clear()
         self.rig, self._frame = rig, 0
-        self._nodes = CameraNodes(self._server, rig, self._readable(frames), depth)
+        self._nodes = CameraNodes(self._server, rig, self._skip_unreadable(frames), depth)
         self.panel = self._add_panel(rig, self._nodes, depth)
         return self._nodes
 
     def show_frame(self, frame: int) -> None:
-        """Move all cameras to a frame, and the clients that follow them."""
+        """Move all cameras, and the clients that follow one, to a frame."""
         if self._nodes is None:
             return
         self._frame = frame
         self._nodes.show_frame(frame)
         if self.panel is not None and self.panel.follow.value:
-            for client_id, view in list(self._looking.items()):
+            for client_id, view in list(self._view_of_client.items()):
                 client = self._server.get_clients().get(client_id)
                 if client is not None:
                     self.look_through(client, view)
 
     def look_through(self, client: viser.ClientHandle, view: int) -> None:
-        """Put a client's eye where a camera is at the frame on show."""
+        """Move a client's viewpoint to a camera at the current frame."""
         with self._lock:
             if self.rig is None or self._nodes is None:
                 return
-            self._looking[client.client_id] = view
-            look_through(client, self.rig.cameras[view, self._frame], clear=1.02 * self._nodes.depth)
+            self._view_of_client[client.client_id] = view
+            look_through(client, self.rig.cameras[view, self._frame], near=1.02 * self._nodes.depth)
 
     def back_to_overview(self, client: viser.ClientHandle) -> None:
-        """Let a client look at the whole scene again, and follow no camera."""
-        self._looking.pop(client.client_id, None)
+        """Move a client back to the overview; it no longer follows a camera."""
+        self._view_of_client.pop(client.client_id, None)
         self._overview.show_to(client)
 
     def _add_panel(self, rig: Rig, nodes: CameraNodes, depth: float) -> CameraPanel:
@@ -86,7 +86,7 @@ class CameraViews:
         if event.client is not None:
             self.look_through(event.client, view)
 
-    def _readable(self, frames: Frames | None) -> Frames:
+    def _skip_unreadable(self, frames: Frames | None) -> Frames:
         def read(view: int, frame: int) -> np.ndarray | None:
             try:
                 return None if frames is None else frames(view, frame)

@@ -1,4 +1,4 @@
-"""The one clock of all videos: plays, pauses and seeks, and moves the page on a thread of its own."""
+"""The clock of all videos: plays, pauses and seeks, and updates the page in a background thread."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from viewer.panels import TimePanel, add_time_panel
 from viewer.playback import Playback, seconds_at
 
 INSTANTS_PER_SECOND = 30.0
-"""How often what moves between frames is drawn while it plays, at most."""
+"""Maximum update rate of moving splats during playback, which also move between frames."""
 
 
 class Clock:
-    """Time runs through the frames of a scene, in a loop.
+    """Plays the frames of a scene in a loop.
 
     Args:
-        gui: where its panel goes.
-        lock: held while the page is changed, also during these two calls.
-        on_frame: called with the number of a frame when another one is due, or when there are new times.
-        on_instant: called with seconds each time; returns whether something on the page moves between frames, too.
+        gui: viser's GUI, to which the time panel is added.
+        lock: held while the page is changed, including both callbacks.
+        on_frame: called with the frame number when it changes, or after `restart`.
+        on_instant: called with the time in seconds at every update; returns whether anything moves between frames.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Clock:
     ) -> None:
         self.playback = Playback(1, 1.0)
         self.panel: TimePanel | None = None
-        """None while there is a single frame."""
+        """None if there is a single frame."""
         self._gui, self._lock, self._on_frame, self._on_instant = gui, lock, on_frame, on_instant
         self._times = np.zeros(1)
         self._restarts = 0
@@ -46,16 +46,16 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """The instant on show."""
+        """The current time in seconds, between frames too."""
         return seconds_at(self._times, self.playback.position(time.monotonic()))
 
     @property
     def frame(self) -> int:
-        """The frame on show."""
+        """The current frame."""
         return self.playback.frame(time.monotonic())
 
     def restart(self, times: np.ndarray) -> None:
-        """Run through (T,) instants in seconds from now on, paused at the first."""
+        """Switch to (T,) frame times in seconds, paused at the first."""
         with self._lock:
             if self.panel is not None:
                 self.panel.folder.remove()
@@ -65,27 +65,27 @@ class Clock:
         self.wake()
 
     def play(self) -> None:
-        """Go on from the frame on show."""
+        """Play from the current frame."""
         self._set(self.playback.play(time.monotonic()))
 
     def pause(self) -> None:
-        """Hold the frame on show."""
+        """Pause at the current frame."""
         self._set(self.playback.pause(time.monotonic()))
 
     def seek(self, frame: int) -> None:
-        """Go to a frame, and on from there if it plays."""
+        """Jump to a frame; playback continues from there if it is running."""
         self._set(self.playback.seek(frame, time.monotonic()))
 
     def set_rate(self, fps: float) -> None:
-        """Play at another rate, in frames per second."""
+        """Set the playback rate in frames per second."""
         self._set(self.playback.at_rate(fps, time.monotonic()))
 
     def wake(self) -> None:
-        """Call `on_instant` soon, even while paused: something new is on the page."""
+        """Trigger an update of the page, even while paused."""
         self._wake.set()
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._closed.set()
         self.wake()
         self._thread.join(timeout=5.0)
@@ -116,9 +116,9 @@ class Clock:
             self.panel.show_frame(frame, self._times)
 
     def _until_next(self, took: float, between: bool) -> float | None:
-        """Seconds until something moves, None while paused; `took` is how long it took to move everything.
+        """Seconds until the next update, None while paused; `took` is the duration of the last update in seconds.
 
-        What moves between frames is drawn as often as leaves half of the time to others.
+        Updates between frames take at most half of the time.
         """
         wait = self.playback.until_next(time.monotonic())
         if wait is None or not between:
@@ -130,7 +130,7 @@ class Clock:
 
         @panel.frame.on_update
         def _(event: viser.GuiEvent) -> None:
-            if event.client is not None:  # the clock moves the slider, too
+            if event.client is not None:  # without a client, the clock itself moved the slider
                 self.seek(event.target.value)
 
         panel.play.on_click(lambda event: self.pause() if self.playback.playing else self.play())

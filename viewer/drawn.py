@@ -1,4 +1,4 @@
-"""What is drawn of splats: those that stand still, and those that move, which are drawn anew at every instant."""
+"""The splats that a page draws: still splats, and moving splats, which are updated at every instant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from viewer.gaussians import Gaussians, flat_gaussians, seen
+from viewer.gaussians import Gaussians, flat_gaussians, visible
 
 if TYPE_CHECKING:
     from recon.splats import MovingSplats, Splats
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class DrawnSplats:
-    """Some or all splats of a scene, which share no memory with those they were taken from."""
+    """A copy of some or all splats of a scene; it shares no memory with the originals."""
 
     still: Gaussians
-    """Those that stand still."""
+    """The splats that do not move."""
     moving: MovingSplats | PlySequence | None
-    """The others; None where all stand still."""
+    """The splats that move; None if there are none."""
     total: int
-    """How many splats they were taken from."""
+    """The number of splats in the scene."""
 
     def __len__(self) -> int:
         return len(self.still) + (0 if self.moving is None else len(self.moving))
 
     @property
     def means(self) -> np.ndarray:
-        """(N, 3) centers; of those that move, at the first instant."""
+        """(N, 3) centers; those of moving splats are at the first instant."""
         return np.concatenate([self.still.means, self.instant(-np.inf).means])
 
     def instant(self, seconds: float) -> Gaussians:
-        """Those that move, then: always all of them in one order, as a page changes their number at a great cost."""
+        """All moving splats at a time; number and order are constant, because changing a page's number is slow."""
         return self.still[:0] if self.moving is None else flat_gaussians(self.moving.at(seconds))
 
 
 def drawn(splats: Splats | MovingSplats | PlySequence, limit: int) -> DrawnSplats:
-    """Copy what can be drawn of `splats`: at most `limit`, evenly chosen, without the non-finite and the invisible.
+    """Copy the splats to draw: at most `limit`, evenly chosen, without non-finite and invisible ones.
 
-    Cheap enough for the fit's own thread: it copies numbers and does no algebra. A sequence is read as it plays, whole.
+    The copy is cheap enough for the fit's thread. A ply-sequence is drawn whole and read during playback.
     """
     from recon.splats import MovingSplats
     from recon.splats.ply_sequence import PlySequence
@@ -51,15 +51,15 @@ def drawn(splats: Splats | MovingSplats | PlySequence, limit: int) -> DrawnSplat
         return DrawnSplats(flat_gaussians(splats.at(-np.inf))[:0], splats, total)
     chosen = np.arange(0, total, max(1, -(-total // limit)))
     if not isinstance(splats, MovingSplats):
-        return DrawnSplats(seen(flat_gaussians(_rows(splats, chosen))), None, total)
+        return DrawnSplats(visible(flat_gaussians(_rows(splats, chosen))), None, total)
     ids = splats.moving.cpu().numpy()
-    still = seen(flat_gaussians(_rows(splats.rest, np.setdiff1d(chosen, ids))))
-    moving = _alone(splats, np.flatnonzero(np.isin(ids, chosen)))
+    still = visible(flat_gaussians(_rows(splats.rest, np.setdiff1d(chosen, ids))))
+    moving = _moving_rows(splats, np.flatnonzero(np.isin(ids, chosen)))
     return DrawnSplats(still, moving if len(moving) else None, total)
 
 
-def _alone(splats: MovingSplats, rows: np.ndarray) -> MovingSplats:
-    """Those of the moving splats without the others."""
+def _moving_rows(splats: MovingSplats, rows: np.ndarray) -> MovingSplats:
+    """A copy of some moving splats, without the still ones."""
     import torch
 
     from recon.splats import MovingSplats
@@ -70,5 +70,5 @@ def _alone(splats: MovingSplats, rows: np.ndarray) -> MovingSplats:
 
 
 def _rows(splats: Splats, rows: np.ndarray) -> Splats:
-    """A copy of some splats, with one color each."""
+    """A copy of some splats, with the DC color only."""
     return replace(splats, sh=splats.sh[:, :1]).map(lambda tensor: tensor.detach()[rows].cpu())

@@ -1,4 +1,4 @@
-"""Where the page's first look comes from, and how large a frustum is drawn."""
+"""The initial viewpoint of the page, and the size of the drawn frustums."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ DEFAULT_RADIUS = 4.5
 
 @dataclass(frozen=True, eq=False)
 class OpeningView:
-    """A look at the whole scene, in world meters, z up."""
+    """A view of the whole scene, in world meters, z up."""
 
     target: np.ndarray
-    """(3,) the point looked at."""
+    """(3,) the look-at point."""
     eye: np.ndarray
-    """(3,) where the look comes from."""
+    """(3,) the viewpoint."""
     radius: float
-    """How far the cameras stand from the target."""
+    """Typical distance of the cameras from the target."""
     frustum_depth: float
-    """Length of a drawn frustum, from the camera's center to its image."""
+    """Length of a drawn frustum, from the camera center to the image plane."""
 
 
 def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> OpeningView:
-    """Choose a look from behind and above the cameras onto what they look at.
+    """Choose a view from behind and above the cameras, toward their common target.
 
     Args:
-        rig: the cameras, if there are any.
-        positions: (P, 3) points of the scene, if there are any.
+        rig: the cameras, if any.
+        positions: (P, 3) points of the scene, if any.
     """
     if positions is not None:
         positions = positions[np.isfinite(positions).all(axis=1)]
@@ -43,17 +43,17 @@ def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> Opening
     if target is None and positions is not None and len(positions):
         target = np.median(positions, axis=0)
     if target is None:
-        reach = max(2.0 * float(np.ptp(centers, axis=0).max()), 1.0)
-        target = centers.mean(axis=0) + reach * rig.cameras.forward.reshape(-1, 3).mean(axis=0)
+        distance = max(2.0 * float(np.ptp(centers, axis=0).max()), 1.0)
+        target = centers.mean(axis=0) + distance * rig.cameras.forward.reshape(-1, 3).mean(axis=0)
     offsets = centers - target
     radius = max(float(np.median(np.linalg.norm(offsets, axis=1))), 1e-3)
     middle = offsets.mean(axis=0)
     one_sided = np.linalg.norm(middle) > 0.4 * radius
     toward = _direction(middle if one_sided else offsets[0], turn=np.radians(25.0), lift=np.radians(14.0))
-    # A point a little before the subject keeps cameras that stand on one side in the picture.
-    looked_at = target + 0.15 * middle
-    eye = looked_at + _distance_to_hold(centers, looked_at, toward, radius) * toward
-    return OpeningView(looked_at, eye, radius, _frustum_depth(rig, radius))
+    # Shift the look-at point toward the cameras, to keep cameras on one side of the subject in view.
+    look_at = target + 0.15 * middle
+    eye = look_at + _distance_to_fit(centers, look_at, toward, radius) * toward
+    return OpeningView(look_at, eye, radius, _frustum_depth(rig, radius))
 
 
 def _frame_positions(positions: np.ndarray | None) -> OpeningView:
@@ -72,8 +72,8 @@ def _direction(offset: np.ndarray, *, turn: float, lift: float) -> np.ndarray:
     return np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
 
 
-def _distance_to_hold(centers: np.ndarray, target: np.ndarray, toward: np.ndarray, radius: float) -> float:
-    """The shortest of some distances along `toward` from which a picture of 60 x 50 degrees holds all cameras well."""
+def _distance_to_fit(centers: np.ndarray, target: np.ndarray, toward: np.ndarray, radius: float) -> float:
+    """The shortest of some distances along `toward` at which all cameras fit in a view of 60 x 50 degrees."""
     right = np.cross([0.0, 0.0, 1.0], toward)
     right /= np.linalg.norm(right)
     sideways, upward, nearer = (
@@ -89,7 +89,7 @@ def _distance_to_hold(centers: np.ndarray, target: np.ndarray, toward: np.ndarra
 
 
 def _frustum_depth(rig: Rig, radius: float) -> float:
-    """A seventh of the radius, less where cameras stand close together, but never so small that it is lost."""
+    """0.7 of the smallest distance between two cameras, clamped to 0.05 to 0.15 of the radius."""
     centers = rig.cameras.centers.mean(axis=1)
-    apart = np.linalg.norm(centers[:, None] - centers[None], axis=-1) + np.where(np.eye(len(centers)), np.inf, 0.0)
-    return float(np.clip(0.7 * apart.min(), 0.05 * radius, 0.15 * radius))
+    distances = np.linalg.norm(centers[:, None] - centers[None], axis=-1) + np.where(np.eye(len(centers)), np.inf, 0.0)
+    return float(np.clip(0.7 * distances.min(), 0.05 * radius, 0.15 * radius))

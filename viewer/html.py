@@ -1,4 +1,4 @@
-"""A page of splats and cameras in one file, which a browser opens without a server and without the net."""
+"""Write splats and cameras as one HTML file, which a browser opens without a server or a network."""
 
 from __future__ import annotations
 
@@ -22,26 +22,25 @@ from viewer.splat_nodes import SplatNodes
 if TYPE_CHECKING:
     from recon.splats import MovingSplats, Splats
 
-MOST_SPLATS, MOST_INSTANTS = 500_000, 2_000_000
-"""More splats than these are thinned evenly: the page holds them all; those of a scene that moves count every frame."""
+MAX_SPLATS, MAX_INSTANTS = 500_000, 2_000_000
+"""Larger scenes are thinned evenly, because the file holds all splats; a moving scene counts them once per frame."""
 
 
 def write_html(
     splats: Splats | MovingSplats, path: Path | str, rig: Rig | None = None, frames: Frames | None = None
 ) -> None:
-    """Write viser's client and a recording of the scene as one HTML file, about 1 MB and 43 bytes a splat.
+    """Write viser's client and a recording of the scene as one HTML file: about 1 MB plus 43 bytes per splat.
 
-    The colors of the splats do not change with the view: viser draws no spherical harmonics. Cameras that move play
-    along their paths, with their videos, on the page's own bar, and so do splats that move:
-    those take 33 bytes more at each frame.
+    The colors do not depend on the view, because viser draws no spherical harmonics. The page's playback bar moves the
+    cameras, their videos and the moving splats. A moving splat takes 33 more bytes per frame.
 
     Args:
         splats: N Gaussians, which may move.
-        path: the file; one that is there already is replaced when the new one is whole.
-        rig: cameras to show, and the clock of all that moves.
-        frames: gives the image (H, W, 3) of view v at frame t, or None where there is none.
+        path: the file; an existing one is replaced atomically.
+        rig: cameras to show, and the frame times of the recording.
+        frames: returns the image (H, W, 3) of view v at frame t, or None if there is none.
     """
-    shown = drawn(splats, most_splats(splats, rig))
+    shown = drawn(splats, max_splats(splats, rig))
     framing = frame_scene(rig, shown.means)
     with _server() as server:
         initial = server.initial_camera
@@ -65,19 +64,19 @@ def write_html(
         write_text(path, recording.as_html(dark_mode=True))
 
 
-def most_splats(splats: Splats | MovingSplats, rig: Rig | None) -> int:
-    """How many of the splats a page takes."""
+def max_splats(splats: Splats | MovingSplats, rig: Rig | None) -> int:
+    """The maximum number of splats in the file."""
     from recon.splats import MovingSplats
 
     if rig is None or not isinstance(splats, MovingSplats):
-        return MOST_SPLATS
-    return min(MOST_SPLATS, max(1, MOST_INSTANTS // rig.frames))
+        return MAX_SPLATS
+    return min(MAX_SPLATS, max(1, MAX_INSTANTS // rig.frames))
 
 
 @contextmanager
 def _server() -> Iterator[viser.ViserServer]:
-    """A server that nobody visits: viser records scenes on one only."""
-    with contextlib.redirect_stdout(io.StringIO()):  # viser prints a box of its own
+    """A server without clients, which viser needs to record a scene."""
+    with contextlib.redirect_stdout(io.StringIO()):  # suppress viser's startup message
         server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
     try:
         yield server

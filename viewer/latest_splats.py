@@ -1,4 +1,4 @@
-"""Hands the newest splats to the page, at a rate that a running fit does not feel."""
+"""A single-slot queue of splats between a running fit and the page, with a limited load on the fit."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ if TYPE_CHECKING:
     from recon.splats import MovingSplats, Splats
     from recon.splats.ply_sequence import PlySequence
 
-LEAST_INTERVAL = 1.0
-"""Seconds between two updates, at least."""
-SHARE = 0.03
-"""The part of the wall clock that updates may take."""
-PATIENCE = 0.5
-"""Seconds after which splats that came too early are drawn after all, if none came since: the fit's last ones."""
+MIN_INTERVAL = 1.0
+"""Minimum seconds between two updates."""
+MAX_LOAD = 0.03
+"""Maximum fraction of wall time that updates take."""
+FLUSH_DELAY = 0.5
+"""Seconds after an update is due at which pending splats are drawn if no newer ones arrive: the last ones of a fit."""
 
 
 class LatestSplats:
-    """A single-slot queue that keeps only the newest splats; those that come too soon wait or are skipped.
+    """A single-slot queue that keeps only the newest splats; splats that arrive too soon wait or are skipped.
 
-    `offer` may be called from any thread at any rate. It copies on the calling thread when an update is due, so that
-    the fit can go on changing its tensors, and otherwise returns at once. `draw` is called on the queue's own thread.
+    `offer` may be called from any thread at any rate. If an update is due, it copies the splats in the calling thread,
+    so that the fit can then change its tensors; otherwise it returns at once. `draw` is called in the queue's thread.
     """
 
     def __init__(self, draw: Callable[[DrawnSplats], None], limit: int) -> None:
         self._draw, self._limit = draw, limit
         self._changed = threading.Condition()
         self._due = 0.0
-        self._late: Splats | MovingSplats | PlySequence | None = None
+        self._pending: Splats | MovingSplats | PlySequence | None = None
         self._copy: DrawnSplats | None = None
-        self._copied_in = 0.0
+        self._copy_seconds = 0.0
         self._open = True
         self._thread = threading.Thread(target=self._run, name="viewer-splats", daemon=True)
         self._thread.start()
 
     def offer(self, splats: Splats | MovingSplats | PlySequence) -> None:
-        """Show `splats`, now or soon, unless newer ones come first."""
+        """Draw `splats` now or later, unless newer ones replace them."""
         started = time.monotonic()
         with self._changed:
             if started < self._due:
-                if self._late is None:  # otherwise the thread waits for its moment already
+                if self._pending is None:  # otherwise the thread already waits with a timeout
                     self._changed.notify()
-                self._late = splats
+                self._pending = splats
                 return
-            self._due = math.inf  # nothing more until these are drawn
+            self._due = math.inf  # no other update until these are drawn
         copy = drawn(splats, self._limit)
         with self._changed:
-            self._late, self._copy, self._copied_in = None, copy, time.monotonic() - started
+            self._pending, self._copy, self._copy_seconds = None, copy, time.monotonic() - started
             self._changed.notify()
 
     def close(self) -> None:
-        """End the thread; what waits is not drawn."""
+        """Stop the thread; waiting splats are not drawn."""
         with self._changed:
             self._open = False
             self._changed.notify()
@@ -68,20 +68,20 @@ class LatestSplats:
             self._draw(newest if isinstance(newest, DrawnSplats) else drawn(newest, self._limit))
             now = time.monotonic()
             with self._changed:
-                self._due = now + max(LEAST_INTERVAL, (now - started + self._copied_in) / SHARE)
+                self._due = now + max(MIN_INTERVAL, (now - started + self._copy_seconds) / MAX_LOAD)
 
     def _next(self) -> DrawnSplats | Splats | MovingSplats | PlySequence | None:
-        """Wait for a copy that is due, or for late splats that nothing has replaced; None when closed."""
+        """Wait for a copy to draw, or for pending splats that no newer ones have replaced; None when closed."""
         with self._changed:
             while self._open:
                 wait = None
                 if self._copy is not None:
                     copy, self._copy = self._copy, None
                     return copy
-                if self._late is not None and self._due < math.inf:
-                    wait = self._due + PATIENCE - time.monotonic()
+                if self._pending is not None and self._due < math.inf:
+                    wait = self._due + FLUSH_DELAY - time.monotonic()
                     if wait <= 0:
-                        late, self._late, self._copied_in, self._due = self._late, None, 0.0, math.inf
-                        return late
+                        pending, self._pending, self._copy_seconds, self._due = self._pending, None, 0.0, math.inf
+                        return pending
                 self._changed.wait(wait)
         return None

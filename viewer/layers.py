@@ -1,4 +1,4 @@
-"""What the page shows besides the cameras: splats, starting points, camera paths and the ground."""
+"""The layers of the page: splats, starting points, camera paths and the ground grid."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Node(Protocol):
-    """Something on the page that can be hidden."""
+    """A scene node that can be hidden."""
 
     visible: bool
 
 
 class Layers:
-    """The layers of a page, each with a box that shows and hides it.
+    """The layers of a page, each with a checkbox that shows or hides it.
 
     Args:
-        server: the page.
+        server: viser's server.
         lock: held while the page is changed.
     """
 
@@ -37,40 +37,40 @@ class Layers:
         self._nodes: dict[str, Node] = {"Splats": self.splats}
 
     def show_ground(self, radius: float) -> None:
-        """Show a grid for a scene of a radius in meters."""
+        """Show a grid for a scene with the given radius in meters."""
         visible = self.panel.boxes["Ground grid"].value
-        self._put("Ground grid", add_ground(self._server, radius, visible))
+        self._add("Ground grid", add_ground(self._server, radius, visible))
 
     def show_points(self, points: PointCloud, size: float) -> None:
-        """Show starting points `size` meters large, hidden at first where there are splats."""
+        """Show starting points with a diameter of `size` meters; they start hidden if there are splats."""
         box = self.panel.boxes["Starting points"]
-        box.value = not self.splats.there  # type: ignore[misc]  # viser's setter is hidden from mypy
+        box.value = not self.splats.has_splats  # type: ignore[misc]  # viser's setter is hidden from mypy
         node = add_points(self._server, points.positions, points.colors, size, box.value)
-        self._put("Starting points", node, f"{len(points.positions):,} starting points ({points.source}).")
+        self._add("Starting points", node, f"{len(points.positions):,} starting points ({points.source}).")
 
-    def show_paths(self, paths: Node, *, offer: bool) -> None:
-        """Show the paths of cameras; with `offer`, they can be hidden."""
+    def show_paths(self, paths: Node, *, enable: bool) -> None:
+        """Show the camera paths; `enable` shows their checkbox."""
         self._nodes["Camera paths"] = paths
         paths.visible = self.panel.boxes["Camera paths"].value
-        if offer:
-            self.panel.offer("Camera paths")
+        if enable:
+            self.panel.enable("Camera paths")
 
     def show_splats(self, splats: DrawnSplats, seconds: float) -> None:
-        """Show splats at an instant; the first ones hide the starting points and the ground."""
-        if not self.splats.there:
+        """Show splats at a time; the first ones hide the starting points and the ground."""
+        if not self.splats.has_splats:
             for layer in ("Starting points", "Ground grid"):
                 self.panel.boxes[layer].value = False  # type: ignore[misc]
         self.splats.show(splats, seconds)
-        self.panel.offer("Splats", about_splats(len(splats), splats.total, self.splats.moving))
+        self.panel.enable("Splats", about_splats(len(splats), splats.total, self.splats.moving))
 
     def show_instant(self, seconds: float) -> bool:
-        """Move the splats that move; returns whether there are any."""
+        """Update the moving splats to a time; returns whether there are any."""
         self.splats.show_instant(seconds)
         return bool(self.splats.moving)
 
-    def _put(self, layer: str, node: Node, about: str = "") -> None:
+    def _add(self, layer: str, node: Node, about: str = "") -> None:
         self._nodes[layer] = node
-        self.panel.offer(layer, about)
+        self.panel.enable(layer, about)
 
     def _toggle(self, layer: str, visible: bool) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""The first look at a scene, to which clients can come back."""
+"""The initial view of a scene, to which clients can return."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OVERVIEW_FOV = float(np.radians(50.0))
 
 
 class Overview:
-    """A look that holds the cameras and the positions that are there."""
+    """A view of all cameras and positions of the scene."""
 
     def __init__(self, server: viser.ViserServer) -> None:
         self._server = server
@@ -22,11 +22,11 @@ class Overview:
 
     @property
     def has_positions(self) -> bool:
-        """Whether it knows points of the scene."""
+        """Whether the view takes points of the scene into account."""
         return self._positions is not None
 
     def include(self, *, rig: Rig | None = None, positions: np.ndarray | None = None) -> OpeningView:
-        """Choose the look anew for a rig or positions (P, 3), too; only the first of them moves the clients."""
+        """Update the view for a new rig or new positions (P, 3); only the first call moves the clients."""
         first = self._rig is None and self._positions is None
         self._rig = self._rig if rig is None else rig
         self._positions = self._positions if positions is None else positions
@@ -37,7 +37,7 @@ class Overview:
         return self.framing
 
     def show_to(self, client: viser.ClientHandle) -> None:
-        """Move a client's eye there."""
+        """Move a client to the overview."""
         initial = self._server.initial_camera
         with client.atomic():
             client.camera.up_direction = np.array([0.0, 0.0, 1.0])

@@ -1,4 +1,4 @@
-"""The page's panel: time, cameras, and what is shown."""
+"""The page's control panel: time, cameras and layers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MANY_VIEWS = 12
 
 @dataclass(frozen=True)
 class TimePanel:
-    """The one clock of all videos."""
+    """Controls of the clock."""
 
     folder: viser.GuiFolderHandle
     frame: viser.GuiSliderHandle[int]
@@ -27,18 +27,18 @@ class TimePanel:
     fps: viser.GuiNumberHandle[float]
 
     def show_frame(self, frame: int, times: np.ndarray) -> None:
-        """Write which of the frames at `times` (T,) is on show; viser reports this without a client."""
+        """Show the number and the time of the current frame; viser reports this update without a client."""
         self.frame.value = frame  # type: ignore[misc]  # viser's setter is hidden from mypy
         self.seconds.content = f"{times[frame]:.2f} s of {times[-1]:.2f} s"
 
     def show_playing(self, playing: bool) -> None:
-        """Let the button offer the other of play and pause."""
+        """Label the button "Pause" while playing and "Play" while paused."""
         self.play.label = "Pause" if playing else "Play"
         self.play.icon = viser.Icon.PLAYER_PAUSE if playing else viser.Icon.PLAYER_PLAY
 
 
 def add_time_panel(gui: viser.GuiApi, times: np.ndarray, fps: float) -> TimePanel:
-    """Add the clock of frames at (T,) seconds."""
+    """Add controls for a clock with frames at `times` (T,) in seconds."""
     folder = gui.add_folder("Time", order=1)
     with folder:
         frame = gui.add_slider("Frame", 0, len(times) - 1, 1, 0)
@@ -52,7 +52,7 @@ def add_time_panel(gui: viser.GuiApi, times: np.ndarray, fps: float) -> TimePane
 
 @dataclass(frozen=True)
 class CameraPanel:
-    """A button for each view, in its color, to look through it; and a box for each, to show it."""
+    """Per view, a button in its color to look through it and a checkbox to show it."""
 
     folder: viser.GuiFolderHandle
     overview: viser.GuiButtonHandle
@@ -63,15 +63,15 @@ class CameraPanel:
 
 
 def add_camera_panel(gui: viser.GuiApi, rig: Rig) -> CameraPanel:
-    """Add the buttons and boxes of a rig's views; many views start folded."""
+    """Add the buttons and checkboxes of a rig's views; the folder starts closed if there are many views."""
     folder = gui.add_folder("Look through", order=2, expand_by_default=rig.views <= MANY_VIEWS)
     with folder:
-        overview = gui.add_button("Overview", icon=viser.Icon.WORLD, hint="Back to the first look at the scene")
+        overview = gui.add_button("Overview", icon=viser.Icon.WORLD, hint="Back to the initial view")
         through = tuple(
             gui.add_button(name, color=view_color(v), icon=viser.Icon.VIDEO) for v, name in enumerate(rig.names)
         )
         follow = gui.add_checkbox(
-            "Follow", False, visible=rig.frames > 1, hint="While looking through a camera, move with it through time"
+            "Follow", False, visible=rig.frames > 1, hint="While looking through a camera, move with it over time"
         )
         with gui.add_folder("Cameras shown", expand_by_default=False):
             size = gui.add_slider("Size", 0.1, 3.0, 0.1, 1.0)
@@ -81,22 +81,22 @@ def add_camera_panel(gui: viser.GuiApi, rig: Rig) -> CameraPanel:
 
 @dataclass(frozen=True)
 class LayerPanel:
-    """What is shown besides the cameras; a layer's box appears with the layer."""
+    """Checkboxes of the layers; each is hidden until its layer exists."""
 
     boxes: dict[str, viser.GuiCheckboxHandle]
     about: dict[str, viser.GuiMarkdownHandle]
-    """A line about a layer, below the boxes."""
+    """A line of text about each layer, below the checkboxes."""
     notice: viser.GuiMarkdownHandle
 
-    def offer(self, layer: str, about: str = "") -> None:
-        """Let a layer be switched, now that it is there, and say something about it."""
+    def enable(self, layer: str, about: str = "") -> None:
+        """Show the checkbox of a layer, and a line of text about it."""
         self.boxes[layer].visible = True
         self.about[layer].content = about
         self.about[layer].visible = bool(about)
 
 
 def add_layer_panel(gui: viser.GuiApi, on_toggle: Callable[[str, bool], None]) -> LayerPanel:
-    """Add the boxes of all layers, hidden, and an empty notice at the foot."""
+    """Add hidden checkboxes for all layers, and an empty notice at the bottom."""
     with gui.add_folder("Show", order=3):
         boxes = {layer: gui.add_checkbox(layer, True, visible=False) for layer in LAYERS}
         about = {layer: gui.add_markdown("", visible=False) for layer in LAYERS}
@@ -107,10 +107,10 @@ def add_layer_panel(gui: viser.GuiApi, on_toggle: Callable[[str, bool], None]) -
 
 
 def about_splats(shown: int, total: int, moving: int = 0) -> str:
-    """What the page can and cannot show of the splats."""
-    some = f"{shown:,} of {total:,} splats" if shown < total else f"{total:,} splats"
-    some += f", {moving:,} of them moving" if moving else ""
-    return f"{some}. Colors are DC only: this page draws no view-dependent color."
+    """A line about the number of drawn splats and their colors."""
+    count = f"{shown:,} of {total:,} splats" if shown < total else f"{total:,} splats"
+    count += f", {moving:,} of them moving" if moving else ""
+    return f"{count}. Colors are DC only: this page draws no view-dependent color."
 
 
 def _toggled(on_toggle: Callable[[str, bool], None], layer: str, event: viser.GuiEvent) -> None:

@@ -1,4 +1,4 @@
-"""Which frame is on show: a play head on the rig's one clock, without threads and without a page."""
+"""The playback state as a pure value: the current frame, play, pause and seek."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from trajectories.errors import InputError
 
 @dataclass(frozen=True)
 class Playback:
-    """A play head over the frames 0 .. frames - 1, which loops.
+    """A playhead that loops over the frames 0 .. frames - 1.
 
-    Time enters as the argument `now`, in seconds of any steady clock. A page that cannot keep up skips frames, so that
-    the videos keep their pace.
+    The argument `now` is the time in seconds of any monotonic clock. A page that cannot keep up skips frames, so that
+    the videos keep their rate.
 
     Raises:
-        InputError: no frames, or a rate that is not a positive number.
+        InputError: there are no frames, or the rate is not a positive number.
     """
 
     frames: int
@@ -26,9 +26,9 @@ class Playback:
     fps: float
     """Frames shown per second while playing."""
     start: int = 0
-    """The frame at `since`; while paused, the frame on show."""
+    """The frame at `since`; while paused, the current frame."""
     since: float | None = None
-    """When playing began, in seconds; None while paused."""
+    """Start of playback in seconds; None while paused."""
 
     def __post_init__(self) -> None:
         if self.frames < 1:
@@ -41,11 +41,11 @@ class Playback:
         return self.since is not None
 
     def frame(self, now: float) -> int:
-        """The frame on show at `now`."""
+        """The frame at `now`."""
         return self._steps(now) % self.frames
 
     def position(self, now: float) -> float:
-        """Where the head is at `now`, in frames: 2.5 is halfway between frames 2 and 3, or through the last frame."""
+        """The fractional frame at `now`: 2.5 is halfway between frames 2 and 3, or halfway through the last frame 2."""
         if self.since is None:
             return float(self.start)
         return (self.start + max(0.0, (now - self.since) * self.fps)) % self.frames
@@ -57,28 +57,28 @@ class Playback:
         return max(0.0, self.since + (self._steps(now) - self.start + 1) / self.fps - now)
 
     def play(self, now: float) -> Playback:
-        """The same head, playing on from the frame on show."""
+        """The playhead, playing from the current frame."""
         return self if self.playing else replace(self, since=now)
 
     def pause(self, now: float) -> Playback:
-        """The same head, held at the frame on show."""
+        """The playhead, paused at the current frame."""
         return replace(self, start=self.frame(now), since=None)
 
     def seek(self, frame: int, now: float) -> Playback:
-        """The head at another frame (held to the range), playing on if it played."""
+        """The playhead at another frame, clamped to the range; playing if it was playing."""
         return replace(self, start=min(max(int(frame), 0), self.frames - 1), since=now if self.playing else None)
 
     def at_rate(self, fps: float, now: float) -> Playback:
-        """The head at another rate, without a jump."""
+        """The playhead at another rate and the same frame."""
         return replace(self.seek(self.frame(now), now), fps=fps)
 
     def _steps(self, now: float) -> int:
         if self.since is None:
             return self.start
-        # The small lift keeps a wake-up at exactly k / fps from landing a frame short through rounding.
+        # The epsilon keeps a wake-up at exactly k / fps from rounding down to the previous frame.
         return self.start + max(0, math.floor((now - self.since) * self.fps + 1e-6))
 
 
 def seconds_at(times: np.ndarray, position: float) -> float:
-    """The instant at a position in frames, between those of the frames (T,); past the last frame all waits there."""
+    """The time in seconds of a fractional frame, interpolated in `times` (T,); constant after the last frame."""
     return float(np.interp(position, np.arange(len(times)), times))

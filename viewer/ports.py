@@ -1,4 +1,4 @@
-"""Where a page can listen."""
+"""Find a free port for the server."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ PORTS_TRIED = 50
 
 
 def free_port(host: str, port: int) -> int:
-    """The first port from `port` on that can be bound at `host`; 0 stays 0, for any.
+    """The first port >= `port` that can be bound at `host`; 0 (any port) stays 0.
 
     Raises:
-        InputError: an address that cannot be used, or only ports that are taken.
+        InputError: the address cannot be used, or all tried ports are taken.
     """
     if not 0 <= port <= 65535:
         raise InputError(f"The port is {port}; give one from 0 to 65535.")

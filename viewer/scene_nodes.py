@@ -1,4 +1,4 @@
-"""The things of a scene as nodes of a viser page: cameras on their paths, splats, points and the ground."""
+"""Viser scene nodes for cameras and their paths, points and the ground grid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trajectories.cameras import Cameras
 from trajectories.rig import Rig
 
 Frames = Callable[[int, int], "np.ndarray | None"]
-"""The image (H, W, 3), float in [0, 1] or uint8, of view v at frame t; None where there is none."""
+"""Maps view v and frame t to an image (H, W, 3), float in [0, 1] or uint8, or to None if there is none."""
 
 THUMBNAIL = 384
 COLORS = (
@@ -30,7 +30,7 @@ COLORS = (
 
 
 def view_color(view: int) -> tuple[int, int, int]:
-    """The color (0 to 255) by which view number `view` is known on the page."""
+    """The RGB color (0 to 255) of view number `view` on the page."""
     if view < len(COLORS):
         return COLORS[view]
     r, g, b = colorsys.hls_to_rgb((view * 0.618034) % 1.0, 0.6, 0.65)  # the golden angle keeps neighbors apart
@@ -43,16 +43,16 @@ def wxyz_of(c2w: np.ndarray) -> np.ndarray:
 
 
 def thumbnail(image: np.ndarray, longest: int = THUMBNAIL) -> np.ndarray:
-    """(h, w, 3) uint8: the image (H, W, 3), float in [0, 1] or uint8, with its longer side at most `longest`."""
+    """(h, w, 3) uint8: the image (H, W, 3), float in [0, 1] or uint8, with its longer side at most `longest` pixels."""
     from PIL import Image
 
     height, width = image.shape[:2]
     if image.dtype != np.uint8:
         image = (np.clip(image, 0.0, 1.0) * 255 + 0.5).astype(np.uint8)
     small = Image.fromarray(image)
-    shrink = longest / max(height, width)
-    if shrink < 1:
-        small = small.resize((max(1, round(width * shrink)), max(1, round(height * shrink))), Image.Resampling.BOX)
+    scale = longest / max(height, width)
+    if scale < 1:
+        small = small.resize((max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.BOX)
     return np.asarray(small)
 
 
@@ -73,12 +73,12 @@ class NodeGroup:
 
 
 class CameraNodes:
-    """One frustum a view, which moves along its drawn path and carries the frame of the moment."""
+    """One frustum per view, which shows the current frame and moves along the drawn camera path."""
 
     def __init__(self, server: viser.ViserServer, rig: Rig, frames: Frames, depth: float) -> None:
         self.rig = rig
         self._server = server
-        self._image = lru_cache(maxsize=256)(_small_frames(frames))
+        self._image = lru_cache(maxsize=256)(_thumbnails(frames))
         self._parents, self._frustums, paths = [], [], []
         first = rig.cameras[:, 0]
         for v, name in enumerate(rig.names):
@@ -117,12 +117,12 @@ class CameraNodes:
         """Draw each frustum `depth` meters long."""
         self.depth = depth
         for v, frustum in enumerate(self._frustums):
-            # viser draws constant volume: at scale 1 a frustum of half sizes x, y at depth 1 is cbrt(3 / (x y)) long.
+            # viser fixes the volume: at scale 1, a frustum of half sizes x, y at depth 1 is cbrt(3 / (x y)) long.
             y = np.tan(self.rig.cameras[v, 0].vertical_fov / 2)
             frustum.scale = float(depth * np.cbrt(y * y * frustum.aspect / 3))
 
     def show_frame(self, frame: int) -> None:
-        """Move every frustum to frame number `frame`, all in one step."""
+        """Move all frustums to frame number `frame` in one atomic update."""
         images = [self._image(v, frame) for v in range(self.rig.views)]
         with self._server.atomic():
             for v, (frustum, image) in enumerate(zip(self._frustums, images)):
@@ -140,26 +140,26 @@ class CameraNodes:
             parent.remove()
 
 
-def look_through(client: viser.ClientHandle, camera: Cameras, clear: float) -> None:
-    """Put a client's eye where one camera is, wide enough to hold its whole image.
+def look_through(client: viser.ClientHandle, camera: Cameras, near: float) -> None:
+    """Move a client's viewpoint to a camera, with a field of view that contains the whole image.
 
     Args:
-        clear: nothing nearer than this many meters is drawn, so that the camera's own frustum does not cover the scene.
+        near: the near plane in meters, beyond the camera's frustum, which would otherwise cover the scene.
     """
-    # A page narrower than the image needs a larger vertical field of view to hold the image's width.
-    held = 2 * np.arctan(np.tan(camera.horizontal_fov / 2) / client.camera.aspect)
-    fov = float(max(camera.vertical_fov, held))
+    # A page narrower than the image needs a larger vertical field of view to contain the image's width.
+    fov_for_width = 2 * np.arctan(np.tan(camera.horizontal_fov / 2) / client.camera.aspect)
+    fov = float(max(camera.vertical_fov, fov_for_width))
     with client.atomic():
         client.camera.position = camera.centers
         client.camera.wxyz = wxyz_of(camera.c2w)
         client.camera.fov = fov
-        client.camera.near = clear
+        client.camera.near = near
 
 
 def add_points(
     server: viser.ViserServer, positions: np.ndarray, colors: np.ndarray, size: float, visible: bool
 ) -> viser.PointCloudHandle:
-    """Add starting points (P, 3) with colors (P, 3) in [0, 1], drawn `size` meters large."""
+    """Add starting points (P, 3) with colors (P, 3) in [0, 1] and a diameter of `size` meters."""
     return server.scene.add_point_cloud(
         "/points",
         positions,
@@ -173,7 +173,7 @@ def add_points(
 
 
 def add_ground(server: viser.ViserServer, radius: float, visible: bool) -> viser.GridHandle:
-    """Add a grid on the plane z = 0 whose cells are a round number of meters, about a fifth of `radius`."""
+    """Add a grid in the plane z = 0; its cell size is a round number of meters, about a fifth of `radius`."""
     cell = round_length(radius / 5)
     return server.scene.add_grid(
         "/ground",
@@ -189,14 +189,14 @@ def add_ground(server: viser.ViserServer, radius: float, visible: bool) -> viser
 
 
 def round_length(length: float) -> float:
-    """The nearest of 1, 2 and 5 times a power of ten, by ratio."""
+    """Round to the nearest of 1, 2 and 5 times a power of ten, by ratio."""
     decade = 10.0 ** np.floor(np.log10(length))
     return float(min((decade * step for step in (1, 2, 5, 10)), key=lambda size: abs(np.log(size / length))))
 
 
-def _small_frames(frames: Frames) -> Frames:
-    def small(view: int, frame: int) -> np.ndarray | None:
+def _thumbnails(frames: Frames) -> Frames:
+    def read(view: int, frame: int) -> np.ndarray | None:
         image = frames(view, frame)
         return None if image is None else thumbnail(image)
 
-    return small
+    return read

@@ -1,4 +1,4 @@
-"""Pictures of a page through headless Chromium, for the documentation and the tests."""
+"""Screenshots of a page with headless Chromium, for the documentation and the tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trajectories.errors import InputError
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-# WebGL in software, which needs no graphics card and no display.
+# Software WebGL, which needs no graphics card and no display.
 FLAGS = (
     "--no-sandbox",
     "--use-gl=angle",
@@ -26,20 +26,20 @@ DRAWING = "() => [...document.querySelectorAll('canvas')].some((canvas) => canva
 
 
 def chromium_path() -> str:
-    """Where Chromium is.
+    """The path of the Chromium executable.
 
     Raises:
-        InputError: it is not installed.
+        InputError: Chromium is not installed.
     """
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if (path := shutil.which(name)) is not None:
             return path
-    raise InputError("A picture of the page needs Chromium; install it, on Debian with 'apt-get install chromium'.")
+    raise InputError("A screenshot of the page needs Chromium; install it, on Debian with 'apt-get install chromium'.")
 
 
 @contextmanager
 def open_page(url: str, *, wait: float = 3.0, size: tuple[int, int] = (1280, 720)) -> Iterator[Page]:
-    """A page in headless Chromium, once it has drawn and `wait` more seconds have passed.
+    """Open a page in headless Chromium; yields it `wait` seconds after its first drawing.
 
     Raises:
         InputError: playwright or Chromium is not installed.
@@ -47,23 +47,25 @@ def open_page(url: str, *, wait: float = 3.0, size: tuple[int, int] = (1280, 720
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise InputError("A picture of the page needs playwright; install it with 'pip install playwright'.") from None
+        raise InputError(
+            "A screenshot of the page needs playwright; install it with 'pip install playwright'."
+        ) from None
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         try:
             page = browser.new_page(viewport={"width": size[0], "height": size[1]})
             page.goto(url)
-            page.wait_for_function(DRAWING, timeout=120_000)  # software drawing on a busy machine is slow
+            page.wait_for_function(DRAWING, timeout=120_000)  # software rendering on a busy machine is slow
             page.wait_for_timeout(1000 * wait)
-            for close in page.locator(".mantine-Notification-closeButton").all():  # viser's word on software WebGL
-                close.dispatch_event("click")  # a mouse would wait until a page that plays stands still
+            for close in page.locator(".mantine-Notification-closeButton").all():  # viser's notice about software WebGL
+                close.dispatch_event("click")  # a mouse click would wait until playback stops
             yield page
         finally:
             browser.close()
 
 
 def screenshot(url: str, path: str | Path, wait: float = 3.0, size: tuple[int, int] = (1280, 720)) -> None:
-    """Save a PNG of the page at `url`, `wait` seconds after it has drawn.
+    """Save a PNG of the page at `url`, `wait` seconds after its first drawing.
 
     Raises:
         InputError: playwright or Chromium is not installed.

@@ -1,4 +1,4 @@
-"""What of a scene folder can be shown, however far it has come."""
+"""Read the parts of a scene folder that can be shown, also from an incomplete scene."""
 
 from __future__ import annotations
 
@@ -26,44 +26,44 @@ if TYPE_CHECKING:
     from recon.splats import MovingSplats, Splats
     from recon.splats.ply_sequence import PlySequence
 
-MARKS = (SCENE_FILE, RIG_FILE, TRANSFORMS_FILE, POINTS_FILE, SPLATS_FILE)
+PART_FILES = (SCENE_FILE, RIG_FILE, TRANSFORMS_FILE, POINTS_FILE, SPLATS_FILE)
 
 
 @dataclass(frozen=True)
 class ShownScene:
-    """The parts of a scene that are there."""
+    """The available parts of a scene."""
 
     title: str
     """The folder's name."""
     prompt: str | None = None
-    """What was asked for, where scene.json says so."""
+    """The prompt, if scene.json has one."""
     rig: Rig | None = None
     frames: Frames | None = None
-    """The image of view v at frame t, read when it is asked for."""
+    """The image of view v at frame t, read on demand."""
     points: PointCloud | None = None
     splats: Splats | MovingSplats | PlySequence | None = None
     clock: np.ndarray | None = None
-    """(T,) seconds of what plays without cameras."""
+    """(T,) frame times in seconds of a sequence without cameras."""
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The names of what is not there."""
+        """The names of the parts that are not available."""
         parts = {"cameras": self.rig, "starting points": self.points, "splats": self.splats}
         return () if self.clock is not None else tuple(name for name, part in parts.items() if part is None)
 
 
 def read_shown_scene(path: str | Path) -> ShownScene:
-    """Read what is there of a scene folder or an exported ply-sequence; images are left on disk.
+    """Read the available parts of a scene folder or an exported ply-sequence; images are read on demand.
 
     Raises:
-        InputError: a folder with none of a scene's files, or one of them that cannot be read.
+        InputError: the folder has none of the files of a scene, or one of them cannot be read.
     """
     folder = SceneFolder(Path(path))
     if not folder.path.is_dir():
         raise InputError(f"There is no folder {path}; give a scene folder.")
-    if not any(map(folder.has, MARKS)):
+    if not any(map(folder.has, PART_FILES)):
         if not folder.has(MANIFEST_FILE):
-            raise InputError(f"{path} is no scene folder; one holds at least one of {', '.join(MARKS)}.")
+            raise InputError(f"{path} is not a scene folder; it needs at least one of {', '.join(PART_FILES)}.")
         from recon.splats.ply_sequence import load_ply_sequence
 
         sequence = load_ply_sequence(folder.path)

@@ -1,4 +1,4 @@
-"""Splats as nodes of a viser page, which sorts and draws them together."""
+"""Viser nodes for still and moving splats, which viser sorts and draws together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HALF_MAX = float(np.finfo(np.float16).max)
 
 
 class SplatNodes:
-    """A page's splats: those that stand still are sent once, and those that move at every instant."""
+    """A page's splats: still splats are sent once, moving splats at every update."""
 
     def __init__(self, server: viser.ViserServer) -> None:
         self._server = server
@@ -25,13 +25,13 @@ class SplatNodes:
         self._unit = 1.0
 
     @property
-    def there(self) -> bool:
-        """Whether splats are shown, or were."""
+    def has_splats(self) -> bool:
+        """Whether `show` was ever called."""
         return self._splats is not None
 
     @property
     def moving(self) -> int:
-        """How many of them move."""
+        """The number of moving splats."""
         return 0 if self._splats is None or self._splats.moving is None else len(self._splats.moving)
 
     @property
@@ -45,23 +45,23 @@ class SplatNodes:
             node.visible = visible
 
     def show(self, splats: DrawnSplats, seconds: float) -> None:
-        """Show splats at an instant, in the place of those shown before."""
+        """Show splats at a time, replacing the previous ones."""
         self._splats, self._seconds = splats, seconds
         moving = splats.instant(seconds)
         self._unit = drawing_unit(np.concatenate([splats.still.log_scales, moving.log_scales]))
-        self._still = self._put(self._still, STILL, splats.still)
-        self._moving = self._put(self._moving, MOVING, moving)
+        self._still = self._replace(self._still, STILL, splats.still)
+        self._moving = self._replace(self._moving, MOVING, moving)
 
     def show_instant(self, seconds: float) -> None:
-        """Move those that move to where they are then."""
+        """Update the moving splats to a time."""
         if self._splats is not None and self._moving is not None and seconds != self._seconds:
             self._seconds = seconds
             self._moving.set_gaussians(**self._attributes(self._splats.instant(seconds)))
 
-    def _put(
+    def _replace(
         self, node: viser.GaussianSplatHandle | None, name: str, gaussians: Gaussians
     ) -> viser.GaussianSplatHandle | None:
-        """Add splats, put them in the place of those that are there, or take these away where there are none now."""
+        """Add or replace the splats of a node; without any, remove the node."""
         if not len(gaussians):
             if node is not None:
                 node.remove()
@@ -71,7 +71,7 @@ class SplatNodes:
         )
 
     def _attributes(self, gaussians: Gaussians) -> dict[str, np.ndarray]:
-        """What viser takes, in drawing units."""
+        """The attributes of viser's node, in drawing units."""
         scales = np.exp(gaussians.log_scales - np.float32(np.log(self._unit)))
         return {
             "centers": gaussians.means / np.float32(self._unit),

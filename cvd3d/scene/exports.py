@@ -250,9 +250,9 @@ def _mesh_loses(scene: Exported) -> list[str]:
 
 
 def _html_loses(scene: Exported) -> list[str]:
-    from viewer.html import most_splats
+    from viewer.html import max_splats
 
-    most = most_splats(scene.folder.splats, scene.rig if scene.folder.has_cameras else None)
+    most = max_splats(scene.folder.splats, scene.rig if scene.folder.has_cameras else None)
     return [f"splats beyond about {most:,} of {len(scene.folder.rest):,}"] if len(scene.folder.rest) > most else []
 
 

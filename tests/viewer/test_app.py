@@ -20,7 +20,7 @@ from viewer.app import SceneViewer, open_scene, view_scene
 
 
 def splats_of(n: int) -> Splats:
-    """A still scene of n splats."""
+    """N still splats."""
     return Splats(
         means=torch.rand(n, 3, generator=torch.Generator().manual_seed(0)),
         quats=torch.tensor([[1.0, 0, 0, 0]]).repeat(n, 1),
@@ -30,19 +30,19 @@ def splats_of(n: int) -> Splats:
     )
 
 
-def wait_until(true) -> None:
+def wait_until(condition) -> None:
     for _ in range(2000):
-        if true():
+        if condition():
             return
         time.sleep(0.01)
-    raise AssertionError("It did not come true within 20 s.")
+    raise AssertionError("The condition did not become true within 20 s.")
 
 
 def node(viewer: SceneViewer, name: str):
     return viewer.server.scene.get_handle_by_name(name)
 
 
-def test_a_taken_port_gives_the_next_and_says_so(capsys):
+def test_a_taken_port_is_replaced_by_the_next_one_with_a_message(capsys):
     with closing(SceneViewer(port=0)) as first:
         taken = first.server.get_port()
         with closing(SceneViewer(port=taken)) as second:
@@ -52,7 +52,7 @@ def test_a_taken_port_gives_the_next_and_says_so(capsys):
             assert f"Port {taken} is taken; using {port}." in capsys.readouterr().out
 
 
-def test_it_listens_on_this_machine_alone():
+def test_it_listens_on_localhost_only():
     with closing(SceneViewer(port=0)) as viewer:
         assert viewer.server.get_host() == "127.0.0.1"
         with closing(socket.create_connection(("127.0.0.1", viewer.server.get_port()), timeout=5)):
@@ -60,16 +60,16 @@ def test_it_listens_on_this_machine_alone():
 
 
 @pytest.mark.parametrize(
-    ("host", "port", "told"),
+    ("host", "port", "sentence"),
     [("127.0.0.1", 70000, "70000"), ("192.0.2.1", 8080, "192.0.2.1:8080"), ("no such host", 8080, "no such host")],
 )
-def test_an_address_that_cannot_be_used(host, port, told):
-    with pytest.raises(InputError, match=told):
+def test_an_address_that_cannot_be_used(host, port, sentence):
+    with pytest.raises(InputError, match=sentence):
         SceneViewer(host, port)
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_it_quietly(tmp_path):
+def test_ctrl_c_exits_without_a_traceback(tmp_path):
     save_rig(make_rig("orbit", 1, 2), tmp_path / "rig.json")
     code = f"from viewer.app import view_scene; view_scene({str(tmp_path)!r}, port=0)"
     process = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -80,8 +80,8 @@ def test_ctrl_c_ends_it_quietly(tmp_path):
     assert b"Traceback" not in rest
 
 
-def test_a_folder_that_is_no_scene(tmp_path):
-    with pytest.raises(InputError, match="no scene folder"):
+def test_a_folder_that_is_not_a_scene(tmp_path):
+    with pytest.raises(InputError, match="is not a scene folder"):
         view_scene(tmp_path)
     with pytest.raises(InputError, match="There is no folder"):
         view_scene(tmp_path / "elsewhere")
@@ -102,7 +102,7 @@ def test_all_cameras_move_on_one_clock():
         assert viewer.clock.panel.seconds.content == f"{rig.times[3]:.2f} s of {rig.times[4]:.2f} s"
 
 
-def test_a_frame_that_does_not_open_is_told_and_the_others_are_shown():
+def test_an_unreadable_frame_is_reported_and_the_others_are_shown():
     def frames(v, t):
         if v == 0:
             raise InputError("The image a.png does not open; replace the file.")
@@ -117,7 +117,7 @@ def test_a_frame_that_does_not_open_is_told_and_the_others_are_shown():
         assert viewer.clock.panel is None  # one frame needs no clock
 
 
-def test_a_view_a_layer_and_the_cameras_size_can_be_changed():
+def test_views_and_layers_can_be_hidden_and_frustums_resized():
     rig = make_rig("orbit", 2, 3)
     with closing(SceneViewer(port=0)) as viewer:
         viewer.show_rig(rig)
@@ -132,17 +132,17 @@ def test_a_view_a_layer_and_the_cameras_size_can_be_changed():
         assert node(viewer, f"/cameras/{rig.names[0]}/frustum").scale == pytest.approx(2 * before)
 
 
-def test_another_rig_takes_the_place_of_the_first():
+def test_another_rig_replaces_the_first():
     with closing(SceneViewer(port=0)) as viewer:
         viewer.show_rig(make_rig("orbit", 4, 6))
         rig = make_rig("circle", 2, 3)
         viewer.show_rig(rig)
-        there = [name for name in make_rig("orbit", 4, 6).names if node(viewer, f"/cameras/{name}") is not None]
-        assert there == list(rig.names)
+        shown = [name for name in make_rig("orbit", 4, 6).names if node(viewer, f"/cameras/{name}") is not None]
+        assert shown == list(rig.names)
         assert viewer.clock.panel.frame.max == 2
 
 
-def test_splats_replace_splats_and_send_the_points_back():
+def test_splats_replace_splats_and_hide_the_points():
     with closing(SceneViewer(port=0, max_splats=50)) as viewer:
         viewer.show_points(PointCloud(np.random.default_rng(0).random((9, 3)), np.zeros((9, 3)), "a test"))
         assert node(viewer, "/points").visible and not viewer.layers.panel.boxes["Splats"].visible
@@ -160,7 +160,7 @@ def test_splats_replace_splats_and_send_the_points_back():
 
 
 def moving_splats(rig) -> MovingSplats:
-    """Three splats, of which the last flies along x, at 1 m/s with its place at the middle instant."""
+    """Three splats; the last moves along x at 1 m/s and is at its rest position at the middle instant."""
     half = (rig.times[-1] - rig.times[0]) / 2
     shifts = torch.zeros(1, 2, 3)
     shifts[0, :, 0] = torch.tensor([-half, half])
@@ -168,13 +168,13 @@ def moving_splats(rig) -> MovingSplats:
     return MovingSplats(splats_of(3), torch.tensor([2]), shifts, turns, fades, rig.times[0], rig.times[-1])
 
 
-def flown(viewer: SceneViewer, splats: MovingSplats) -> float:
-    """How far the splat that flies is from its place."""
+def displacement(viewer: SceneViewer, splats: MovingSplats) -> float:
+    """The drawn distance along x of the moving splat from its rest position."""
     drawn = node(viewer, "/moving_splats")
     return float(drawn.centers[0, 0] * drawn.scale - splats.rest.means[2, 0])
 
 
-def test_what_moves_follows_the_clock_of_the_videos():
+def test_moving_splats_follow_the_clock():
     rig = make_rig("orbit", 1, 4)
     splats, middle = moving_splats(rig), rig.times.mean()
     with closing(SceneViewer(port=0)) as viewer:
@@ -183,27 +183,29 @@ def test_what_moves_follows_the_clock_of_the_videos():
         wait_until(lambda: "3 splats, 1 of them moving" in viewer.layers.panel.about["Splats"].content)
         for frame in (2, 0, 3):
             viewer.clock.seek(frame)
-            wait_until(lambda frame=frame: flown(viewer, splats) == pytest.approx(rig.times[frame] - middle, abs=1e-4))
+            wait_until(
+                lambda frame=frame: displacement(viewer, splats) == pytest.approx(rig.times[frame] - middle, abs=1e-4)
+            )
         assert node(viewer, "/splats").buffer.shape[0] == 2
         viewer.layers.panel.boxes["Splats"].value = False
         assert not node(viewer, "/moving_splats").visible
 
 
-def test_what_moves_moves_between_the_frames_too():
+def test_moving_splats_also_move_between_frames():
     rig = make_rig("orbit", 1, 3)
-    splats, seen = moving_splats(rig), set()
+    splats, displacements = moving_splats(rig), set()
     with closing(SceneViewer(port=0)) as viewer:
         viewer.show_rig(rig)
         viewer.show_splats(splats)
         wait_until(lambda: node(viewer, "/moving_splats") is not None)
-        viewer.clock.set_rate(0.5)  # two seconds a frame
+        viewer.clock.set_rate(0.5)  # two seconds per frame
         viewer.clock.play()
 
-        def in_between() -> bool:
-            seen.add(flown(viewer, splats))
-            return len(seen) > 10
+        def moved_between_frames() -> bool:
+            displacements.add(displacement(viewer, splats))
+            return len(displacements) > 10
 
-        wait_until(in_between)
+        wait_until(moved_between_frames)
 
 
 def test_a_clock_without_cameras():
@@ -214,10 +216,10 @@ def test_a_clock_without_cameras():
         viewer.show_splats(splats)
         viewer.clock.seek(3)
         wait_until(lambda: viewer.clock.panel.frame.value == 3)
-        wait_until(lambda: node(viewer, "/moving_splats") and flown(viewer, splats) > 0.1)
+        wait_until(lambda: node(viewer, "/moving_splats") and displacement(viewer, splats) > 0.1)
 
 
-def test_a_sequence_of_instants_plays(tmp_path):
+def test_a_ply_sequence_plays(tmp_path):
     rig = make_rig("orbit", 1, 4)
     splats = moving_splats(rig)
     write_ply_sequence(splats, rig.times, tmp_path / "moves", TARGETS["blender"])

@@ -30,14 +30,14 @@ def moving_splats(n: int, ids: list[int]) -> MovingSplats:
 
 
 @pytest.mark.parametrize(("total", "limit"), [(10, 3), (10, 10), (11, 10), (1000, 7)])
-def test_the_limit_is_kept_evenly(total, limit):
+def test_the_limit_keeps_evenly_spaced_splats(total, limit):
     got = drawn(splats_of(total), limit)
     assert total / limit / 2 <= total / len(got) and len(got) <= limit and got.total == total
     steps = np.diff(got.still.means[:, 0])
     assert (steps == steps[:1]).all()
 
 
-def test_those_that_move_are_told_from_those_that_stand():
+def test_moving_and_still_splats_are_separated():
     splats = moving_splats(7, [5, 1, 6])
     got = drawn(splats, 100)
     assert (len(got.still), len(got.moving), len(got), got.total) == (4, 3, 7, 7)
@@ -49,7 +49,7 @@ def test_those_that_move_are_told_from_those_that_stand():
             np.testing.assert_allclose(values, getattr(wanted, name)[[5, 1, 6]], atol=1e-6, err_msg=name)
 
 
-def test_the_limit_counts_those_that_move_and_those_that_stand():
+def test_the_limit_counts_moving_and_still_splats():
     got = drawn(moving_splats(9, [1, 2, 4]), 3)  # every third: 0, 3 and 6
     assert (len(got.still), got.moving, got.total) == (3, None, 9)
     got = drawn(moving_splats(9, [1, 3, 4, 6]), 3)
@@ -57,14 +57,14 @@ def test_the_limit_counts_those_that_move_and_those_that_stand():
     assert len(got.still) == 1
 
 
-def test_faint_ones_that_move_stay_and_faint_ones_that_stand_go():
+def test_invisible_splats_are_removed_only_if_they_are_still():
     splats = moving_splats(6, [0, 1])
     splats.rest.logit_opacities[:4] = -20.0
     got = drawn(splats, 100)
     assert (len(got.still), len(got.instant(0.5))) == (2, 2)
 
 
-def test_where_nothing_moves_an_instant_is_empty():
+def test_without_moving_splats_an_instant_is_empty():
     for splats in (splats_of(3), moving_splats(3, [])):
         got = drawn(splats, 100)
         assert got.moving is None and len(got.instant(0.5)) == 0 and len(got) == 3
@@ -79,7 +79,7 @@ def test_the_copy_shares_no_memory_with_a_running_fit():
     np.testing.assert_array_equal(got.instant(0.3).means, before.means)
 
 
-def test_gradients_do_not_disturb():
+def test_tensors_that_require_gradients_are_accepted():
     splats = splats_of(2)
     splats = replace(splats, means=torch.ones(2, 3, requires_grad=True))
     assert drawn(splats, 10).means.sum() == 6.0

@@ -12,7 +12,7 @@ K = intrinsics_from_fov(np.radians(50), 128, 128)
 
 @pytest.mark.parametrize("name", sorted(RIGS))
 @pytest.mark.parametrize(("views", "frames"), [(1, 1), (4, 16)])
-def test_the_first_look_holds_all_cameras(name, views, frames):
+def test_the_initial_view_contains_all_cameras(name, views, frames):
     rig = make_rig(name, views, frames)
     framing = frame_scene(rig)
     eye = Cameras(look_at(framing.eye, framing.target), intrinsics_from_fov(np.radians(50), 960, 720), 960, 720)
@@ -23,7 +23,7 @@ def test_the_first_look_holds_all_cameras(name, views, frames):
     assert 0 < framing.frustum_depth <= 0.15 * framing.radius
 
 
-def test_a_walk_straight_ahead_looks_at_the_points():
+def test_for_a_straight_walk_the_target_is_at_the_points():
     centers = np.stack([np.zeros(5), np.linspace(0, 1, 5), np.ones(5)], axis=1)
     rig = Rig(
         Cameras(look_at(centers, centers + np.array([0.0, 1.0, 0.0]))[None], K, 128, 128), np.arange(5), ("walk",)
@@ -42,5 +42,5 @@ def test_points_alone():
     assert 2 < framing.radius < 8
 
 
-def test_nothing_at_all_looks_at_the_default_world():
+def test_an_empty_scene_has_the_default_target():
     np.testing.assert_allclose(frame_scene(None).target, [0.0, 0.0, 0.6])

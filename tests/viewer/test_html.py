@@ -1,4 +1,4 @@
-"""The page in one file: its size, and what headless Chromium shows of it without the net."""
+"""The HTML file of a scene: its size, its messages, and its rendering in headless Chromium without a network."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from PIL import Image
 from recon.splats import MovingSplats, Splats
 from trajectories import InputError
 from trajectories.rigs import make_rig
-from viewer.html import most_splats, write_html
+from viewer.html import max_splats, write_html
 from viewer.screenshot import DRAWING, FLAGS, chromium_path
 from viewer.splat_nodes import MOVING, STILL
 
@@ -41,36 +41,36 @@ def page(tmp_path_factory):
     return path
 
 
-def test_one_file_that_names_no_other(page):
+def test_the_file_refers_to_no_other_file(page):
     assert [path.name for path in page.parent.iterdir()] == ["scene.html"]
     text = page.read_text()
     assert 500_000 < len(text) < 1_500_000
     assert "__VISER_EMBED_DATA__" in text and "https://" not in text and "src=" not in text.split("<script", 1)[0]
 
 
-def test_what_moves_is_told_at_every_frame_and_what_stands_but_once(tmp_path):
+def test_moving_splats_are_sent_at_every_frame_and_still_ones_once(tmp_path):
     rig, rest, M = make_rig("orbit", 1, 5), ball(), 100
     rest.means += 0.01 * torch.randn(N, 3, generator=torch.Generator().manual_seed(1))
     shifts = torch.randn(M, 4, 3, generator=torch.Generator().manual_seed(2))
     turns, fades = torch.zeros(M, 4, 3), torch.zeros(M, 4)
     moving = MovingSplats(rest, torch.arange(M), shifts, turns, fades, rig.times[0], rig.times[-1])
     write_html(moving, tmp_path / "moves.html", rig)
-    told = recorded(tmp_path / "moves.html")
-    assert [time for time, message in told if message["type"] == "GaussianSplatsMessage"] == [0, 0]
-    updates = [(time, m) for time, m in told if m["type"] == "SceneNodeUpdateMessage" and m["name"] == MOVING]
+    messages = recorded(tmp_path / "moves.html")
+    assert [time for time, message in messages if message["type"] == "GaussianSplatsMessage"] == [0, 0]
+    updates = [(time, m) for time, m in messages if m["type"] == "SceneNodeUpdateMessage" and m["name"] == MOVING]
     assert [time for time, _ in updates] == pytest.approx(rig.times[1:])
-    assert not [m for _, m in told if m["type"] == "SceneNodeUpdateMessage" and m["name"] == STILL]
+    assert not [m for _, m in messages if m["type"] == "SceneNodeUpdateMessage" and m["name"] == STILL]
 
 
-def test_large_scenes_that_move_are_thinned():
+def test_large_moving_scenes_are_thinned():
     rig = make_rig("orbit", 1, 10)
     rest = ball()
     moving = MovingSplats(rest, torch.arange(1), *(torch.zeros(1, 4, *end) for end in ((3,), (3,), ())), 0.0, 1.0)
-    assert (most_splats(rest, rig), most_splats(moving, None), most_splats(moving, rig)) == (500_000, 500_000, 200_000)
+    assert (max_splats(rest, rig), max_splats(moving, None), max_splats(moving, rig)) == (500_000, 500_000, 200_000)
 
 
 def recorded(page: Path) -> list[tuple[float, dict]]:
-    """The messages of a page, with their times."""
+    """The messages of a page with their times in seconds."""
     scene = base64.b64decode(
         max(re.findall(r"[A-Za-z0-9+/=]{1000,}", page.read_text().split("__VISER_EMBED_DATA__")[1]), key=len)
     )
@@ -80,8 +80,8 @@ def recorded(page: Path) -> list[tuple[float, dict]]:
 
 
 @pytest.mark.browser
-@pytest.mark.timeout(600)  # software drawing on a busy machine
-def test_it_opens_from_the_file_without_the_net(page):
+@pytest.mark.timeout(600)  # software rendering on a busy machine
+def test_the_file_opens_without_a_network(page):
     playwright = pytest.importorskip("playwright.sync_api")
     try:
         chromium = chromium_path()

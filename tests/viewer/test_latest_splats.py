@@ -4,7 +4,7 @@ import time
 import torch
 
 from recon.splats import Splats
-from viewer import latest_splats as live
+from viewer import latest_splats
 from viewer.latest_splats import LatestSplats
 
 
@@ -19,7 +19,7 @@ def splats_of(value: float) -> Splats:
 
 
 class Drawn:
-    """Remembers what was drawn, and when a given value was."""
+    """Records the drawn values; `wait_for` waits until a value is drawn."""
 
     def __init__(self, pause: float = 0.0) -> None:
         self.values: list[float] = []
@@ -38,53 +38,53 @@ class Drawn:
 
 
 def test_the_first_and_the_last_are_drawn_and_most_others_are_not(monkeypatch):
-    monkeypatch.setattr(live, "LEAST_INTERVAL", 0.2)
-    monkeypatch.setattr(live, "PATIENCE", 0.05)
+    monkeypatch.setattr(latest_splats, "MIN_INTERVAL", 0.2)
+    monkeypatch.setattr(latest_splats, "FLUSH_DELAY", 0.05)
     drawn = Drawn()
-    mailbox = LatestSplats(drawn, limit=10)
+    queue = LatestSplats(drawn, limit=10)
     try:
-        mailbox.offer(splats_of(0.0))
+        queue.offer(splats_of(0.0))
         assert drawn.wait_for(0.0)
         for step in range(1, 2001):
-            mailbox.offer(splats_of(float(step)))
+            queue.offer(splats_of(float(step)))
         assert drawn.wait_for(2000.0)
         assert drawn.values == sorted(drawn.values)
         assert len(drawn.values) < 200
     finally:
-        mailbox.close()
+        queue.close()
 
 
 def test_a_copy_is_taken_before_offer_returns(monkeypatch):
-    monkeypatch.setattr(live, "LEAST_INTERVAL", 0.0)
+    monkeypatch.setattr(latest_splats, "MIN_INTERVAL", 0.0)
     drawn = Drawn(pause=0.05)
-    mailbox = LatestSplats(drawn, limit=10)
+    queue = LatestSplats(drawn, limit=10)
     try:
         splats = splats_of(3.0)
-        mailbox.offer(splats)
-        splats.means.fill_(9.0)  # the fit's next step, in place
+        queue.offer(splats)
+        splats.means.fill_(9.0)  # as the next step of a fit does, in place
         assert drawn.wait_for(3.0)
     finally:
-        mailbox.close()
+        queue.close()
 
 
-def test_slow_drawing_is_done_rarely(monkeypatch):
-    monkeypatch.setattr(live, "LEAST_INTERVAL", 0.0)
-    monkeypatch.setattr(live, "SHARE", 1e-6)
+def test_slow_drawing_is_done_less_often(monkeypatch):
+    monkeypatch.setattr(latest_splats, "MIN_INTERVAL", 0.0)
+    monkeypatch.setattr(latest_splats, "MAX_LOAD", 1e-6)
     drawn = Drawn(pause=0.01)
-    mailbox = LatestSplats(drawn, limit=10)
+    queue = LatestSplats(drawn, limit=10)
     try:
-        mailbox.offer(splats_of(1.0))
+        queue.offer(splats_of(1.0))
         assert drawn.wait_for(1.0)
-        while mailbox._due == float("inf"):
+        while queue._due == float("inf"):
             time.sleep(0.001)
-        mailbox.offer(splats_of(2.0))
-        assert mailbox._due > time.monotonic() + 1000  # 10 ms at a millionth of the time
+        queue.offer(splats_of(2.0))
+        assert queue._due > time.monotonic() + 1000  # 10 ms / 1e-6
         assert drawn.values == [1.0]
     finally:
-        mailbox.close()
+        queue.close()
 
 
-def test_close_ends_the_thread():
-    mailbox = LatestSplats(Drawn(), limit=10)
-    mailbox.close()
-    assert not mailbox._thread.is_alive()
+def test_close_stops_the_thread():
+    queue = LatestSplats(Drawn(), limit=10)
+    queue.close()
+    assert not queue._thread.is_alive()

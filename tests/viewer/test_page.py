@@ -1,4 +1,4 @@
-"""The page itself, in headless Chromium: one browser start for everything."""
+"""The page in headless Chromium; one test does everything, to start the browser once."""
 
 import io
 from contextlib import closing
@@ -67,24 +67,24 @@ def drag_to_the_end(page, thumb) -> None:
     page.mouse.up()
 
 
-def wait_for(page, true) -> None:
+def wait_for(page, condition) -> None:
     for _ in range(240):
-        if true():
+        if condition():
             return
         page.wait_for_timeout(250)
-    raise AssertionError("It did not come true on the page within 60 s.")
+    raise AssertionError("The condition did not become true on the page within 60 s.")
 
 
 @pytest.mark.browser
-@pytest.mark.timeout(600)  # 25 s of software drawing, and much longer on a machine that has other things to do
-def test_the_page_shows_the_scene_and_obeys(scene, tmp_path):
+@pytest.mark.timeout(600)  # 25 s of software rendering, and much longer on a busy machine
+def test_the_page_shows_the_scene_and_responds_to_its_controls(scene, tmp_path):
     pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     try:
         screenshot.chromium_path()
     except InputError as missing:
         pytest.skip(str(missing))
     with closing(open_scene(scene, port=0)) as viewer, screenshot.open_page(viewer.url, wait=0.5, size=SIZE) as page:
-        # The splats are drawn, and the frustums' frames beside them.
+        # The page draws the splats, and the frames in the frustums.
         wait_for(page, lambda: red_pixels(canvas_of(page)) > 2000)
         before = canvas_of(page)
         assert ((before[..., 2] > 200) & (before[..., 0] < 30)).sum() > 100  # frame 0 is blue without red
@@ -98,13 +98,13 @@ def test_the_page_shows_the_scene_and_obeys(scene, tmp_path):
         after = canvas_of(page)
         assert ((after[..., 2] > 200) & (after[..., 0] < 30)).sum() < 50
 
-        # Looking through a camera puts the eye there, and the overview brings it back.
+        # "Look through" moves the client to a camera, and "Overview" moves it back.
         (client,) = viewer.server.get_clients().values()
         first_look = viewer.server.initial_camera.position
         np.testing.assert_allclose(client.camera.position, first_look, atol=1e-3)
         page.get_by_role("button", name=viewer.cameras.rig.names[1]).click()
         wait_for(page, lambda: np.allclose(client.camera.position, viewer.cameras.rig.cameras.centers[1, 5], atol=1e-3))
-        wait_for(page, lambda: red_pixels(canvas_of(page)) > 1.5 * red_pixels(after))  # the page has followed, too
+        wait_for(page, lambda: red_pixels(canvas_of(page)) > 1.5 * red_pixels(after))  # the drawn view has changed, too
         assert client.camera.fov == pytest.approx(np.radians(50), abs=1e-3)
         page.get_by_role("button", name="Overview").click()
         wait_for(page, lambda: np.allclose(client.camera.position, first_look, atol=1e-3))
@@ -121,7 +121,7 @@ def test_the_page_shows_the_scene_and_obeys(scene, tmp_path):
         assert (tmp_path / "page.png").stat().st_size > 10_000
 
 
-def test_without_chromium_a_picture_is_refused_in_words(monkeypatch, tmp_path):
+def test_a_missing_chromium_is_reported(monkeypatch, tmp_path):
     monkeypatch.setattr(screenshot.shutil, "which", lambda name: None)
     with pytest.raises(InputError, match="install it"):
         screenshot.chromium_path()

@@ -6,7 +6,7 @@ import pytest
 from viewer.scene_nodes import round_length, thumbnail, view_color, wxyz_of
 
 
-def test_views_have_colours_of_their_own():
+def test_views_have_distinct_colors():
     colors = [np.array(view_color(v)) for v in range(24)]
     assert all(0 <= channel <= 255 for color in colors for channel in color)
     assert min(np.abs(a - b).sum() for a, b in combinations(colors, 2)) > 10

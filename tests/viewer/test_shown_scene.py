@@ -14,7 +14,7 @@ from trajectories.rigs import make_rig
 from viewer.shown_scene import read_shown_scene
 
 
-def test_a_rig_alone_is_a_scene(tmp_path):
+def test_a_rig_is_enough(tmp_path):
     rig = make_rig("orbit", 2, 3)
     save_rig(rig, tmp_path / "rig.json")
     scene = read_shown_scene(tmp_path)
@@ -38,7 +38,7 @@ def test_frames_are_found_by_view_and_number(tmp_path):
         scene.frames(1, 1)
 
 
-def test_points_alone_and_the_prompt(tmp_path):
+def test_points_and_prompt_without_a_rig(tmp_path):
     save_points(PointCloud(np.ones((2, 3)), np.zeros((2, 3)), "a test"), tmp_path / "points.ply")
     (tmp_path / "scene.json").write_text(json.dumps({"asked": {"prompt": "a red cube"}}))
     scene = read_shown_scene(tmp_path)
@@ -53,7 +53,7 @@ def test_a_scene_json_without_a_prompt(tmp_path, text):
     assert scene.prompt is None and scene.missing == ("cameras", "starting points", "splats")
 
 
-def test_a_broken_file_is_named(tmp_path):
+def test_an_invalid_file_is_reported(tmp_path):
     (tmp_path / "rig.json").write_text("{")
     with pytest.raises(InputError, match=r"rig\.json"):
         read_shown_scene(tmp_path)
@@ -68,7 +68,7 @@ def test_splats_that_are_not_finite_are_refused_as_by_exports(tmp_path, value):
         read_shown_scene(tmp_path)
 
 
-def test_distorted_pictures_are_shown_as_their_cameras_see_them(tmp_path):
+def test_distorted_images_are_shown_undistorted(tmp_path):
     def dataset(folder, k1):
         folder.mkdir()
         pixels = np.zeros((40, 60, 3), dtype=np.uint8)
@@ -79,11 +79,11 @@ def test_distorted_pictures_are_shown_as_their_cameras_see_them(tmp_path):
         (folder / "transforms.json").write_text(json.dumps({**lens, "frames": [frame]}))
         return read_shown_scene(folder)
 
-    plain, bent = dataset(tmp_path / "plain", 0.0), dataset(tmp_path / "bent", -0.3)
+    plain, distorted = dataset(tmp_path / "plain", 0.0), dataset(tmp_path / "distorted", -0.3)
     assert (plain.frames(0, 0)[20, 50:] == 255).all() and (plain.frames(0, 0)[20, :50] == 0).all()
-    # The edge at (50 - 30) / 50 in the distorted picture lies farther out in the camera's own, by k1 r^3 and more.
+    # The edge at (50 - 30) / 50 in the distorted image is farther out in the undistorted one: r + k1 r^3 = 20.5 / 50.
     r = np.roots([-0.3, 0.0, 1.0, -20.5 / 50])
     r = r[np.isreal(r) & (r.real > 0)].real.min()
-    edge = bent.rig.cameras.K[0, 0, 0, 0] * r + 30
-    row = bent.frames(0, 0)[20, :, 0] / 255
+    edge = distorted.rig.cameras.K[0, 0, 0, 0] * r + 30
+    row = distorted.frames(0, 0)[20, :, 0] / 255
     assert abs((60 - row.sum()) - edge) < 1.0

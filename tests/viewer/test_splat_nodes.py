@@ -30,7 +30,7 @@ def moving_splats(ids: list[int]) -> MovingSplats:
 
 
 def check(server: viser.ViserServer, name: str, splats: Splats, rows: list[int]) -> None:
-    """The node draws these splats, in meters."""
+    """Assert that the node draws the given rows of `splats`."""
     node, wanted = server.scene.get_handle_by_name(name), flat_gaussians(splats)[np.array(rows)]
     np.testing.assert_allclose(node.centers * node.scale, wanted.means, atol=1e-5)
     expected = covariances(wanted.quats, np.exp(wanted.log_scales))
@@ -39,11 +39,11 @@ def check(server: viser.ViserServer, name: str, splats: Splats, rows: list[int])
     assert (np.abs(node.rgbs - 255.0 * wanted.rgbs) <= 1).all()
 
 
-def test_an_instant_sends_those_that_move_alone(server):
+def test_an_instant_sends_only_moving_splats(server):
     splats, nodes = moving_splats([2, 7]), SplatNodes(server)
-    assert not nodes.there
+    assert not nodes.has_splats
     nodes.show(drawn(splats, 100), 0.0)
-    assert nodes.there and nodes.moving == 2
+    assert nodes.has_splats and nodes.moving == 2
     recording = server.get_scene_serializer()
     for seconds in (0.4, 0.4, 2.0):
         nodes.show_instant(seconds)
@@ -51,11 +51,11 @@ def test_an_instant_sends_those_that_move_alone(server):
         check(server, STILL, splats.rest, [0, 1, 3, 4, 5, 6, 8])
     snapshot = [message for _, message in recording._messages if message["type"] == "GaussianSplatsMessage"]
     updates = [message for _, message in recording._messages if message["type"] == "SceneNodeUpdateMessage"]
-    assert len(snapshot) == 2 and [message["name"] for message in updates] == [MOVING, MOVING]  # 0.4 s but once
+    assert len(snapshot) == 2 and [message["name"] for message in updates] == [MOVING, MOVING]  # 0.4 s only once
     recording.serialize()
 
 
-def test_others_take_their_place_and_leave_nothing_behind(server):
+def test_new_splats_replace_the_old_ones_and_remove_empty_nodes(server):
     nodes = SplatNodes(server)
     nodes.show(drawn(moving_splats([2, 7]), 100), 0.0)
     splats = moving_splats(list(range(N)))
@@ -69,7 +69,7 @@ def test_others_take_their_place_and_leave_nothing_behind(server):
     assert server.scene.get_handle_by_name(MOVING) is None
 
 
-def test_all_are_hidden_and_stay_hidden(server):
+def test_hidden_splats_stay_hidden(server):
     nodes = SplatNodes(server)
     nodes.show(drawn(moving_splats([2, 7]), 100), 0.0)
     nodes.visible = False

@@ -136,7 +136,7 @@ def test_html(scene, export):
 
 def test_html_of_what_moves_holds_the_motion_and_says_what_is_thinned(scene, moving_scene, export, monkeypatch):
     assert "the motion" not in export("tiny", "--to", "html")
-    monkeypatch.setattr("viewer.html.MOST_INSTANTS", 40)  # at two frames
+    monkeypatch.setattr("viewer.html.MAX_INSTANTS", 40)  # at two frames
     assert "splats beyond about 20 of 60" in export("tiny", "--to", "html", "--force")
 
 
