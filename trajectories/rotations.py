@@ -37,12 +37,12 @@ def look_at(position: ArrayLike, target: ArrayLike, up: ArrayLike = (0.0, 0.0, 1
     length = np.linalg.norm(up, axis=-1, keepdims=True)
     if not (length > 0).all():
         raise InputError("The up direction has length 0; give a direction such as (0, 0, 1).")
-    up = up / length
+    upward = up / length
     z = (target - position) / distance
     # Ties go to the later axis, so that the fallback for z up is y.
-    fallback = np.eye(3)[2 - np.argmin(np.abs(up)[..., ::-1], axis=-1)]
-    parallel = np.linalg.norm(np.cross(z, up), axis=-1, keepdims=True) < PARALLEL
-    y = _unit(np.cross(z, _unit(np.cross(z, np.where(parallel, fallback, up)))))
+    fallback = np.eye(3)[2 - np.argmin(np.abs(upward)[..., ::-1], axis=-1)]
+    parallel = np.linalg.norm(np.cross(z, upward), axis=-1, keepdims=True) < PARALLEL
+    y = _unit(np.cross(z, _unit(np.cross(z, np.where(parallel, fallback, upward)))))
     return rigid(np.stack([np.cross(y, z), y, z], axis=-1), position)
 
 

@@ -250,7 +250,7 @@ class _BinaryReader:
             raise InputError(f"{self.path}: ends after {len(self.content)} bytes, within a record; copy it again.")
         return start
 
-    def word(self) -> str:
+    def string(self) -> str:
         """Read a string that ends with a zero byte."""
         end = self.content.find(b"\0", self.at)
         start = self.skip((end if end >= 0 else len(self.content)) + 1 - self.at)
@@ -269,7 +269,7 @@ def _read_binary(folder: Path) -> tuple[dict[int, Lens], list[Image], np.ndarray
     file = _BinaryReader(folder / "images.bin")
     for _ in range(file.take("Q")[0]):
         _, *pose, camera = file.take("I7dI")
-        images.append((file.word(), camera, np.array(pose)))
+        images.append((file.string(), camera, np.array(pose)))
         file.skip(24 * file.take("Q")[0])
     points: dict[int, tuple[Any, ...]] = {}
     if (folder / "points3D.bin").is_file():
