@@ -1,10 +1,10 @@
-"""From posed frames to Gaussian splats: captures, starting points, the fit, the rasterizer and exports.
+"""Gaussian splats from posed frames: captures, starting points, the fit, the rasterizer and exports.
 
     from recon import Capture, FitSettings, fit
 
     result = fit(capture, points, FitSettings(), generator=torch.Generator().manual_seed(0))
 
-The names below load their modules when they are first used, so that `import recon` is light.
+Each name below loads its module on first use, so `import recon` is fast.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Capture", "FitSettings", "MovingSplats", "PointCloud", "SceneFolder", "Splats", "fit"]
 
-_HOMES = {
+_MODULES = {
     "Capture": "recon.capture",
     "FitSettings": "recon.fitting.settings",
     "MovingSplats": "recon.splats",
@@ -34,6 +34,6 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

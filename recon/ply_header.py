@@ -1,4 +1,4 @@
-"""What the head of a PLY file promises, looked at before the file is read."""
+"""Check the header of a PLY file before the file is read."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ HEADER_BYTES = 65536
 
 
 def check_memory(path: Path | str) -> None:
-    """Refuse a PLY whose vertices would not fit in this machine's memory.
+    """Refuse a PLY file whose vertices do not fit in this machine's memory.
 
     Raises:
-        InputError: its head promises more.
+        InputError: the header declares more vertices than fit.
     """
     with open(path, "rb") as file:
         head = file.read(HEADER_BYTES).partition(b"end_header")[0]
@@ -24,10 +24,10 @@ def check_memory(path: Path | str) -> None:
     if not vertices:
         return
     count, properties = int(vertices[1]), vertices["properties"].count(b"property")
-    # As float32, once as they are read and once as they are kept.
+    # As float32, twice: the vertices as read, and the arrays made from them.
     needed = 2 * 4 * count * properties
     if needed > psutil.virtual_memory().total:
         raise InputError(
-            f"{path} promises {count} vertices, for which {needed / 1e9:.0f} GB of memory are needed, more than this "
-            "machine has; thin them out, or write the file again if that number is wrong."
+            f"{path} declares {count} vertices, which need {needed / 1e9:.0f} GB of memory, more than this machine "
+            "has; reduce their number, or write the file again if that number is wrong."
         )

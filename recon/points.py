@@ -1,4 +1,4 @@
-"""Colored points in the world, and the PLY files that carry them."""
+"""Colored point clouds and their PLY files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOURCE_COMMENT = "source: "
 
 @dataclass(frozen=True, eq=False)
 class PointCloud:
-    """P colored points in the world of their cameras.
+    """P colored points in the cameras' world coordinates.
 
     Raises:
         InputError: shapes that disagree, or positions that are not finite.
@@ -31,7 +31,7 @@ class PointCloud:
     colors: np.ndarray
     """(P, 3) float32 RGB in [0, 1]."""
     source: str
-    """How the points were made, in words."""
+    """How the points were made, as text."""
 
     def __post_init__(self) -> None:
         positions = np.array(self.positions, dtype=np.float32)
@@ -50,7 +50,7 @@ class PointCloud:
         return len(self.positions)
 
     def __add__(self, other: PointCloud) -> PointCloud:
-        """Both clouds in one, both sources named."""
+        """Both clouds in one, with both sources."""
         return PointCloud(
             np.concatenate([self.positions, other.positions]),
             np.concatenate([self.colors, other.colors]),
@@ -59,7 +59,7 @@ class PointCloud:
 
 
 def thinned(points: PointCloud, limit: int, generator: torch.Generator) -> PointCloud:
-    """At most `limit` of the points, in their order; the generator draws which stay."""
+    """A random subset of at most `limit` points, in their original order."""
     import torch
 
     if len(points) <= limit:
@@ -80,8 +80,8 @@ def save_points(points: PointCloud, path: Path | str) -> None:
     for channel, name in enumerate(("red", "green", "blue")):
         vertices[name] = colors[:, channel]
     comments = [SOURCE_COMMENT + " ".join(points.source.encode("ascii", "replace").decode().split())]
-    with whole(path) as beside:
-        PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<", comments=comments).write(str(beside))
+    with whole(path) as temporary:
+        PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<", comments=comments).write(str(temporary))
 
 
 def load_points(path: Path | str) -> PointCloud:

@@ -1,4 +1,4 @@
-"""Progress bars that look the same everywhere."""
+"""Progress bars in one common style."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 def progress_bar(show: bool) -> Progress:
-    """A bar with the task's name, its `status` field, counts, and the time gone and left."""
+    """A progress bar with the task's name, its `status` field, counts, and elapsed and remaining time."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -25,5 +25,5 @@ def progress_bar(show: bool) -> Progress:
 
 
 def track(items: Iterable[Item], name: str, show: bool) -> Iterable[Item]:
-    """Iterate under a bar."""
+    """Iterate over items with a progress bar."""
     return rich_track(list(items), name, disable=not show)

@@ -1,4 +1,4 @@
-"""Images of splats."""
+"""Render splats to images."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def rasterized(
     colors: Tensor | None = None,
     **options: Any,
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """What `recon.rasterize.rasterization` makes of splats, after their activations; differentiable.
+    """Apply the activations of splats and rasterize them with `recon.rasterize.rasterization`; differentiable.
 
     Args:
         splats: N Gaussians.
         viewmats: (C, 4, 4) world to camera.
         Ks: (C, 3, 3) pixels.
-        width: of the images, pixels.
-        height: of the images, pixels.
-        colors: (N, D) to show in place of the splats' own spherical harmonics.
-        **options: others of `rasterization`.
+        width: image width in pixels.
+        height: image height in pixels.
+        colors: (N, D) colors to use instead of the splats' spherical harmonics.
+        **options: further options of `rasterization`.
 
     Returns:
         images (C, H, W, X), alphas (C, H, W, 1) and meta, not packed.
@@ -56,12 +56,12 @@ def rasterized(
 
 @torch.no_grad()
 def render(splats: Splats, cameras: Cameras, background: Sequence[float] = (0.0, 0.0, 0.0)) -> Tensor:
-    """Render splats, on the device they are on.
+    """Render splats on their device.
 
     Args:
         splats: N Gaussians.
         cameras: (C,) cameras.
-        background: RGB behind everything.
+        background: RGB color of the background.
 
     Returns:
         (C, H, W, 3) float32 RGB in [0, 1].
@@ -69,7 +69,7 @@ def render(splats: Splats, cameras: Cameras, background: Sequence[float] = (0.0,
     device = splats.means.device
     backgrounds = torch.tensor([list(background)], dtype=torch.float32, device=device)
     images = []
-    # One camera at a time: memory stays that of one image.
+    # One camera at a time limits memory to that of one image.
     for viewmat, K in zip(cameras.viewmats, cameras.K):
         viewmats = torch.as_tensor(viewmat, dtype=torch.float32, device=device)[None]
         Ks = torch.tensor(K, dtype=torch.float32, device=device)[None]

@@ -1,7 +1,7 @@
-"""The scene folder: the names of its files, and what they hold, read when it is asked for and checked.
+"""The scene folder: the names of its files, and their contents, loaded lazily and validated.
 
-It is a nerfstudio dataset, too: `transforms.json` and `images/` are named as nerfstudio names them. Importing this
-module loads no library, so that a command can name the files at once.
+A scene folder is also a nerfstudio dataset: `transforms.json` and `images/` have nerfstudio's names. This module
+imports no heavy library, so commands can use the file names without delay.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from trajectories.rig import Rig
 
 SCENE_FILE = "scene.json"
-"""What was asked for, and which stages are finished."""
+"""The request, and which stages are finished."""
 RIG_FILE, TRANSFORMS_FILE = "rig.json", "transforms.json"
 POINTS_FILE, CAPTURED_POINTS_FILE = "points.ply", "captured_points.ply"
-"""The starting points of the fit, and those that came with a capture."""
+"""The starting points of the fit, and the points that are part of a capture."""
 SPLATS_FILE, MOTION_FILE = "splats.ply", "motion.safetensors"
-"""The splats, at the middle instant where they move, and the paths of those that move."""
+"""The splats (of a moving scene: at the middle instant), and the paths of the moving splats."""
 METRICS_FILE = "metrics.json"
 MANIFEST_FILE = "manifest.json"
-"""What an exported ply-sequence has in the place of all of these."""
+"""The only one of these files that an exported ply-sequence has."""
 IMAGES, VIDEOS, CHECKPOINTS = "images", "videos", "checkpoints"
 
 
@@ -43,7 +43,7 @@ def frame_file(t: int) -> str:
 
 
 def frame_path(name: str, t: int) -> str:
-    """The path in a scene folder of frame t of the video `name`."""
+    """The path of frame t of the video `name`, relative to the scene folder."""
     return f"{IMAGES}/{name}/{frame_file(t)}"
 
 
@@ -51,7 +51,7 @@ def frame_path(name: str, t: int) -> str:
 class SceneFolder:
     """A scene folder, finished or not; each part is read once.
 
-    A part that is not there yet is an InputError, as is one that does not hold what it should.
+    A part that is missing or invalid raises an InputError.
     """
 
     path: Path
@@ -62,12 +62,12 @@ class SceneFolder:
         return self.path.resolve().name
 
     def has(self, name: str) -> bool:
-        """Whether a file is there."""
+        """Whether the folder has a file of this name."""
         return (self.path / name).is_file()
 
     @property
     def has_cameras(self) -> bool:
-        """Whether there is a `rig`."""
+        """Whether the folder has a `rig`."""
         return self.has(RIG_FILE) or self.has(TRANSFORMS_FILE)
 
     def frame(self, name: str, t: int) -> Path:
@@ -80,7 +80,7 @@ class SceneFolder:
 
     @cached_property
     def asked(self) -> Mapping[str, Any]:
-        """What the scene was made from, as scene.json records it; empty where it records nothing."""
+        """The request that scene.json records; empty if it records none."""
         try:
             asked = json.loads((self.path / SCENE_FILE).read_text())["asked"]
         except (OSError, ValueError, KeyError, TypeError):
@@ -89,48 +89,48 @@ class SceneFolder:
 
     @property
     def rig(self) -> Rig:
-        """The cameras as V videos of T frames: those of rig.json, or else of transforms.json.
+        """The cameras as V videos of T frames, from rig.json or else from transforms.json.
 
         Raises:
-            InputError: there is neither, or it cannot be read.
+            InputError: both files are missing, or the file cannot be read.
         """
         return self._shots[0]
 
     def image(self, view: int, frame: int) -> np.ndarray | None:
-        """(H, W, 3) uint8, what `rig.cameras[view, frame]` saw, without distortion; None where there is no image yet.
+        """(H, W, 3) uint8 undistorted image of `rig.cameras[view, frame]`; None if there is no image yet.
 
         Raises:
-            InputError: an image that does not open.
+            InputError: the image does not open.
         """
-        from recon.capture import Still, Undistorted
+        from recon.capture import ImageFile, Undistorted
 
         path, lens = self._shots[1][view][frame]
         if not path.is_file():
             return None
-        return Still(path).read() if lens is None or lens.is_pinhole else Undistorted(Still(path), lens).read()
+        return ImageFile(path).read() if lens is None or lens.is_pinhole else Undistorted(ImageFile(path), lens).read()
 
     @cached_property
     def frames(self) -> Capture:
-        """The N frames that transforms.json names, with their cameras and without points; no image is opened.
+        """The N frames of transforms.json, with their cameras and without points; no image is opened.
 
         Raises:
-            InputError: no transforms.json, or one that cannot be read or says no times or videos.
+            InputError: transforms.json is missing, cannot be read, or has no times or videos.
         """
-        from recon.capture import Capture, Still
+        from recon.capture import Capture, ImageFile
         from trajectories.errors import InputError
 
         data = self._transforms
         if data.times is None or data.videos is None:
-            raise InputError(f"{self.path / TRANSFORMS_FILE} does not say each frame's time and video; add both.")
-        sources = tuple(Still(self.path / file_path) for file_path in data.file_paths)
+            raise InputError(f"{self.path / TRANSFORMS_FILE} does not give each frame's time and video; add both.")
+        sources = tuple(ImageFile(self.path / file_path) for file_path in data.file_paths)
         return Capture(data.cameras, data.times, data.videos, sources)
 
     @cached_property
     def capture(self) -> Capture:
-        """`frames` with the starting points, where there are some.
+        """`frames` with the starting points, if there are any.
 
         Raises:
-            InputError: as `frames` and `points`, or an image that is missing, does not open or has another size.
+            InputError: as in `frames` and `points`; or an image is missing, does not open or has another size.
         """
         self.frames.check_images()
         return replace(self.frames, points=self.points) if self.has(POINTS_FILE) else self.frames
@@ -140,7 +140,7 @@ class SceneFolder:
         """The starting points of the fit.
 
         Raises:
-            InputError: there are none yet, or a file of something else.
+            InputError: the file is missing or holds no points.
         """
         from recon.points import load_points
 
@@ -148,10 +148,10 @@ class SceneFolder:
 
     @cached_property
     def splats(self) -> Splats | MovingSplats:
-        """The splats, with their paths where some move.
+        """The splats, with the paths of those that move.
 
         Raises:
-            InputError: there are none yet, an empty set, values that are not finite, or a file of something else.
+            InputError: a file is missing or of another kind, there are no splats, or values are not finite.
         """
         from recon.splats.motion_file import load_motion
         from recon.splats.ply import load_splats
@@ -160,7 +160,7 @@ class SceneFolder:
         path = self._file(SPLATS_FILE)
         rest = load_splats(path)
         if not len(rest):
-            raise InputError(f"{path} holds no splats; fit it anew.")
+            raise InputError(f"{path} holds no splats; run the fit again.")
         _check_finite(path, vars(rest))
         if not self.has(MOTION_FILE):
             return rest
@@ -171,7 +171,7 @@ class SceneFolder:
 
     @property
     def rest(self) -> Splats:
-        """The splats without motion: where they move, at the middle instant. Raises as `splats`."""
+        """The splats without motion (of a moving scene: at the middle instant). Raises as `splats`."""
         from recon.splats import MovingSplats
 
         return self.splats.rest if isinstance(self.splats, MovingSplats) else self.splats
@@ -184,7 +184,7 @@ class SceneFolder:
 
     @cached_property
     def _shots(self) -> tuple[Rig, list[list[tuple[Path, Lens | None]]]]:
-        """The rig, and for each of its views and frames the image file and the lens that took it."""
+        """The rig, and for each view and frame the image file and the lens."""
         from trajectories.rig import Rig
         from trajectories.rig_file import load_rig
 
@@ -210,4 +210,4 @@ def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
     for name, values in tensors.items():
         if not values.isfinite().all():
-            raise InputError(f"{path} has {name} that are not finite numbers; fit it anew.")
+            raise InputError(f"{path} has {name} that are not finite numbers; run the fit again.")

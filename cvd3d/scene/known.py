@@ -46,7 +46,7 @@ def _split(text: str) -> tuple[str, Path]:
 
 
 def _of_scene(scene: SceneFolder, name: str, rig: Rig) -> np.ndarray:
-    from recon.capture import Still
+    from recon.capture import ImageFile
 
     if not scene.has(RIG_FILE) or not scene.frame(name, 0).is_file():
         raise InputError(
@@ -63,7 +63,7 @@ def _of_scene(scene: SceneFolder, name: str, rig: Rig) -> np.ndarray:
             f"--keep {name}: the video in {scene.path} was made for other cameras; give the options of its rig, or "
             f"--rig {scene.path / RIG_FILE}."
         )
-    frames = [Still(scene.frame(name, t)).read() for t in range(rig.frames)]
+    frames = [ImageFile(scene.frame(name, t)).read() for t in range(rig.frames)]
     return np.stack(frames).astype(np.float32) / 255
 
 

@@ -12,8 +12,8 @@ from recon.capture.capture import Capture
 from recon.capture.sources import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
+    ImageFile,
     Source,
-    Still,
     VideoFrame,
     read_video,
     resized,
@@ -39,7 +39,7 @@ def from_rig(rig: Rig, image_folder: Path | str, points: PointCloud | None = Non
         InputError: a frame is missing, does not open, or has the wrong size.
     """
     folder = Path(image_folder)
-    sources = tuple(Still(folder / name / frame_file(t)) for name in rig.names for t in range(rig.frames))
+    sources = tuple(ImageFile(folder / name / frame_file(t)) for name in rig.names for t in range(rig.frames))
     videos = tuple(name for name in rig.names for _ in range(rig.frames))
     return _checked(Capture(rig.cameras.reshape(-1), np.tile(rig.times, rig.views), videos, sources, points))
 
@@ -205,10 +205,10 @@ def _picture(file: Path, lens: Lens) -> Source:
     Poses belong to the pixels as they are stored, unless only the picture turned as its EXIF tag asks has the size
     of the lens.
     """
-    for still in (Still(file), Still(file, upright=True)):
+    for still in (ImageFile(file), ImageFile(file, upright=True)):
         if still.size() == lens.size:
             return still if lens.is_pinhole else Undistorted(still, lens)
-    raise wrong_size(Still(file), Still(file).size(), *lens.size)
+    raise wrong_size(ImageFile(file), ImageFile(file).size(), *lens.size)
 
 
 def _with_suffix(file: Path) -> Path:
@@ -235,7 +235,7 @@ def _present(files: Sequence[Path], source: Path) -> list[int]:
 
 def _refuse_mask(mask_path: str | None, source: Path) -> None:
     """Masks that are white all over hide nothing, so that they may stay."""
-    if mask_path is not None and (Still(source.parent / mask_path).read() < 255).any():
+    if mask_path is not None and (ImageFile(source.parent / mask_path).read() < 255).any():
         raise InputError(
             f"{source}: the mask {mask_path} hides a part of its image, which a fit cannot leave out; take 'mask_path' "
             "out of the file to use whole images."

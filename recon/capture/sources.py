@@ -31,7 +31,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Still:
+class ImageFile:
     """An image file."""
 
     path: Path

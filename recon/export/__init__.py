@@ -1,1 +1,1 @@
-"""Writers of other programs' formats, a module for each; the only place of `recon` where those formats exist."""
+"""Writers of other programs' file formats, one module per format."""

@@ -1,4 +1,4 @@
-"""A capture as one Python file for Blender's text editor, with all that it needs inside."""
+"""Export a capture as one self-contained Python script for Blender's text editor."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from trajectories.formats import pinhole
 from trajectories.formats.nerfstudio import FLIP
 from trajectories.rig import frame_rate
 
-SCRIPT, PLACE = Path(__file__).with_name("blender_script.py"), 'SCENE = """"""'
+SCRIPT, PLACEHOLDER = Path(__file__).with_name("blender_script.py"), 'SCENE = """"""'
 JPEG_QUALITY = 92
-LINE = 100
+LINE_LENGTH = 100
 """Longer lines make Blender's text editor slow."""
 
 
 def write_blender(capture: Capture, path: Path | str, *, title: str = "scene") -> Path:
-    """Write a script that puts cameras, images and points into Blender, in our world, which is Blender's too.
+    """Write a script that adds cameras, images and points to Blender, whose world axes are ours.
 
-    A video becomes one camera with a keyframe for each of its frames, at the rate of the first video that moves; frames
-    without a clock, such as photos, become a camera each. Images are JPEG, quality 92.
+    A video becomes one camera with one keyframe per frame, at the frame rate of the first video with several frames.
+    Frames without times, such as photos, become one camera each. Images are JPEG, quality 92.
 
     Args:
-        capture: posed frames, and perhaps points.
-        path: a .py file; one that is there already is replaced.
-        title: names the collection in Blender.
+        capture: posed frames, with or without points.
+        path: a .py file; an existing one is replaced.
+        title: name of the collection in Blender.
 
     Returns:
         the path.
@@ -69,13 +69,13 @@ def write_blender(capture: Capture, path: Path | str, *, title: str = "scene") -
         "points": _points(capture),
     }
     packed = _base64(zlib.compress(json.dumps(content).encode()))
-    lines = "\n".join(packed[start : start + LINE] for start in range(0, len(packed), LINE))
-    write_text(path, SCRIPT.read_text().replace(PLACE, f'SCENE = """\n{lines}\n"""'))
+    lines = "\n".join(packed[start : start + LINE_LENGTH] for start in range(0, len(packed), LINE_LENGTH))
+    write_text(path, SCRIPT.read_text().replace(PLACEHOLDER, f'SCENE = """\n{lines}\n"""'))
     return Path(path)
 
 
 def _shots(capture: Capture) -> list[tuple[str, list[int]]]:
-    """Names and frames of the cameras: one for each video with a clock, and one for each other frame."""
+    """Names and frames of the cameras: one per video whose times increase, and one per frame of the other videos."""
     shots = []
     for name in dict.fromkeys(capture.videos):
         indices = [index for index, video in enumerate(capture.videos) if video == name]
@@ -88,7 +88,7 @@ def _shots(capture: Capture) -> list[tuple[str, list[int]]]:
 
 
 def _frame_rate(capture: Capture, shots: list[tuple[str, list[int]]]) -> tuple[int, float]:
-    """Blender's whole frames per second and what to divide them by."""
+    """Blender's frame rate: an integer and the number to divide it by."""
     moving = [indices for _, indices in shots if len(indices) > 1]
     rate = Fraction(frame_rate(capture.times[moving[0]]) if moving else 24).limit_denominator(1001)
     return rate.numerator, float(rate.denominator)

@@ -1,4 +1,4 @@
-"""A capture as a COLMAP folder: `images/`, and the model in `sparse/0`, binary and text."""
+"""Export a capture as a COLMAP folder: `images/`, and the model in `sparse/0`, binary and text."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from trajectories.formats.colmap import ColmapModel, write_model
 
 
 def write_colmap(capture: Capture, folder: Path | str) -> Path:
-    """Write a model with the capture's points, whose world is the cameras' own, without features and tracks.
+    """Write a model with the capture's cameras and points, in their world, without features and tracks.
 
     Args:
         capture: posed frames.
-        folder: made new; must not exist or be empty.
+        folder: the folder to create; it must not exist or be empty.
 
     Returns:
         the folder of the model.
 
     Raises:
-        InputError: the folder holds something already, an image does not open, or pixels are skewed.
+        InputError: the folder is not empty, an image does not open, or pixels are skewed.
     """
     paths = file_paths(capture.videos)
     points = {}
@@ -33,8 +33,8 @@ def write_colmap(capture: Capture, folder: Path | str) -> Path:
         points = {"points": capture.points.positions.astype(np.float64), "colors": colors}
     names = tuple(path.removeprefix(f"{IMAGES}/") for path in paths)
     model = ColmapModel(names, capture.cameras, **points)
-    with new_folder(folder) as beside:
-        write_images(capture, beside, paths)
+    with new_folder(folder) as temporary:
+        write_images(capture, temporary, paths)
         for binary in (True, False):
-            write_model(model, beside / "sparse" / "0", binary=binary)
+            write_model(model, temporary / "sparse" / "0", binary=binary)
     return Path(folder) / "sparse" / "0"

@@ -1,8 +1,9 @@
-"""Splats in PlayCanvas' compressed PLY, which SuperSplat reads and writes: 16 bytes a splat, and one a harmonic.
+"""Export splats as PlayCanvas' compressed PLY, which SuperSplat reads and writes.
 
-The layout is that of playcanvas/splat-transform (its compressed chunks): chunks of 256 splats, each with the range of
-its positions, log scales and colors; a splat is four 32-bit words of fractions of these ranges: position and scale in
-11, 10 and 11 bits, color and opacity in 8 each, and a quaternion as its three smallest components in 10 each.
+A splat takes 16 bytes, and one byte per higher spherical harmonic coefficient. The layout is that of
+playcanvas/splat-transform (its compressed chunks): chunks of 256 splats, each with the range of its positions, log
+scales and colors. A splat is four 32-bit words of fractions of these ranges: position and scale in 11, 10 and 11 bits,
+color and opacity in 8 bits each, and a quaternion as its three smallest components in 10 bits each.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ from recon.splats import SH_C0, Splats
 from trajectories.files import write_bytes
 
 CHUNK = 256
-MOST_LOG_SCALE = 20.0
+MAX_LOG_SCALE = 20.0
 
 
 def write_compressed_ply(splats: Splats, path: Path | str) -> None:
-    """Write splats, those that stand together one after the other; a file that is there already is replaced.
+    """Write splats in Morton order; an existing file is replaced.
 
-    Harmonics above degree 0 are held in steps of 1/32, up to 4 in size.
+    Harmonics above degree 0 are quantized in steps of 1/32 and clipped to [-4, 4].
     """
     from plyfile import PlyData, PlyElement
 
     splats = splats.map(lambda tensor: tensor.detach().cpu())
     splats = splats.map(lambda tensor: tensor[morton_order(splats.means.numpy())])
     position, position_range = _fractions(splats.means.numpy())
-    scale, scale_range = _fractions(splats.log_scales.clamp(-MOST_LOG_SCALE, MOST_LOG_SCALE).numpy())
+    scale, scale_range = _fractions(splats.log_scales.clamp(-MAX_LOG_SCALE, MAX_LOG_SCALE).numpy())
     color, color_range = _fractions(0.5 + SH_C0 * splats.sh[:, 0].numpy())
     opacity = splats.logit_opacities.sigmoid().numpy()
     words = {
@@ -56,7 +57,7 @@ def write_compressed_ply(splats: Splats, path: Path | str) -> None:
 
 
 def morton_order(positions: np.ndarray) -> np.ndarray:
-    """(N,) indices that follow a curve through positions (N, 3), so that neighbors on it are neighbors in space."""
+    """(N,) indices that sort positions (N, 3) along a Morton curve, so that nearby rows are nearby in space."""
     low, high = positions.min(axis=0, initial=np.inf), positions.max(axis=0, initial=-np.inf)
     cells = ((positions - low) / np.maximum(high - low, 1e-30) * 1023).astype(np.uint32)
     code = np.zeros(len(positions), dtype=np.uint32)
@@ -67,10 +68,10 @@ def morton_order(positions: np.ndarray) -> np.ndarray:
 
 
 def _fractions(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 3) places in [0, 1] between the least and the largest of their chunks, and (chunks, 6) these."""
+    """(N, 3) values scaled to [0, 1] by the range of their chunk, and (chunks, 6) the ranges (minimum, maximum)."""
     N = len(values)
     chunks = -(-N // CHUNK)
-    # The last splat fills up the last chunk, whose range it does not change.
+    # The last chunk is padded with copies of the last splat, which do not change its range.
     filled = values[np.minimum(np.arange(chunks * CHUNK), N - 1)].reshape(chunks, CHUNK, 3).astype(np.float32)
     low, high = filled.min(axis=1), filled.max(axis=1)
     places = (filled - low[:, None]) / np.maximum(high - low, 1e-30)[:, None]
@@ -78,7 +79,7 @@ def _fractions(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pack(values: np.ndarray, bits: tuple[int, ...]) -> np.ndarray:
-    """(N,) words of values (N, len(bits)) in [0, 1]; the first takes the highest bits."""
+    """(N,) words of values (N, len(bits)) in [0, 1]; the first column takes the highest bits."""
     word = np.zeros(len(values), dtype=np.uint32)
     for column, count in zip(values.T, bits):
         most = (1 << count) - 1
@@ -87,7 +88,7 @@ def _pack(values: np.ndarray, bits: tuple[int, ...]) -> np.ndarray:
 
 
 def _pack_rotations(quats: np.ndarray) -> np.ndarray:
-    """(N,) words of quaternions (N, 4) wxyz: which component is the largest, and the three others."""
+    """(N,) words of quaternions (N, 4) wxyz: the index of the largest component, and the three others."""
     largest = np.abs(quats).argmax(axis=1)
     row = np.arange(len(quats))
     quats = quats / np.linalg.norm(quats, axis=1, keepdims=True)

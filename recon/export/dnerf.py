@@ -1,9 +1,9 @@
-"""A capture as a D-NeRF dataset (Pumarola et al. 2021): Blender's layout, with a time for each frame.
+"""Export a capture as a D-NeRF dataset (Pumarola et al. 2021): NeRF's Blender layout, with a time for each frame.
 
 `transforms_train.json`, `transforms_val.json` and `transforms_test.json` hold camera-to-world matrices in Blender's
-axes (x right, y up, z backward, world z up), image files without their ending, and times from 0 to 1. One horizontal
-field of view stands for the lens: square pixels and a centered principal point. The numbers of the whole lens are
-written beside it (`fl_x fl_y cx cy w h`) for the programs that read them.
+axes (x right, y up, z backward, world z up), image files without their suffix, and times from 0 to 1. The format
+describes the lens by one horizontal field of view, which implies square pixels and a centered principal point. The full
+intrinsics (`fl_x fl_y cx cy w h`) are also written, for programs that read them.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from trajectories.formats.nerfstudio import FLIP, LENS
 
 
 def write_dnerf(capture: Capture, folder: Path | str, *, hold_out: int = 8) -> Path:
-    """Write the three lists and `images/NAME/00000.png`.
+    """Write the three splits and `images/NAME/00000.png`.
 
     Args:
-        capture: posed frames, all through one lens.
-        folder: made new; must not exist or be empty.
-        hold_out: every so many frames, one is for val and test, and the others for train; where that leaves none,
-            each list holds all frames.
+        capture: posed frames, all with the same lens.
+        folder: the folder to create; it must not exist or be empty.
+        hold_out: one of every `hold_out` frames is in val and test, the others in train; if that leaves no held out
+            frame, each split holds all frames.
 
     Returns:
         the path of transforms_train.json.
 
     Raises:
-        InputError: frames with different lenses, the folder holds something already, or an image does not open.
+        InputError: the frames have different lenses, the folder is not empty, or an image does not open.
     """
     paths = file_paths(capture.videos)
     everything = list(range(len(capture)))
@@ -45,16 +45,16 @@ def write_dnerf(capture: Capture, folder: Path | str, *, hold_out: int = 8) -> P
     train = [index for index in everything if index not in test]
     lists = {"train": train, "val": test or everything, "test": test or everything}
     head = _lens(capture)
-    with new_folder(folder) as beside:
-        write_images(capture, beside, paths)
+    with new_folder(folder) as temporary:
+        write_images(capture, temporary, paths)
         for name, indices in lists.items():
             content = head | {"frames": _frames(capture, paths, indices)}
-            write_text(beside / f"transforms_{name}.json", json.dumps(content, indent=1) + "\n")
+            write_text(temporary / f"transforms_{name}.json", json.dumps(content, indent=1) + "\n")
     return Path(folder) / "transforms_train.json"
 
 
 def lens_is_simple(capture: Capture) -> bool:
-    """Whether one field of view says all about the lens: square pixels and a centered principal point."""
+    """Whether one field of view describes the lens: square pixels and a centered principal point."""
     fx, fy, cx, cy = np.moveaxis(pinhole.parameters(capture.cameras), -1, 0)
     centered = np.allclose(cx, capture.cameras.width / 2) and np.allclose(cy, capture.cameras.height / 2)
     return bool(centered and np.allclose(fx, fy))

@@ -1,8 +1,9 @@
-"""Splats as binary glTF with KHR_gaussian_splatting (Khronos' ratified extension, extensions/2.0/Khronos in their glTF
-repository): a primitive of points whose attributes say the rest, so that a reader without the extension shows points.
+"""Export splats as binary glTF with the extension KHR_gaussian_splatting.
 
-Scales are linear, opacities in [0, 1], quaternions xyzw, harmonics as in 3D Gaussian Splatting, colors sRGB. glTF's
-own axes are OpenGL's (y up, right-handed, meters); whoever calls turns the splats first.
+The extension is ratified (extensions/2.0/Khronos in Khronos' glTF repository). Splats are a primitive of points with
+further attributes, so a reader without the extension shows points. Scales are linear, opacities in [0, 1], quaternions
+xyzw, harmonics as in 3D Gaussian Splatting, colors sRGB. glTF's axes are OpenGL's (y up, right-handed, meters); the
+caller transforms the splats to them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SHAPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4"}
 
 
 def write_gltf(splats: Splats, path: Path | str) -> None:
-    """Write a .glb with all that the splats are; a file that is there already is replaced when the new one is whole."""
+    """Write a .glb with all properties of the splats; an existing file is replaced once the new one is complete."""
     splats = splats.map(lambda tensor: tensor.detach().cpu())
     opacities = splats.logit_opacities.sigmoid()
     columns = {
@@ -45,12 +46,12 @@ def write_gltf(splats: Splats, path: Path | str) -> None:
 
 
 def linear_from_srgb(rgb: np.ndarray) -> np.ndarray:
-    """Linear light from sRGB values in [0, 1] (IEC 61966-2-1), which is what glTF's COLOR_0 holds."""
+    """Linear RGB, as in glTF's COLOR_0, from sRGB values in [0, 1] (IEC 61966-2-1)."""
     return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
 def _glb(arrays: dict[str, np.ndarray]) -> bytes:
-    """One node with one primitive of points that has these attributes."""
+    """A .glb with one node and one primitive of points with these attributes."""
     views: list[dict[str, Any]] = []
     accessors: list[dict[str, Any]] = []
     offset = 0
@@ -64,7 +65,7 @@ def _glb(arrays: dict[str, np.ndarray]) -> bytes:
         }
         accessors.append(accessor | ({} if array.dtype.kind == "f" else {"normalized": True}))
         offset += array.nbytes
-    # The format asks for the bounds of positions.
+    # The format requires the bounds of the positions.
     position = arrays["POSITION"]
     accessors[list(arrays).index("POSITION")] |= {
         "min": position.min(axis=0).tolist(),

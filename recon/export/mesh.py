@@ -1,4 +1,4 @@
-"""A mesh as binary glTF, through trimesh."""
+"""Export a mesh as binary glTF with trimesh."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from trajectories.files import write_bytes
 
 
 def write_mesh(mesh: Mesh, path: Path | str, target: TargetAxes) -> None:
-    """Write a .glb with a color for each vertex; a file that is there already is replaced.
+    """Write a .glb with a color for each vertex; an existing file is replaced.
 
     Args:
         mesh: triangles in our axes.
         path: the file.
-        target: the axes to write in; glTF's own are OpenGL's. In a mirrored world triangles turn round, so that their
-            outside stays outside.
+        target: the axes to write in; glTF's axes are OpenGL's. If they are mirrored, the triangles are reversed, so
+            that their front sides stay outside.
     """
     import trimesh
     from trimesh.exchange.gltf import export_glb

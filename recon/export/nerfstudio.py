@@ -1,4 +1,4 @@
-"""A capture as a nerfstudio dataset."""
+"""Export a capture as a nerfstudio dataset."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from trajectories.files import new_folder
 from trajectories.formats.nerfstudio import Transforms, write_transforms
 
 SHOW_FROM = 100
-"""Fewer images than these are written without a bar."""
+"""Number of images from which on a progress bar is shown."""
 
 
 def write_dataset(capture: Capture, folder: Path | str, *, hold_out: int = 8) -> Path:
     """Write `transforms.json`, `images/NAME/00000.png` and, if the capture has points, `points.ply`.
 
-    Each frame also says its `time` in seconds and the `video` it belongs to, which nerfstudio ignores. The world is the
-    cameras' own; `formats.nerfstudio.HOW_TO_KEEP_OUR_FRAME` makes nerfstudio keep it.
+    Each frame also has its `time` in seconds and its `video`, which nerfstudio ignores. Coordinates are those of the
+    cameras' world; the options `formats.nerfstudio.HOW_TO_KEEP_OUR_FRAME` make nerfstudio keep them.
 
     Args:
         capture: posed frames.
-        folder: made new; must not exist or be empty.
-        hold_out: every so many frames, one is a test and validation frame, as in the fit; 0 leaves the split to
+        folder: the folder to create; it must not exist or be empty.
+        hold_out: one of every `hold_out` frames is a test and validation frame, as in the fit; 0 leaves the split to
             nerfstudio.
 
     Returns:
         the path of transforms.json.
 
     Raises:
-        InputError: the folder holds something already, or an image does not open.
+        InputError: the folder is not empty, or an image does not open.
     """
     paths = file_paths(capture.videos)
     held_out = held_out_frames(len(capture), hold_out)
     test = tuple(paths[index] for index in held_out)
     train = tuple(path for path in paths if path not in test)
-    with new_folder(folder) as beside:
-        write_images(capture, beside, paths)
+    with new_folder(folder) as temporary:
+        write_images(capture, temporary, paths)
         if capture.points is not None:
-            save_points(capture.points, beside / POINTS_FILE)
+            save_points(capture.points, temporary / POINTS_FILE)
         transforms = Transforms(
             paths,
             capture.cameras,
@@ -53,16 +53,16 @@ def write_dataset(capture: Capture, folder: Path | str, *, hold_out: int = 8) ->
             ply_file_path=None if capture.points is None else POINTS_FILE,
             splits={"train_filenames": train, "val_filenames": test, "test_filenames": test} if test else {},
         )
-        write_transforms(transforms, beside / TRANSFORMS_FILE)
+        write_transforms(transforms, temporary / TRANSFORMS_FILE)
     return Path(folder) / TRANSFORMS_FILE
 
 
 def write_images(capture: Capture, folder: Path, paths: tuple[str, ...]) -> None:
-    """Write each frame as an 8-bit PNG, under a bar when there are many.
+    """Write each frame as an 8-bit PNG, with a progress bar if there are many.
 
     Args:
         capture: posed frames.
-        folder: where `paths` begin.
+        folder: the folder that `paths` are relative to.
         paths: a file for each frame.
 
     Raises:
@@ -76,7 +76,7 @@ def write_images(capture: Capture, folder: Path, paths: tuple[str, ...]) -> None
 
 
 def file_paths(videos: tuple[str, ...]) -> tuple[str, ...]:
-    """`images/NAME/00000.png` and so on, one for each frame's video."""
+    """The file of each frame, `images/NAME/00000.png` and so on, given each frame's video."""
     counts: dict[str, int] = {}
     paths = []
     for name in map(folder_name, videos):
@@ -86,5 +86,5 @@ def file_paths(videos: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def folder_name(video: str) -> str:
-    """The name of a video as a folder."""
+    """A folder name for a video."""
     return re.sub(r"[^\w-]", "_", video) or "frames"

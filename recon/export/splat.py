@@ -1,7 +1,7 @@
-"""Splats in the 32 bytes each of antimatter15's web viewer (https://github.com/antimatter15/splat, convert.py).
+"""Export splats in the format of antimatter15's web viewer (https://github.com/antimatter15/splat, convert.py).
 
-Position and scale as three float32 each, red, green, blue and opacity in a byte each, and the quaternion wxyz in a byte
-each, 128 (q + 1). The color does not change with the view.
+A splat takes 32 bytes: position and scale as three float32 each, red, green, blue and opacity as one byte each, and the
+quaternion wxyz as one byte each, 128 (q + 1). The color does not depend on the view.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ ROW = np.dtype([("position", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), 
 
 
 def write_splat(splats: Splats, path: Path | str) -> None:
-    """Write splats, the large and opaque first, as viewers draw a file while it arrives; a file that is there already
-    is replaced. Spherical harmonics above degree 0 are left out."""
+    """Write splats without spherical harmonics above degree 0; an existing file is replaced.
+
+    Large and opaque splats come first, because viewers draw a file while it loads.
+    """
     splats = splats.map(lambda tensor: tensor.detach().cpu().double())
     opacities = splats.logit_opacities.sigmoid()
     weight = splats.log_scales.sum(dim=1).exp() * opacities

@@ -1,9 +1,9 @@
-"""Splats in Niantic's SPZ, version 3 (https://github.com/nianticlabs/spz, "File Format"): about 20 bytes a splat.
+"""Export splats in Niantic's SPZ format, version 3 (https://github.com/nianticlabs/spz, "File Format").
 
-A gzip stream of a 16-byte header and one attribute after the other: positions in 24-bit fixed point, opacities, base
-colors and log scales in 8 bits, rotations in 32, harmonics in 8 bits, color channel fastest.
-
-The format's own axes are OpenGL's (right, up, back); whoever calls turns the splats first.
+The file is a gzip stream of a 16-byte header and the attributes, one after the other: positions in 24-bit fixed point,
+opacities, base colors and log scales in 8 bits, rotations in 32 bits, harmonics in 8 bits with the color channel
+fastest. A splat takes about 20 bytes. The format's axes are OpenGL's (right, up, back); the caller transforms the
+splats to them.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from trajectories.errors import InputError
 from trajectories.files import write_bytes
 
 MAGIC, VERSION = 0x5053474E, 3
-MOST_FRACTIONAL_BITS = 16
+MAX_FRACTIONAL_BITS = 16
 COLOR_SCALE = 0.15
 
 
 def write_spz(splats: Splats, path: Path | str) -> None:
-    """Write splats; a file that is there already is replaced when the new one is whole.
+    """Write splats; an existing file is replaced once the new one is complete.
 
-    Positions get as many binary places as the farthest splat leaves, at most 16. Harmonics above degree 0 are held up
-    to 1 in size, log scales from -10 to 5.9 in steps of 1/16.
+    Positions have as many fractional bits as the farthest splat permits, at most 16. Harmonics above degree 0 are
+    clipped to [-1, 1], log scales to [-10, 5.9] in steps of 1/16.
 
     Raises:
-        InputError: a splat farther out than 24 bits can say.
+        InputError: a splat is too far from the origin for 24 bits.
     """
     splats = splats.map(lambda tensor: tensor.detach().cpu().double())
     N, farthest = len(splats), float(splats.means.abs().max()) if len(splats) else 0.0
-    bits = min(MOST_FRACTIONAL_BITS, 23 - int(np.ceil(np.log2(farthest + 1))))
+    bits = min(MAX_FRACTIONAL_BITS, 23 - int(np.ceil(np.log2(farthest + 1))))
     if bits < 1:
-        raise InputError(f"A splat is {farthest:.3g} from the origin, which SPZ cannot say; remove it or export ply.")
+        raise InputError(f"A splat is {farthest:.3g} from the origin, too far for SPZ; remove it or export ply.")
     fixed = np.round(splats.means.numpy() * 2**bits).astype("<i4")
     body = (
         fixed.view(np.uint8).reshape(N, 3, 4)[..., :3],
@@ -47,7 +47,7 @@ def write_spz(splats: Splats, path: Path | str) -> None:
         _byte(splats.sh[:, 1:].numpy() * 128 + 128),
     )
     header = struct.pack("<IIIBBBB", MAGIC, VERSION, N, splats.sh_degree, bits, 0, 0)
-    # No time stamp, for the same bytes every time.
+    # No time stamp, so that the same splats give the same bytes.
     write_bytes(path, gzip.compress(header + b"".join(part.tobytes() for part in body), mtime=0))
 
 
@@ -56,8 +56,11 @@ def _byte(values: np.ndarray) -> np.ndarray:
 
 
 def _smallest_three(quats: np.ndarray) -> np.ndarray:
-    """(N,) words of quaternions (N, 4) wxyz: the place of the largest of x y z w in the two highest bits, and the other
-    three, each a sign and 9 bits of its size in units of sqrt(1/2)."""
+    """(N,) words of quaternions (N, 4) wxyz.
+
+    The two highest bits are the index of the largest of x y z w. The other three components follow, each as a sign and
+    9 bits of its magnitude in units of sqrt(1/2).
+    """
     xyzw = np.roll(quats, -1, axis=1)
     xyzw = xyzw / np.linalg.norm(xyzw, axis=1, keepdims=True)
     row, largest = np.arange(len(xyzw)), np.abs(xyzw).argmax(axis=1)

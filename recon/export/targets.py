@@ -1,4 +1,4 @@
-"""The axes of the programs that a scene is exported to; needs no library, so that a command can name them at once."""
+"""Axes and units of the programs that scenes are exported to; imports no heavy library, so commands start quickly."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ Rows = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
 
 @dataclass(frozen=True)
 class TargetAxes:
-    """Where our axes (x right, y forward, z up, right-handed, meters) go in another program."""
+    """The map from our axes (x right, y forward, z up, right-handed, meters) to those of another program."""
 
     words: str
-    """The program's axes."""
+    """The program's axes, as text."""
     rows: Rows
-    """Its axes in ours: a signed permutation M with `theirs = unit * M @ ours`; det M is -1 where it is left-handed."""
+    """The signed permutation M in `theirs = unit * M @ ours`; det M is -1 if the program is left-handed."""
     unit: float = 1.0
-    """How many of its units make a meter."""
+    """The program's units per meter."""
 
 
 TARGETS = {
     "opengl": TargetAxes("x right, y up, z backward, right-handed, meters", ((1, 0, 0), (0, 0, 1), (0, -1, 0))),
     "unity": TargetAxes("x right, y up, z forward, left-handed, meters", ((1, 0, 0), (0, 0, 1), (0, 1, 0))),
-    # Our y becomes -y, as between Blender and Unreal.
+    # Our y becomes -y, the usual convention between Blender and Unreal.
     "unreal": TargetAxes("z up, left-handed, centimeters; our y is its -y", ((1, 0, 0), (0, -1, 0), (0, 0, 1)), 100.0),
     "blender": TargetAxes("z up, right-handed, meters, as here", ((1, 0, 0), (0, 1, 0), (0, 0, 1))),
 }

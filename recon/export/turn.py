@@ -1,4 +1,4 @@
-"""Splats and points in the axes of another program."""
+"""Transform splats and points to the axes of another program."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from recon.splats import Splats
 
 
 def turn_splats(splats: Splats, target: TargetAxes) -> Splats:
-    """The same splats in a target's axes and unit, their rotations and colors turned with them; themselves where the
-    target's are ours.
+    """Splats in a target's axes and unit, with rotations and colors transformed; unchanged if the axes are ours.
 
-    A covariance turns as M Sigma M^T, which does not see the sign of M: where M is a reflection, the rotation -M turns
-    the quaternions. Colors see it, so spherical harmonics turn with M itself.
+    A covariance becomes M Sigma M^T, which does not depend on the sign of M. If M is a reflection, the quaternions are
+    therefore rotated by -M. Colors depend on the sign, so spherical harmonics are transformed by M.
     """
     M = torch.tensor(target.rows, dtype=torch.float64)
     if target.unit == 1 and torch.equal(M, torch.eye(3, dtype=M.dtype)):
         return splats
     proper = torch.linalg.det(M) * M
-    blocks = harmonic_turns(M, splats.sh_degree)
+    blocks = wigner_matrices(M, splats.sh_degree)
     turned, start = [], 0
     for block in blocks:
         band = splats.sh[:, start : start + len(block)]
@@ -44,11 +43,11 @@ def turn_points(points: np.ndarray, target: TargetAxes) -> np.ndarray:
     return points @ (target.unit * np.array(target.rows)).T.astype(points.dtype)
 
 
-def harmonic_turns(M: Tensor, degree: int) -> list[Tensor]:
-    """How the coefficients of real spherical harmonics turn with the world (Wigner's D matrices, reflections included).
+def wigner_matrices(M: Tensor, degree: int) -> list[Tensor]:
+    """Wigner's D matrices of a rotation or reflection M: they transform coefficients of real spherical harmonics.
 
-    The color seen along M d must be the one that was seen along d: sum_i Y_i(M d) k'_i = sum_j Y_j(d) k_j. Each band
-    turns into itself, so that a few directions more than its size determine its matrix.
+    The new color along M d equals the old color along d: sum_i Y_i(M d) k'_i = sum_j Y_j(d) k_j. Bands do not mix, so a
+    few more directions than a band has coefficients determine its matrix.
 
     Args:
         M: (3, 3) float64, orthogonal.

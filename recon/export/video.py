@@ -1,4 +1,4 @@
-"""Video files, and splats filmed along a path of cameras."""
+"""Write video files, and render splats along a camera path to a video."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from trajectories.files import whole
 if TYPE_CHECKING:
     from recon.splats import MovingSplats, Splats
 
-# For the same bytes every time: one thread, and no macroblock tree, which on small frames reads memory it never wrote.
+# For reproducible bytes: one thread, and no macroblock tree, which reads uninitialized memory on small frames.
 ENCODER = {"crf": "18", "threads": "1", "x264-params": "mbtree=0"}
 
 
 def write_video(frames: Iterable[np.ndarray], path: Path | str, fps: float) -> None:
-    """Write (H, W, 3) frames in [0, 1] as H.264, yuv420p, in an mp4 file, one frame in memory at a time.
+    """Write (H, W, 3) frames in [0, 1] to an mp4 file as H.264, yuv420p, with one frame in memory at a time.
 
-    An odd width or height, which yuv420p cannot hold, is made even by repeating its last column or row.
+    yuv420p needs an even width and height; an odd one is padded by repeating the last column or row.
     """
     import av
 
-    with whole(path) as beside, av.open(str(beside), "w", format="mp4") as container:
+    with whole(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options=ENCODER)
         stream.pix_fmt = "yuv420p"
         for n, frame in enumerate(frames):
@@ -47,15 +47,15 @@ def write_flight(
     fps: float,
     show_progress: bool = False,
 ) -> None:
-    """Write what cameras (F,) see of splats, one after the other, on black.
+    """Render splats along a camera path, on black, and write a video.
 
     Args:
-        splats: N Gaussians, which may move.
-        cameras: one a frame, in order.
-        times: (F,) seconds, when each looks.
-        path: an mp4 file; one that is there already is replaced when the new one is whole.
-        fps: frames a second.
-        show_progress: show a bar.
+        splats: N Gaussians, still or moving.
+        cameras: (F,) one camera per frame, in order.
+        times: (F,) seconds, the instant of each frame.
+        path: an mp4 file; an existing one is replaced once the new one is complete.
+        fps: frames per second.
+        show_progress: show a progress bar.
     """
     from recon.progress import track
     from recon.render import render
@@ -66,5 +66,5 @@ def write_flight(
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """RGB in [0, 1] to 0..255, rounded; values outside are clipped."""
+    """Convert RGB in [0, 1] to 0..255, rounded; values outside are clipped."""
     return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What the compiled loops of this package share: compilation, vector lanes and threads."""
+"""Shared parts of the Numba kernels: compilation, vector lanes and threads."""
 
 from recon.kernels.compiled import kernel
 

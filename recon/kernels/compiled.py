@@ -1,4 +1,4 @@
-"""Functions that are compiled at their first call and kept for the next process."""
+"""Compile Numba kernels at their first call and cache them on disk."""
 
 import warnings
 from collections.abc import Callable
@@ -8,17 +8,18 @@ from numba import njit
 
 
 def kernel(function: Callable[..., Any], **options: Any) -> Any:
-    """A Numba function that releases the GIL and is kept on disk; `options` are further ones of numba.njit.
+    """A Numba function that releases the GIL and is cached on disk; `options` are further options of numba.njit.
 
-    Numba keeps it in `__pycache__` beside its source; where that cannot be written, in the user's own cache folder
-    (~/.cache/numba on Linux); with NUMBA_CACHE_DIR set, there. Where nothing can be written it is compiled each time.
+    The cache is in NUMBA_CACHE_DIR if that is set, else in `__pycache__` next to the source, else, where that is not
+    writable, in the user's cache folder (~/.cache/numba on Linux). If no folder is writable, each process compiles the
+    function again.
     """
     try:
         return njit(cache=True, nogil=True, error_model="numpy", **options)(function)
-    except RuntimeError:  # numba's word for having found no folder
+    except RuntimeError:  # numba found no writable folder
         warnings.warn(
-            "There is no folder in which Numba could keep compiled kernels, so that each process compiles them anew; "
-            "set NUMBA_CACHE_DIR to a folder that can be written.",
-            stacklevel=1,  # the same place for all kernels: one warning
+            "Numba found no folder to cache compiled kernels in, so each process compiles them again; set "
+            "NUMBA_CACHE_DIR to a writable folder.",
+            stacklevel=1,  # the same location for all kernels gives one warning
         )
         return njit(nogil=True, error_model="numpy", **options)(function)

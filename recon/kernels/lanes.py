@@ -1,11 +1,11 @@
-"""Sixteen float32 lanes as one value inside Numba kernels.
+"""SIMD values of sixteen float32 lanes for Numba kernels.
 
-One row of a 16-pixel tile is one such value. LLVM turns it into one AVX-512 register, two AVX2 or four NEON
-registers, so that a kernel reads as plain arithmetic (``w = alpha * T``) and never depends on what the
-auto-vectoriser makes of a loop. Products and sums may be contracted to fused multiply-adds.
+One row of a 16-pixel tile is one such value. LLVM compiles it to one AVX-512 register, two AVX2 or four NEON
+registers. Kernels are written as plain arithmetic (``w = alpha * T``) and do not depend on the auto-vectorizer.
+Products and sums may be contracted to fused multiply-adds.
 """
 
-# Numba's intrinsics take two arguments more when defined than when called, which no type checker can know.
+# The definition of a Numba intrinsic has two more arguments than its call, which type checkers do not support.
 # mypy: disable-error-code="call-arg"
 
 import operator
@@ -35,7 +35,7 @@ class LanesType(types.Type):
 
 
 class MaskType(types.Type):
-    """The Numba type of sixteen truth values."""
+    """The Numba type of sixteen booleans."""
 
     def __init__(self) -> None:
         super().__init__(name="mask")
@@ -56,8 +56,8 @@ class _MaskModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, _FLAGS)
 
 
-def _spread(context: Any, builder: Any, kind: types.Type, value: Any) -> Any:
-    """The value itself when it has lanes already, else sixteen copies of the number."""
+def _broadcast(context: Any, builder: Any, kind: types.Type, value: Any) -> Any:
+    """Lanes unchanged; a number as sixteen copies."""
     if kind is lanes:
         return value
     number = context.cast(builder, value, kind, types.float32)
@@ -66,12 +66,12 @@ def _spread(context: Any, builder: Any, kind: types.Type, value: Any) -> Any:
 
 
 def _operator(op: Callable, result: types.Type, emit: Callable) -> None:
-    """Give two-sided `op` a meaning for lanes; a plain number on one side stands for sixteen of it."""
+    """Implement the binary operator `op` for lanes; a plain number on one side is broadcast."""
 
     @intrinsic
     def call(typingctx: Any, a: Any, b: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            left, right = (_spread(context, builder, k, v) for k, v in zip(signature.args, args))
+            left, right = (_broadcast(context, builder, k, v) for k, v in zip(signature.args, args))
             return emit(builder, left, right)
 
         return result(a, b), codegen
@@ -96,28 +96,28 @@ _operator(max, lanes, lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))
 
 
 @intrinsic
-def _both(typingctx: Any, a: Any, b: Any) -> Any:
+def _and_masks(typingctx: Any, a: Any, b: Any) -> Any:
     return mask(a, b), lambda context, builder, signature, args: builder.and_(*args)
 
 
 @overload(operator.and_)
 def _and(a, b):
-    return (lambda a, b: _both(a, b)) if a is mask and b is mask else None
+    return (lambda a, b: _and_masks(a, b)) if a is mask and b is mask else None
 
 
 @intrinsic
 def where(typingctx: Any, chosen: Any, yes: Any, no: Any) -> Any:
-    """Per lane: `yes` where `chosen`, else `no` (each lanes or one number)."""
+    """Per lane: `yes` where `chosen`, else `no` (each is lanes or one number)."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        sides = [_spread(context, builder, k, v) for k, v in zip(signature.args[1:], args[1:])]
+        sides = [_broadcast(context, builder, k, v) for k, v in zip(signature.args[1:], args[1:])]
         return builder.select(args[0], *sides)
 
     return lanes(chosen, yes, no), codegen
 
 
 @intrinsic
-def some(typingctx: Any, flags: Any) -> Any:
+def any_lane(typingctx: Any, flags: Any) -> Any:
     """Whether any lane of a mask is true."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -129,7 +129,7 @@ def some(typingctx: Any, flags: Any) -> Any:
 
 @intrinsic
 def bits(typingctx: Any, flags: Any) -> Any:
-    """A mask as the low sixteen bits of an integer, lane 0 lowest."""
+    """A mask as the low sixteen bits of an integer; lane 0 is the lowest bit."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.zext(builder.bitcast(args[0], ir.IntType(WIDTH)), ir.IntType(64))
@@ -139,7 +139,7 @@ def bits(typingctx: Any, flags: Any) -> Any:
 
 @intrinsic
 def lowest(typingctx: Any, word: Any) -> Any:
-    """The place of the lowest bit that is set in an integer other than 0."""
+    """The index of the lowest bit that is set in a nonzero integer."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
@@ -149,7 +149,7 @@ def lowest(typingctx: Any, word: Any) -> Any:
 
 @intrinsic
 def total(typingctx: Any, x: Any) -> Any:
-    """The sum of the sixteen lanes, added as a tree: the same bits every time."""
+    """The sum of the sixteen lanes, in tree order, so that the result is deterministic."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = ir.FunctionType(_F32, [_F32, _VECTOR])
@@ -166,7 +166,7 @@ def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any
 
 @intrinsic
 def load(typingctx: Any, array: Any, index: Any) -> Any:
-    """Sixteen numbers of a flat float32 array from `index` on (bounds are the caller's)."""
+    """Sixteen numbers of a flat float32 array, starting at `index`; bounds are not checked."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load(_address(context, builder, signature.args[0], *args), align=4)
@@ -176,10 +176,10 @@ def load(typingctx: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def store(typingctx: Any, array: Any, index: Any, x: Any) -> Any:
-    """Write sixteen numbers (lanes, or one number for all) to a flat float32 array from `index` on."""
+    """Write sixteen numbers (lanes, or one number for all) to a flat float32 array, starting at `index`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = _spread(context, builder, signature.args[2], args[2])
+        value = _broadcast(context, builder, signature.args[2], args[2])
         builder.store(value, _address(context, builder, signature.args[0], *args[:2]), align=4)
         return context.get_dummy_value()
 
@@ -191,7 +191,7 @@ def fill(typingctx: Any, number: Any) -> Any:
     """Sixteen copies of one number."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _spread(context, builder, signature.args[0], args[0])
+        return _broadcast(context, builder, signature.args[0], args[0])
 
     return lanes(number), codegen
 
@@ -210,7 +210,7 @@ def magnitude(typingctx: Any, x: Any) -> Any:
 
 @intrinsic
 def _times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
-    """`x` times 2**n where n sits in the low bits of `shifted` (a float that had 1.5 * 2**23 added)."""
+    """`x` times 2**n, where n is in the low bits of `shifted` (n + 1.5 * 2**23 as a float)."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         bits, exponent = (builder.bitcast(v, _BITS) for v in args)
@@ -222,7 +222,7 @@ def _times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
 
 @njit(error_model="numpy")
 def workspace(size):
-    """An uninitialized flat float32 array on a 64-byte boundary, so that no row of lanes straddles a cache line."""
+    """An uninitialized flat float32 array, aligned to 64 bytes, so that no row of lanes crosses a cache line."""
     array = np.empty(size + WIDTH, np.float32)
     start = (-(array.ctypes.data >> 2)) % WIDTH
     return array[start : start + size]
@@ -230,7 +230,7 @@ def workspace(size):
 
 _LOG2_E = np.float32(1.4426950408889634)
 _ROUND = np.float32(1.5 * 2**23)  # adding and subtracting it rounds a float32 to an integer
-# 2**f on [-1/2, 1/2]: Taylor coefficients ln(2)**n / n!, the last one fitted to the remainder; error 5e-8.
+# 2**f on [-1/2, 1/2]: Taylor coefficients ln(2)**n / n!, the last one is fitted to the remainder; error 5e-8.
 _C1, _C2, _C3, _C4, _C5, _C6 = (
     np.float32(c) for c in (0.6931472, 0.24022651, 0.055504109, 0.0096181291, 0.0013333558, 0.0001540353)
 )
@@ -240,7 +240,7 @@ _HIGHEST = np.float32(100)
 
 @njit(error_model="numpy")
 def exp_minus(x):
-    """exp(-x) of lanes x >= 0, to about one unit in the last place; numbers over 69 count as 69."""
+    """exp(-x) of lanes x >= 0, to about one unit in the last place; x is clamped to 69."""
     y = min(_LOG2_E * x, _HIGHEST)
     y = np.float32(0) - y
     shifted = y + _ROUND

@@ -1,8 +1,8 @@
-"""Kernels over ranges of work, on as many threads as torch may use.
+"""Run kernels over ranges of items in parallel, on torch's number of threads.
 
-Kernels release the GIL and write to places of their own, so the bits of a result do not depend on the number of
-threads. Plain threads instead of Numba's own: its default layer ends the process when two threads of a program (a
-fit and a viewer, say) render at once.
+Kernels release the GIL and write to disjoint outputs, so results are bitwise equal for any number of threads. This
+module uses Python threads instead of Numba's: Numba's default threading layer aborts the process when two threads of a
+program (such as a fit and a viewer) render at the same time.
 """
 
 import os
@@ -19,18 +19,18 @@ PARTS_PER_THREAD = 4
 
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
-    """One pool a process: a forked child starts its own, since threads do not survive a fork."""
+    """One pool per process: threads do not survive a fork, so a forked child starts a new pool."""
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="rasterize")
 
 
 def even_parts(count: int) -> np.ndarray:
-    """Edges of equal ranges that cover `count` items, a few for each thread."""
+    """Edges of equal ranges that cover `count` items, a few ranges per thread."""
     parts = max(1, min(count, torch.get_num_threads() * PARTS_PER_THREAD))
     return np.linspace(0, count, parts + 1).astype(np.int64)
 
 
 def weighted_parts(weights: np.ndarray) -> np.ndarray:
-    """Edges of ranges of about equal total weight that cover all items."""
+    """Edges of ranges that cover all items and have about equal total weight."""
     parts = torch.get_num_threads() * PARTS_PER_THREAD
     running = np.cumsum(weights, dtype=np.float64)
     inner = np.searchsorted(running, running[-1] * np.arange(1, parts) / parts) if len(weights) else []

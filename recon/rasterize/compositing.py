@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recon.kernels import kernel
-from recon.kernels.lanes import bits, exp_minus, fill, load, lowest, magnitude, some, store, total, where, workspace
+from recon.kernels.lanes import any_lane, bits, exp_minus, fill, load, lowest, magnitude, store, total, where, workspace
 from recon.kernels.threads import even_parts, run, weighted_parts
 from recon.rasterize import binning
 from recon.rasterize.binning import HALF_A, HALF_K, OPACITY, REACH, SHEAR, TILE, Bins, X, Y
@@ -172,7 +172,7 @@ def _blend(
             if (i - start) % CHECK_EVERY == 0:
                 live = 0
                 for row in range(tall):
-                    if some(load(stop, row * TILE) >= ENDLESS):
+                    if any_lane(load(stop, row * TILE) >= ENDLESS):
                         live |= 1 << row
                 if live == 0:
                     break
@@ -196,7 +196,7 @@ def _blend(
                 after = before * (_ONE - alpha)
                 drawn = (alpha >= _MIN) & (ended >= ENDLESS)
                 ending = drawn & (after <= _END)
-                if some(ending):
+                if any_lane(ending):
                     store(stop, row * TILE, where(ending, np.float32(i - start), ended))
                 drawn = drawn & (after > _END)
                 weight = where(drawn, alpha * before, _ZERO)
@@ -307,7 +307,7 @@ def _unblend(
                 strength = opacity * exp_minus(half_a * u * u + base)
                 alpha = min(strength, _MAX)
                 drawn = (alpha >= _MIN) & (load(stop, at) > np.float32(order))
-                if not some(drawn):
+                if not any_lane(drawn):
                     continue
                 touched = True
                 alpha = where(drawn, alpha, _ZERO)

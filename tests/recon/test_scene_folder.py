@@ -132,7 +132,7 @@ def test_frames_without_times_are_refused(folder):
     for frame in content["frames"]:
         del frame["time"]
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="does not say each frame's time and video"):
+    with pytest.raises(InputError, match="does not give each frame's time and video"):
         folder.frames  # noqa: B018
 
 

@@ -11,7 +11,7 @@ from cvd3d.scene.chain import read_scene
 from cvd3d.scene.moves import MOTION_WORDS, capture_moves, prompt_moves, recorded_moves, shared_instants, vocabulary
 from cvd3d.training.world.captions import PARTICIPLES, VERBS, VOCABULARY
 from cvd3d.videos import write_image
-from recon.capture import Capture, Still
+from recon.capture import Capture, ImageFile
 from trajectories import make_rig
 from trajectories.formats.nerfstudio import Transforms, write_transforms
 
@@ -67,7 +67,7 @@ def test_the_vocabulary_of_the_default_model_is_that_of_its_captions():
 def capture(times, moving=True):
     cameras = make_rig("orbit", 1, len(times), width=8, height=8).cameras[0]
     cameras = cameras if moving else cameras[np.zeros(len(times), dtype=int)]
-    return Capture(cameras, times, ("a",) * len(times), (Still("a.png"),) * len(times))
+    return Capture(cameras, times, ("a",) * len(times), (ImageFile("a.png"),) * len(times))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recon.capture import Capture, Still, from_realestate10k, from_rig, load_capture, read_video
+from recon.capture import Capture, ImageFile, from_realestate10k, from_rig, load_capture, read_video
 from recon.points import PointCloud, save_points
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.errors import InputError
@@ -80,7 +80,7 @@ def test_transparency_is_laid_over_black(tmp_path):
     pixels = np.full((4, 4, 4), 200, dtype=np.uint8)
     pixels[..., 3] = 0
     Image.fromarray(pixels).save(tmp_path / "clear.png")
-    np.testing.assert_array_equal(Still(tmp_path / "clear.png").read(), np.zeros((4, 4, 3)))
+    np.testing.assert_array_equal(ImageFile(tmp_path / "clear.png").read(), np.zeros((4, 4, 3)))
 
 
 def test_realestate10k_frames_and_cameras(tmp_path):
@@ -207,7 +207,7 @@ def test_video_that_does_not_open(tmp_path):
 
 def capture_of(cameras):
     N = cameras.size
-    return Capture(cameras, np.zeros(N), ("photos",) * N, (Still("unread.png"),) * N)
+    return Capture(cameras, np.zeros(N), ("photos",) * N, (ImageFile("unread.png"),) * N)
 
 
 def test_parallax_is_needed():
@@ -242,4 +242,4 @@ def test_cameras_that_face_away_from_one_another_show_no_depth():
 
 def test_lengths_must_agree():
     with pytest.raises(InputError, match="one of each"):
-        Capture(line_of_cameras(2), np.zeros(3), ("photos",) * 2, (Still("unread.png"),) * 2)
+        Capture(line_of_cameras(2), np.zeros(3), ("photos",) * 2, (ImageFile("unread.png"),) * 2)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recon.capture import Resized, Still, resized
+from recon.capture import ImageFile, Resized, resized
 from trajectories.errors import InputError
 
 RAMP = np.arange(6 * 8).reshape(6, 8) * 5
@@ -17,7 +17,7 @@ def as_rgb(grey):
 def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     assert cv2.imwrite(str(path), (RAMP * 257).astype(np.uint16))
-    np.testing.assert_array_equal(Still(path).read(), as_rgb(RAMP))
+    np.testing.assert_array_equal(ImageFile(path).read(), as_rgb(RAMP))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
@@ -29,26 +29,26 @@ def test_16_bit_color_is_scaled(tmp_path, suffix, channels):
         stored = np.concatenate([stored, np.full((6, 8, 1), 65535, np.uint16)], axis=-1)
     path = tmp_path / f"a{suffix}"
     assert cv2.imwrite(str(path), stored)
-    np.testing.assert_array_equal(Still(path).read(), rgb)
+    np.testing.assert_array_equal(ImageFile(path).read(), rgb)
 
 
 def test_grey_palette_and_two_colors_become_rgb(tmp_path):
     grey = Image.fromarray(RAMP.astype(np.uint8))
     for mode in ("L", "LA", "P"):
         grey.convert(mode).save(tmp_path / f"{mode}.png")
-        np.testing.assert_array_equal(Still(tmp_path / f"{mode}.png").read(), as_rgb(RAMP))
+        np.testing.assert_array_equal(ImageFile(tmp_path / f"{mode}.png").read(), as_rgb(RAMP))
     grey.point(lambda value: 255 if value > 100 else 0).convert("1").save(tmp_path / "1.png")
-    np.testing.assert_array_equal(Still(tmp_path / "1.png").read(), as_rgb(np.where(RAMP > 100, 255, 0)))
+    np.testing.assert_array_equal(ImageFile(tmp_path / "1.png").read(), as_rgb(np.where(RAMP > 100, 255, 0)))
     half = Image.merge("LA", (grey, Image.new("L", grey.size, 0)))
     half.save(tmp_path / "clear.png")
-    np.testing.assert_array_equal(Still(tmp_path / "clear.png").read(), as_rgb(0 * RAMP))
+    np.testing.assert_array_equal(ImageFile(tmp_path / "clear.png").read(), as_rgb(0 * RAMP))
 
 
 @pytest.mark.parametrize("values", [np.float32(RAMP) / 255, np.int32(RAMP) * 100_000])
 def test_values_of_32_bits_are_refused(tmp_path, values):
     Image.fromarray(values).save(tmp_path / "a.tif")
     with pytest.raises(InputError, match=r"a\.tif has 32 bits for each value; save it with 8 or 16"):
-        Still(tmp_path / "a.tif").read()
+        ImageFile(tmp_path / "a.tif").read()
 
 
 def test_exif_turns_a_picture_only_when_asked(tmp_path):
@@ -56,7 +56,7 @@ def test_exif_turns_a_picture_only_when_asked(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned so that the stored picture must be turned clockwise
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
-    stored, upright = Still(tmp_path / "a.png"), Still(tmp_path / "a.png", upright=True)
+    stored, upright = ImageFile(tmp_path / "a.png"), ImageFile(tmp_path / "a.png", upright=True)
     assert stored.size() == (8, 6) and upright.size() == (6, 8)
     np.testing.assert_array_equal(stored.read(), pixels)
     np.testing.assert_array_equal(upright.read(), np.rot90(pixels, -1))
@@ -64,7 +64,7 @@ def test_exif_turns_a_picture_only_when_asked(tmp_path):
 
 def test_a_stretch_is_made_once_and_only_where_needed(tmp_path):
     Image.fromarray(as_rgb(RAMP)).save(tmp_path / "a.png")
-    still = Still(tmp_path / "a.png")
+    still = ImageFile(tmp_path / "a.png")
     assert resized(still, 8, 6) is still
     half = resized(still, 4, 3)
     assert half.size() == (4, 3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recon.capture import Still, Undistorted, load_capture
+from recon.capture import ImageFile, Undistorted, load_capture
 from recon.capture.undistortion import _maps
 from trajectories.lens import Lens
 
@@ -127,4 +127,4 @@ def test_no_border_is_left_black(terms, fisheye):
 def test_sizes_are_told_without_decoding(tmp_path):
     Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8)).save(tmp_path / "a.png")
     lens = Lens(WIDTH, HEIGHT, 200, 190, 170, 110, (0.1,))
-    assert Undistorted(Still(tmp_path / "a.png"), lens).size() == SIZE
+    assert Undistorted(ImageFile(tmp_path / "a.png"), lens).size() == SIZE

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recon.capture import Capture, Still
+from recon.capture import Capture, ImageFile
 from recon.points import PointCloud
 from trajectories.cameras import Cameras, intrinsics_from_fov
 from trajectories.rotations import look_at
@@ -29,6 +29,6 @@ def small_capture(tmp_path, two_cameras):
         path.parent.mkdir(exist_ok=True)
         pixels = np.random.default_rng(n).integers(0, 256, (12, 16, 3)).astype(np.uint8)
         Image.fromarray(pixels).save(path)
-        sources.append(Still(path))
+        sources.append(ImageFile(path))
     points = PointCloud([[0, 0, 0.6], [1, 2, 0]], [[1, 0, 0], [0, 0.5, 0]], "by hand")
     return Capture(cameras, np.array([0.5, 1.0, 0.5, 1.0]), ("a", "a", "b", "b"), tuple(sources), points)

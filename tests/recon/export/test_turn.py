@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from recon.export.targets import TARGETS, TargetAxes
-from recon.export.turn import harmonic_turns, turn_points, turn_splats
+from recon.export.turn import turn_points, turn_splats, wigner_matrices
 from recon.rasterize.reference import spherical_harmonics
 from recon.render import render
 from trajectories.cameras import Cameras
@@ -62,7 +62,7 @@ def test_harmonics_of_any_turn_show_the_old_colour_along_the_new_direction(seed,
     rng = np.random.default_rng(seed)
     M = torch.from_numpy(Rotation.from_quat(rng.normal(size=4)).as_matrix() * (-1 if mirrored else 1))
     directions, k = torch.from_numpy(rng.normal(size=(20, 3))), torch.from_numpy(rng.normal(size=(16, 3)))
-    turned = torch.block_diag(*harmonic_turns(M, 3)) @ k
+    turned = torch.block_diag(*wigner_matrices(M, 3)) @ k
     torch.testing.assert_close(
         spherical_harmonics(3, directions @ M.T, turned), spherical_harmonics(3, directions, k), atol=1e-9, rtol=0
     )
@@ -70,6 +70,6 @@ def test_harmonics_of_any_turn_show_the_old_colour_along_the_new_direction(seed,
 
 def test_turns_of_harmonics_are_orthogonal_and_follow_one_another():
     one, two = (torch.from_numpy(Rotation.from_rotvec(v).as_matrix()) for v in ([0.3, -1.0, 2.0], [1.5, 0.2, -0.4]))
-    for D1, D2, D12 in zip(harmonic_turns(one, 3), harmonic_turns(two, 3), harmonic_turns(two @ one, 3)):
+    for D1, D2, D12 in zip(wigner_matrices(one, 3), wigner_matrices(two, 3), wigner_matrices(two @ one, 3)):
         torch.testing.assert_close(D1 @ D1.T, torch.eye(len(D1), dtype=torch.float64), atol=1e-10, rtol=0)
         torch.testing.assert_close(D2 @ D1, D12, atol=1e-10, rtol=0)

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from recon.kernels.lanes import exp_minus, fill, load, magnitude, some, store, total, where, workspace
+from recon.kernels.lanes import any_lane, exp_minus, fill, load, magnitude, store, total, where, workspace
 
 
 @njit
@@ -17,7 +17,7 @@ def _compute(x, y, out):
     store(out, 80, where((a < b) & (a >= 0.0), a, b))
     store(out, 96, magnitude(a))
     store(out, 112, fill(7.0))
-    return total(a), some(a > 1e9), some(a <= b)
+    return total(a), any_lane(a > 1e9), any_lane(a <= b)
 
 
 def test_arithmetic():
