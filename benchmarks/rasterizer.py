@@ -40,7 +40,7 @@ from recon.kernels.lanes import WIDTH, load, lowest, store
 from recon.kernels.threads import run
 from recon.rasterize import rasterization, reference
 from recon.rasterize.binning import HALF_A, HALF_K, REACH, SHEAR, TILE, X, Y
-from recon.rasterize.compositing import CHECK_EVERY, LANE_CENTRES, _reached
+from recon.rasterize.compositing import CHECK_EVERY, LANE_CENTERS, _reached
 
 FORWARD_FLOPS, BACKWARD_FLOPS = 34, 85
 GRADIENTS = ("means", "quats", "scales", "opacities", "colors")
@@ -122,7 +122,7 @@ def lanes(count: int, side: int) -> tuple[int, int]:
     images, _, _ = rasterization(**scene, width=side, height=side, sh_degree=3)
     saved: Any = images.grad_fn  # what `Composite` kept for backward
     bins, stops = saved.bins, saved.stops
-    forward, backward = _rows(bins.records, bins.tile_starts, bins.ids, bins.tiles_x, stops[0], LANE_CENTRES)
+    forward, backward = _rows(bins.records, bins.tile_starts, bins.ids, bins.tiles_x, stops[0], LANE_CENTERS)
     return forward * WIDTH, backward * WIDTH
 
 

@@ -1,8 +1,8 @@
-"""Which splats reach which tiles, front to back.
+"""Sort splats into image tiles, front to back.
 
-Splats are sorted once by depth and then dealt out to tiles in that order (a counting sort), so no key holds both tile
-and depth. Each meeting of a splat with a tile owns one slot, numbered splat by splat: gradients are written to slots
-and summed slot after slot, which needs no atomics and gives the same bits on any number of threads.
+Splats are sorted once by depth and then distributed to tiles in that order (a counting sort), so no sort key needs both
+tile and depth. Each splat-tile intersection has one slot, numbered splat by splat. Gradients are written to slots and
+summed in the order of the slots, without atomics, so they are bitwise equal for any number of threads.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from recon.rasterize.reference import ALPHA_MIN
 
 TILE = 16
 
-# Columns of a splat record: what the inner loops read, in one cache line.
+# Columns of a splat record: the values that the inner loops read, in one cache line.
 X, Y, HALF_A, SHEAR, HALF_K, OPACITY, REACH = range(7)
 RECORD = 8
 
@@ -26,12 +26,12 @@ class Bins:
 
     Attributes:
         records: (M, 8) float32, see the columns above; sigma = HALF_A (dx + SHEAR dy)**2 + HALF_K dy**2, and
-            beyond sigma = REACH nothing is drawn.
-        tile_starts: (tiles + 1,) int64, where each tile's part of `ids` begins; tiles run camera by camera, row by row.
+            nothing is drawn for sigma > REACH.
+        tile_starts: (tiles + 1,) int64, start of each tile's range in `ids`; tiles are ordered by camera, then by row.
         ids: (L,) int32, splats of each tile front to back.
-        slots: (L,) int32, the slot of each of these meetings.
-        slot_starts: (M + 1,) int64, where each splat's slots begin.
-        tiles_x, tiles_y: tiles in an image.
+        slots: (L,) int32, the slot of each of these intersections.
+        slot_starts: (M + 1,) int64, start of each splat's range of slots.
+        tiles_x, tiles_y: number of tiles along the image's width and height.
     """
 
     records: np.ndarray
@@ -56,11 +56,11 @@ def bin_splats(
 
     Args:
         centers: (M, 2) float32, pixels.
-        shapes: (M, 3) float32, (a, r, k) of sigma = a/2 (dx + r dy)**2 + k/2 dy**2; a = 0 for a splat not to be drawn.
+        shapes: (M, 3) float32, (a, r, k) of sigma = a/2 (dx + r dy)**2 + k/2 dy**2; a splat with a = 0 is not drawn.
         opacities: (M,) float32.
         depths: (M,) float32, positive.
         camera_starts: (C + 1,), splats camera_starts[c] to camera_starts[c + 1] belong to camera c.
-        width, height: of the images.
+        width, height: image size in pixels.
     """
     count, cameras = len(centers), len(camera_starts) - 1
     tiles_x, tiles_y = -(-width // TILE), -(-height // TILE)
@@ -73,21 +73,21 @@ def bin_splats(
     order = np.empty(count, np.int32)
     order_starts = np.zeros(cameras + 1, np.int64)
     for camera, (first, last) in enumerate(zip(camera_starts[:-1], camera_starts[1:])):
-        reached = first + np.flatnonzero(np.diff(slot_starts[first : last + 1]))
-        # The bits of a positive float sort as the float does; the index beneath them settles ties.
-        keys = (depths[reached].view(np.uint32).astype(np.uint64) << np.uint64(32)) | reached.astype(np.uint64)
+        visible = first + np.flatnonzero(np.diff(slot_starts[first : last + 1]))
+        # The bits of positive floats have the same order as the floats; the index in the low bits breaks ties.
+        keys = (depths[visible].view(np.uint32).astype(np.uint64) << np.uint64(32)) | visible.astype(np.uint64)
         keys.sort()
         start = order_starts[camera]
         order_starts[camera + 1] = start + len(keys)
         order[start : start + len(keys)] = keys.astype(np.uint32)
 
-    # A thread deals to tile rows of its own.
+    # Each thread writes to separate tile rows.
     tile_rows = even_parts(cameras * tiles_y)
     tile_starts = np.zeros(cameras * tiles_y * tiles_x + 1, np.int64)
     run(_count, tile_rows, order, order_starts, boxes, tiles_x, tiles_y, tile_starts)
     np.cumsum(tile_starts, out=tile_starts)
     ids, slots = np.empty(tile_starts[-1], np.int32), np.empty(tile_starts[-1], np.int32)
-    run(_deal, tile_rows, order, order_starts, boxes, slot_starts, tiles_x, tiles_y, tile_starts, ids, slots)
+    run(_distribute, tile_rows, order, order_starts, boxes, slot_starts, tiles_x, tiles_y, tile_starts, ids, slots)
     return Bins(records, tile_starts, ids, slots, slot_starts, tiles_x, tiles_y)
 
 
@@ -101,7 +101,7 @@ def _measure(first, last, centers, shapes, opacities, width, height, records, bo
         boxes[m, :] = 0
         if not reach >= 0:
             continue
-        reach = reach * 1.0001 + 1e-4  # rounding may not cut off what the exact test would draw
+        reach = reach * 1.0001 + 1e-4  # a margin for rounding: the exact test comes later
         half_x, half_y = np.sqrt(2 * reach * (1 / a + r * r / k)), np.sqrt(2 * reach / k)
         left, right = max(np.ceil(x - half_x - 0.5), 0.0), min(np.floor(x + half_x - 0.5) + 1, np.float64(width))
         top, bottom = max(np.ceil(y - half_y - 0.5), 0.0), min(np.floor(y + half_y - 0.5) + 1, np.float64(height))
@@ -117,7 +117,7 @@ def _measure(first, last, centers, shapes, opacities, width, height, records, bo
 
 @kernel
 def _count(first, last, order, order_starts, boxes, tiles_x, tiles_y, tile_starts):
-    """How many splats each tile of tile rows first..last meets, at the tile's place + 1."""
+    """Count the splats of each tile in tile rows first..last, at the tile's index + 1."""
     for camera in range(first // tiles_y, (last - 1) // tiles_y + 1):
         low, high = max(first - camera * tiles_y, 0), min(last - camera * tiles_y, tiles_y)
         for i in range(order_starts[camera], order_starts[camera + 1]):
@@ -129,8 +129,8 @@ def _count(first, last, order, order_starts, boxes, tiles_x, tiles_y, tile_start
 
 
 @kernel
-def _deal(first, last, order, order_starts, boxes, slot_starts, tiles_x, tiles_y, tile_starts, ids, slots):
-    """Write splats, nearest first, and the slots of the meetings into the tiles of tile rows first..last."""
+def _distribute(first, last, order, order_starts, boxes, slot_starts, tiles_x, tiles_y, tile_starts, ids, slots):
+    """Write the splats, nearest first, and the slots of the intersections for the tiles of tile rows first..last."""
     free = tile_starts[first * tiles_x : last * tiles_x].copy()
     for camera in range(first // tiles_y, (last - 1) // tiles_y + 1):
         low, high = max(first - camera * tiles_y, 0), min(last - camera * tiles_y, tiles_y)

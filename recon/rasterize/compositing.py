@@ -1,15 +1,15 @@
-"""Blending splats into images and the gradient of it: one autograd Function over 16x16 tiles.
+"""Alpha compositing of splats and its gradient: one autograd Function over 16x16 tiles.
 
-A splat here is (center, shape, opacity, feature). Its shape is not the inverse covariance (A, B, C) itself but
-(a, r, k) with sigma = a/2 (dx + r dy)**2 + k/2 dy**2, that is a = A, r = B/A, k = C - B**2/A. It costs fewer products
-a pixel, is never negative, and does not cancel where a splat is a needle.
+A splat here is (center, shape, opacity, feature). Its shape is not the inverse covariance (A, B, C) but (a, r, k) with
+sigma = a/2 (dx + r dy)**2 + k/2 dy**2, that is a = A, r = B/A, k = C - B**2/A. This form needs fewer products per
+pixel, is never negative, and has no cancellation for needle-shaped splats.
 
-Backward runs back to front with one number a pixel, no buffer of channels. Let q = (gradient of the pixel) . feature,
-T the transmittance before a splat, and rho the q of all that lies behind it, blended: at first
+Backward runs back to front with one number per pixel and no buffer of channels. Let q = (gradient of the pixel) .
+feature, T the transmittance in front of a splat, and rho the blended q of everything behind it: initially
 (gradient . background - gradient of alpha), then rho + alpha (q - rho). The gradient of alpha is T (q - rho).
 """
 
-# Numba's intrinsics take two arguments more when defined than when called, which no type checker can know.
+# The definition of a Numba intrinsic has two more arguments than its call, which type checkers do not support.
 # mypy: disable-error-code="call-arg, var-annotated"
 
 from typing import Any
@@ -28,11 +28,11 @@ from recon.rasterize.binning import HALF_A, HALF_K, OPACITY, REACH, SHEAR, TILE,
 from recon.rasterize.reference import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
 
 PIXELS = TILE * TILE
-ENDLESS = np.float32(2**30)  # the stop of a pixel that is not finished
-CHECK_EVERY = 16  # splats between two looks at which rows of a tile are finished
+UNFINISHED = np.float32(2**30)  # the stop of a pixel that is not finished
+CHECK_EVERY = 16  # splats between two checks of which rows of a tile are finished
 GEOMETRY = 8  # gradients in a slot before the features: center 2, shape 3, opacity 1, |center| 2
-IN_REGISTERS = 3  # features that the inner loops hold in registers; more are looped over, fewer filled up with zeros
-LANE_CENTRES = (np.arange(TILE) + 0.5).astype(np.float32)
+IN_REGISTERS = 3  # features that the inner loops hold in registers; others are looped over, missing ones are zero
+LANE_CENTERS = (np.arange(TILE) + 0.5).astype(np.float32)
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 _MIN, _MAX, _END = np.float32(ALPHA_MIN), np.float32(ALPHA_MAX), np.float32(TRANSMITTANCE_MIN)
@@ -40,7 +40,7 @@ _LAST_LANE = np.float32(TILE - 1)
 
 
 class Composite(torch.autograd.Function):
-    """Splats to images. Set `absgrad` to leave the sums of absolute center gradients on `centers.absgrad`."""
+    """Composite splats to images. With `absgrad`, backward sets `centers.absgrad` to summed absolute gradients."""
 
     @staticmethod
     def forward(
@@ -56,33 +56,31 @@ class Composite(torch.autograd.Function):
         height: int,
         absgrad: bool,
     ) -> tuple[Tensor, Tensor]:
-        """Blend.
+        """Composite M splats.
 
         Args:
-            centers: (..., 2) pixels; flattened, M splats.
+            centers: (..., 2) pixels; M splats when flattened.
             shapes: (M, 3), see above.
             opacities: (M,).
             features: (M, D).
             backgrounds: (C, D) or None.
-            depths: (M,), only to sort by.
+            depths: (M,), used only for sorting.
             camera_starts: (C + 1,), the range of splats of each camera.
-            width, height: of the images.
-            absgrad: whether backward should set `centers.absgrad`.
+            width, height: image size in pixels.
+            absgrad: whether backward sets `centers.absgrad`.
 
         Returns:
             (C, H, W, D) features and (C, H, W, 1) alphas.
         """
         cameras, channels = len(camera_starts) - 1, features.shape[-1]
-        places, forms, strengths, distances = (
-            t.detach().contiguous().numpy() for t in (centers.reshape(-1, 2), shapes, opacities, depths)
-        )
-        bins = binning.bin_splats(places, forms, strengths, distances, camera_starts, width, height)
+        splats = [t.detach().contiguous().numpy() for t in (centers.reshape(-1, 2), shapes, opacities, depths)]
+        bins = binning.bin_splats(*splats, camera_starts, width, height)
         colors = features.detach().contiguous().numpy()
         if channels < IN_REGISTERS:
             colors = np.pad(colors, ((0, 0), (0, IN_REGISTERS - channels)))
-        beyond = np.zeros((cameras, channels), np.float32)
+        background = np.zeros((cameras, channels), np.float32)
         if backgrounds is not None:
-            beyond[:] = backgrounds.detach().numpy()
+            background[:] = backgrounds.detach().numpy()
 
         images = np.empty((cameras, height, width, channels), np.float32)
         alphas = np.empty((cameras, height, width, 1), np.float32)
@@ -90,11 +88,11 @@ class Composite(torch.autograd.Function):
         stops = np.empty((cameras, height, width), np.float32)
         parts = weighted_parts(np.diff(bins.tile_starts) + 32)
         bin_arrays = (bins.records, bins.tile_starts, bins.ids, bins.tiles_x, bins.tiles_y)
-        run(_blend, parts, *bin_arrays, LANE_CENTRES, colors, beyond, images, alphas, transmittances, stops)
+        run(_blend, parts, *bin_arrays, LANE_CENTERS, colors, background, images, alphas, transmittances, stops)
 
-        ctx.bins, ctx.parts, ctx.colors, ctx.beyond = bins, parts, colors, beyond
+        ctx.bins, ctx.parts, ctx.colors, ctx.background = bins, parts, colors, background
         ctx.transmittances, ctx.stops, ctx.absgrad = transmittances, stops, absgrad
-        ctx.centers = centers  # the very object a strategy holds, for .absgrad
+        ctx.centers = centers  # the object that a strategy holds, for .absgrad
         return torch.from_numpy(images), torch.from_numpy(alphas)
 
     @staticmethod
@@ -106,27 +104,27 @@ class Composite(torch.autograd.Function):
         v_alphas = grad_alphas.contiguous().numpy()
         slots = np.empty((len(bins.ids), GEOMETRY + ctx.colors.shape[-1]), np.float32)
         bin_arrays = (bins.records, bins.tile_starts, bins.ids, bins.slots, bins.tiles_x, bins.tiles_y)
-        given = (ctx.colors, ctx.beyond, ctx.transmittances, ctx.stops, v_images, v_alphas, ctx.absgrad)
-        run(_unblend, ctx.parts, *bin_arrays, LANE_CENTRES, *given, slots)
+        given = (ctx.colors, ctx.background, ctx.transmittances, ctx.stops, v_images, v_alphas, ctx.absgrad)
+        run(_blend_backward, ctx.parts, *bin_arrays, LANE_CENTERS, *given, slots)
 
         count = len(bins.records)
-        sums = [np.empty((count, n), np.float32) for n in (2, 3, 1, 2, ctx.beyond.shape[-1])]
+        sums = [np.empty((count, n), np.float32) for n in (2, 3, 1, 2, ctx.background.shape[-1])]
         run(_gather, even_parts(count), bins.slot_starts, slots, *sums)
-        v_centres, v_shapes, v_opacities, v_absolute, v_colors = (torch.from_numpy(s) for s in sums)
+        v_centers, v_shapes, v_opacities, v_absolute, v_colors = (torch.from_numpy(s) for s in sums)
         shape = ctx.centers.shape
         if ctx.absgrad:
             ctx.centers.absgrad = v_absolute.reshape(shape)
-        v_beyond = None
+        v_backgrounds = None
         if ctx.needs_input_grad[4]:
             through = np.einsum("chw,chwd->cd", ctx.transmittances, v_images, dtype=np.float64)
-            v_beyond = torch.from_numpy(through.astype(np.float32))
-        return v_centres.reshape(shape), v_shapes, v_opacities[:, 0], v_colors, v_beyond, *[None] * 5
+            v_backgrounds = torch.from_numpy(through.astype(np.float32))
+        return v_centers.reshape(shape), v_shapes, v_opacities[:, 0], v_colors, v_backgrounds, *[None] * 5
 
 
 @njit(error_model="numpy")
-def _reached(lane, first_dx, centre_y, half_a, shear, half_k, reach):
-    """The rows of a tile, as bits, on which sigma falls to `reach` between the first and the last pixel center."""
-    dy = lane - centre_y
+def _reached(lane, first_dx, center_y, half_a, shear, half_k, reach):
+    """The rows of a tile, as bits, where sigma <= `reach` between the first and the last pixel center."""
+    dy = lane - center_y
     left = shear * dy + first_dx
     near = max(max(left, -_LAST_LANE - left), _ZERO)
     return bits(half_k * dy * dy + half_a * near * near <= reach)
@@ -141,21 +139,21 @@ def _blend(
     ids,
     tiles_x,
     tiles_y,
-    lane_centres,
+    lane_centers,
     colors,
-    beyond,
+    background,
     images,
     alphas,
     transmittances,
     stops,
 ):
-    """Blend tiles first..last. A pixel's stop is the place, in its tile's list, of the splat that finished it."""
+    """Blend tiles first..last. A pixel's stop is the index, in its tile's list, of the splat that finished it."""
     height, width, channels = images.shape[1:]
-    held = colors.shape[1]
+    padded = colors.shape[1]
     transmittance = workspace(PIXELS)
     stop = workspace(PIXELS)
-    blended = workspace(held * PIXELS)
-    lane = load(lane_centres, 0)  # of the pixels in a row, and of the rows
+    blended = workspace(padded * PIXELS)
+    lane = load(lane_centers, 0)  # of the pixels in a row, and of the rows
     for tile in range(first, last):
         camera, place = tile // (tiles_x * tiles_y), tile % (tiles_x * tiles_y)
         top, left = place // tiles_x * TILE, place % tiles_x * TILE
@@ -164,7 +162,7 @@ def _blend(
         blended[:] = 0
         stop[:] = -1
         for row in range(tall):
-            stop[row * TILE : row * TILE + wide] = ENDLESS
+            stop[row * TILE : row * TILE + wide] = UNFINISHED
 
         start, end = tile_starts[tile], tile_starts[tile + 1]
         live = 0
@@ -172,7 +170,7 @@ def _blend(
             if (i - start) % CHECK_EVERY == 0:
                 live = 0
                 for row in range(tall):
-                    if any_lane(load(stop, row * TILE) >= ENDLESS):
+                    if any_lane(load(stop, row * TILE) >= UNFINISHED):
                         live |= 1 << row
                 if live == 0:
                     break
@@ -181,20 +179,20 @@ def _blend(
             opacity, reach = records[m, OPACITY], records[m, REACH]
             dx = lane - (records[m, X] - np.float32(left))
             first_dx = _HALF - (records[m, X] - np.float32(left))
-            centre_y = records[m, Y] - np.float32(top)
+            center_y = records[m, Y] - np.float32(top)
             color0, color1, color2 = colors[m, 0], colors[m, 1], colors[m, 2]
-            rows = live & _reached(lane, first_dx, centre_y, half_a, shear, half_k, reach)
+            rows = live & _reached(lane, first_dx, center_y, half_a, shear, half_k, reach)
             while rows != 0:
                 row = lowest(rows)
                 rows &= rows - 1
-                dy = lane_centres[row] - centre_y
+                dy = lane_centers[row] - center_y
                 base, shift = half_k * dy * dy, shear * dy
                 u = dx + shift
                 alpha = min(opacity * exp_minus(half_a * u * u + base), _MAX)
                 ended = load(stop, row * TILE)
                 before = load(transmittance, row * TILE)
                 after = before * (_ONE - alpha)
-                drawn = (alpha >= _MIN) & (ended >= ENDLESS)
+                drawn = (alpha >= _MIN) & (ended >= UNFINISHED)
                 ending = drawn & (after <= _END)
                 if any_lane(ending):
                     store(stop, row * TILE, where(ending, np.float32(i - start), ended))
@@ -205,7 +203,7 @@ def _blend(
                 store(blended, at, load(blended, at) + weight * color0)
                 store(blended, at + PIXELS, load(blended, at + PIXELS) + weight * color1)
                 store(blended, at + 2 * PIXELS, load(blended, at + 2 * PIXELS) + weight * color2)
-                for channel in range(IN_REGISTERS, held):
+                for channel in range(IN_REGISTERS, padded):
                     at = channel * PIXELS + row * TILE
                     store(blended, at, load(blended, at) + weight * colors[m, channel])
 
@@ -213,16 +211,18 @@ def _blend(
             for column in range(wide):
                 pixel = row * TILE + column
                 y, x = top + row, left + column
-                rest = transmittance[pixel]
-                transmittances[camera, y, x] = rest
+                remaining = transmittance[pixel]
+                transmittances[camera, y, x] = remaining
                 stops[camera, y, x] = stop[pixel]
-                alphas[camera, y, x, 0] = _ONE - rest
+                alphas[camera, y, x, 0] = _ONE - remaining
                 for channel in range(channels):
-                    images[camera, y, x, channel] = blended[channel * PIXELS + pixel] + rest * beyond[camera, channel]
+                    images[camera, y, x, channel] = (
+                        blended[channel * PIXELS + pixel] + remaining * background[camera, channel]
+                    )
 
 
 @kernel
-def _unblend(
+def _blend_backward(
     first,
     last,
     records,
@@ -231,9 +231,9 @@ def _unblend(
     slots,
     tiles_x,
     tiles_y,
-    lane_centres,
+    lane_centers,
     colors,
-    beyond,
+    background,
     transmittances,
     stops,
     v_images,
@@ -241,16 +241,16 @@ def _unblend(
     absgrad,
     slot_grads,
 ):
-    """Gradients of tiles first..last, each meeting's in its slot."""
+    """Write the gradients of each splat-tile intersection of tiles first..last to its slot."""
     height, width, channels = v_images.shape[1:]
-    held = colors.shape[1]
+    padded = colors.shape[1]
     transmittance = workspace(PIXELS)
     stop = workspace(PIXELS)
     behind = workspace(PIXELS)
-    v_pixels = workspace(held * PIXELS)
-    v_color = workspace(held * TILE)
+    v_pixels = workspace(padded * PIXELS)
+    v_color = workspace(padded * TILE)
     row_stops = workspace(TILE)
-    lane = load(lane_centres, 0)  # of the pixels in a row, and of the rows
+    lane = load(lane_centers, 0)  # of the pixels in a row, and of the rows
     for tile in range(first, last):
         camera, place = tile // (tiles_x * tiles_y), tile % (tiles_x * tiles_y)
         top, left = place // tiles_x * TILE, place % tiles_x * TILE
@@ -265,13 +265,13 @@ def _unblend(
             for column in range(min(TILE, width - left)):
                 pixel = row * TILE + column
                 y, x = top + row, left + column
-                rest = transmittances[camera, y, x]
+                remaining = transmittances[camera, y, x]
                 through = -v_alphas[camera, y, x, 0]
                 for channel in range(channels):
                     v = v_images[camera, y, x, channel]
                     v_pixels[channel * PIXELS + pixel] = v
-                    through += v * beyond[camera, channel]
-                transmittance[pixel] = rest
+                    through += v * background[camera, channel]
+                transmittance[pixel] = remaining
                 behind[pixel] = through
                 stop[pixel] = stops[camera, y, x]
                 row_stops[row] = max(row_stops[row], stop[pixel])
@@ -285,22 +285,22 @@ def _unblend(
             opacity, reach = records[m, OPACITY], records[m, REACH]
             dx = lane - (records[m, X] - np.float32(left))
             first_dx = _HALF - (records[m, X] - np.float32(left))
-            centre_y = records[m, Y] - np.float32(top)
+            center_y = records[m, Y] - np.float32(top)
             order = i - start
             color0, color1, color2 = colors[m, 0], colors[m, 1], colors[m, 2]
             s_sum, s_y, s_yy = fill(_ZERO), fill(_ZERO), fill(_ZERO)
             s_u, s_uy, s_uu = fill(_ZERO), fill(_ZERO), fill(_ZERO)
             v_color0, v_color1, v_color2 = fill(_ZERO), fill(_ZERO), fill(_ZERO)
             abs_x, abs_y = fill(_ZERO), fill(_ZERO)
-            for channel in range(IN_REGISTERS, held):
+            for channel in range(IN_REGISTERS, padded):
                 store(v_color, channel * TILE, _ZERO)
             touched = False
             rows = bits(load(row_stops, 0) > np.float32(order))
-            rows &= _reached(lane, first_dx, centre_y, half_a, shear, half_k, reach)
+            rows &= _reached(lane, first_dx, center_y, half_a, shear, half_k, reach)
             while rows != 0:
                 row = lowest(rows)
                 rows &= rows - 1
-                dy = lane_centres[row] - centre_y
+                dy = lane_centers[row] - center_y
                 base, shift = half_k * dy * dy, shear * dy
                 at = row * TILE
                 u = dx + shift
@@ -317,7 +317,7 @@ def _unblend(
                 v0, v1, v2 = load(v_pixels, at), load(v_pixels, at + PIXELS), load(v_pixels, at + 2 * PIXELS)
                 v_color0, v_color1, v_color2 = v_color0 + weight * v0, v_color1 + weight * v1, v_color2 + weight * v2
                 q = v0 * color0 + v1 * color1 + v2 * color2
-                for channel in range(IN_REGISTERS, held):
+                for channel in range(IN_REGISTERS, padded):
                     v = load(v_pixels, channel * PIXELS + at)
                     q = q + v * colors[m, channel]
                     store(v_color, channel * TILE, load(v_color, channel * TILE) + weight * v)
@@ -349,13 +349,13 @@ def _unblend(
             slot_grads[slot, GEOMETRY] = total(v_color0)
             slot_grads[slot, GEOMETRY + 1] = total(v_color1)
             slot_grads[slot, GEOMETRY + 2] = total(v_color2)
-            for channel in range(IN_REGISTERS, held):
+            for channel in range(IN_REGISTERS, padded):
                 slot_grads[slot, GEOMETRY + channel] = total(load(v_color, channel * TILE))
 
 
 @kernel
-def _gather(first, last, slot_starts, slot_grads, v_centres, v_shapes, v_opacities, v_absolute, v_colors):
-    """Sum each splat's slots, in their order."""
+def _gather(first, last, slot_starts, slot_grads, v_centers, v_shapes, v_opacities, v_absolute, v_colors):
+    """Sum each splat's slots in order."""
     channels = v_colors.shape[1]
     sums = np.empty(GEOMETRY + channels, np.float32)
     for m in range(first, last):
@@ -363,7 +363,7 @@ def _gather(first, last, slot_starts, slot_grads, v_centres, v_shapes, v_opaciti
         for slot in range(slot_starts[m], slot_starts[m + 1]):
             for n in range(GEOMETRY + channels):
                 sums[n] += slot_grads[slot, n]
-        v_centres[m, 0], v_centres[m, 1] = sums[0], sums[1]
+        v_centers[m, 0], v_centers[m, 1] = sums[0], sums[1]
         v_shapes[m, 0], v_shapes[m, 1], v_shapes[m, 2] = sums[2], sums[3], sums[4]
         v_opacities[m, 0] = sums[5]
         v_absolute[m, 0], v_absolute[m, 1] = sums[6], sums[7]

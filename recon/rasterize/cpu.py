@@ -1,4 +1,4 @@
-"""A scene to images on a CPU: project, then blend, two autograd Functions with `means2d` between them."""
+"""Rasterize on a CPU: projection and compositing, two autograd Functions with `means2d` between them."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from recon.rasterize.projection import RAW_COLORS, Project, Viewpoint
 
 
 def render(scene: RasterInputs) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """Images (C, H, W, X), alphas (C, H, W, 1) and meta, as `recon.rasterize.rasterization` documents them."""
+    """Images (C, H, W, X), alphas (C, H, W, 1) and meta, as documented in `recon.rasterize.rasterization`."""
     N, C = len(scene.means), len(scene.viewmats)
     viewmats = scene.viewmats.double()
     eyes = torch.linalg.inv(viewmats)[:, :3, 3]
@@ -73,15 +73,15 @@ def _view(scene: RasterInputs) -> Viewpoint:
 
 
 def _features(scene: RasterInputs, colors: Tensor, depths: Tensor) -> tuple[Tensor, Tensor | None]:
-    """What is blended, (M, X), and what lies behind it: after the colors come depth, and 1 where depth is expected."""
-    wanted = [colors] if scene.render_mode.startswith("RGB") else []
-    backgrounds = scene.backgrounds if wanted else None
+    """The features to blend (M, X) and their backgrounds: colors, then depth, then 1 for expected depth."""
+    channels = [colors] if scene.render_mode.startswith("RGB") else []
+    backgrounds = scene.backgrounds if channels else None
     if scene.render_mode != "RGB":
-        wanted.append(depths[:, None])
+        channels.append(depths[:, None])
     if scene.render_mode.endswith("ED"):
-        # Blended, it is alpha: more exact than 1 - transmittance, by which a faint pixel's depth must not be divided.
-        wanted.append(torch.ones_like(depths)[:, None])
-    features = torch.cat(wanted, -1)
+        # It blends to alpha, more precisely than 1 - transmittance, which is too inexact to divide faint depths by.
+        channels.append(torch.ones_like(depths)[:, None])
+    features = torch.cat(channels, -1)
     if backgrounds is not None:
         backgrounds = torch.nn.functional.pad(backgrounds, (0, features.shape[-1] - backgrounds.shape[-1]))
     return features, backgrounds

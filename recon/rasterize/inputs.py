@@ -1,4 +1,4 @@
-"""What a CPU renders: the arguments of `rasterization` that it takes, checked."""
+"""The arguments of `rasterization` that the CPU supports, validated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -12,15 +12,15 @@ from trajectories.errors import InputError
 RENDER_MODES = ("RGB", "D", "ED", "RGB+D", "RGB+ED")
 RASTERIZE_MODES = ("classic", "antialiased")
 SH_DEGREES = range(5)
-TUNING = ("channel_chunk", "segmented")  # of gsplat's kernels; they change no result
+TUNING = ("channel_chunk", "segmented")  # these tune gsplat's kernels and do not change results
 
 
 @dataclass(frozen=True)
 class RasterInputs:
-    """N Gaussians, C cameras and how to draw them; each field as `recon.rasterize.rasterization` documents it.
+    """N Gaussians, C cameras and rendering options; fields as documented in `recon.rasterize.rasterization`.
 
     Raises:
-        InputError: for a shape, type or value that a CPU does not take.
+        InputError: a shape, type or value that is not supported on a CPU.
     """
 
     means: Tensor
@@ -46,19 +46,19 @@ class RasterInputs:
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "RasterInputs":
-        """From all arguments of gsplat's function; what only CUDA can do must be off."""
-        known = [field.name for field in fields(cls)]
+        """Inputs from all arguments of gsplat's function; options that need CUDA must be off."""
+        supported = [field.name for field in fields(cls)]
         for name, value in arguments.items():
             if name == "camera_model" and value != "pinhole":
                 raise InputError(f"camera_model {value!r} is not available on a CPU; use 'pinhole' or CUDA tensors.")
-            if name in known or name in TUNING or name == "camera_model" or value is None or value is False:
+            if name in supported or name in TUNING or name == "camera_model" or value is None or value is False:
                 continue
             raise InputError(f"{name} is not available for rasterization on a CPU; leave it out or use CUDA tensors.")
         size = {"width": int(arguments["width"]), "height": int(arguments["height"])}
-        return cls(**{name: arguments[name] for name in known} | size)
+        return cls(**{name: arguments[name] for name in supported} | size)
 
     def __post_init__(self) -> None:
-        """Modes and numbers first, then types, then shapes."""
+        """Validate modes and numbers first, then types, then shapes."""
         if self.rasterize_mode not in RASTERIZE_MODES:
             raise InputError(f"rasterize_mode is {self.rasterize_mode!r}; use 'classic' or 'antialiased'.")
         if self.render_mode not in RENDER_MODES:
@@ -88,9 +88,9 @@ class RasterInputs:
             raise InputError(f"viewmats has shape {tuple(self.viewmats.shape)}; on a CPU it must be (C, 4, 4).")
         N, C = len(self.means), len(self.viewmats)
         for name, shape in {"quats": (N, 4), "scales": (N, 3), "opacities": (N,), "Ks": (C, 3, 3)}.items():
-            given = tuple(getattr(self, name).shape)
-            if given != shape:
-                raise InputError(f"{name} has shape {given}; it must be {shape}.")
+            actual = tuple(getattr(self, name).shape)
+            if actual != shape:
+                raise InputError(f"{name} has shape {actual}; it must be {shape}.")
         if bool((self.Ks[:, 0, 1] != 0).any()):
             raise InputError("Ks has skew, which rasterization on a CPU does not take; set Ks[:, 0, 1] to 0.")
 
@@ -110,6 +110,6 @@ class RasterInputs:
             if shape[-2] < needed:
                 raise InputError(f"colors has {shape[-2]} coefficients; sh_degree {self.sh_degree} needs {needed}.")
         if self.backgrounds is not None and self.render_mode.startswith("RGB"):
-            given = tuple(self.backgrounds.shape)
-            if given != (C, channels):
-                raise InputError(f"backgrounds has shape {given}; it must be {(C, channels)}.")
+            actual = tuple(self.backgrounds.shape)
+            if actual != (C, channels):
+                raise InputError(f"backgrounds has shape {actual}; it must be {(C, channels)}.")

@@ -1,8 +1,8 @@
-"""Gaussians as the cameras see them: one autograd Function for geometry and color, with its gradient by hand.
+"""Projection of Gaussians into cameras: one autograd Function for geometry and color, with a hand-derived gradient.
 
-The formulas are those of `reference.project` and `reference.spherical_harmonics`. Geometry is computed in float64 (it
-costs nothing here and keeps needles sharp), color in float32. Each Gaussian's gradient is summed over the cameras by
-the thread that owns it, so the bits do not depend on the number of threads.
+The formulas are those of `reference.project` and `reference.spherical_harmonics`. Geometry is computed in float64,
+which costs nothing here and keeps needle-shaped splats precise; color in float32. One thread sums each Gaussian's
+gradient over the cameras, so results are bitwise equal for any number of threads.
 """
 
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ from recon.kernels import kernel
 from recon.kernels.threads import even_parts, run
 from recon.rasterize.reference import ALPHA_MIN, EXTENT_SIGMAS, FIELD_MARGIN
 
-BLOCK = 512  # Gaussians whose camera gradients are summed together; fixed, so that the order of sums is
-COEFFICIENTS = 25  # of spherical harmonics up to degree 4
-RAW_COLORS = -1  # in place of a degree: colors are given, not spherical harmonics
+BLOCK = 512  # Gaussians per partial sum of the camera gradients; constant, so that the order of summation is constant
+COEFFICIENTS = 25  # number of spherical harmonics up to degree 4
+RAW_COLORS = -1  # the degree if colors are given instead of spherical harmonics
 
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """What the cameras are, apart from their poses, and what to cull.
+    """Intrinsics, image size and options of the projection.
 
     Attributes:
         Ks: (C, 3, 3) float64.
-        width, height: of the images.
+        width, height: image size in pixels.
         near_plane, far_plane, radius_clip, eps2d: as in `rasterization`.
-        antialiased: whether splats are dimmed for the blur of `eps2d`.
-        degree: of the spherical harmonics, or RAW_COLORS.
-        packed: whether to keep only the splats that are seen, else one for each camera and Gaussian.
+        antialiased: whether opacities are reduced to compensate for the blur of `eps2d`.
+        degree: degree of the spherical harmonics, or RAW_COLORS.
+        packed: whether to return only the visible splats; otherwise one per camera and Gaussian.
     """
 
     Ks: np.ndarray
@@ -48,7 +48,7 @@ class Viewpoint:
     packed: bool
 
     def slopes(self) -> np.ndarray:
-        """(C, 4): the least and the greatest x/z, then y/z, at which the projection is linearised."""
+        """(C, 4): the smallest and the largest x/z, then y/z, at which the projection is linearized."""
         size = np.array([self.width, self.height], np.float64)
         focal, center = self.Ks[:, [0, 1], [0, 1]], self.Ks[:, :2, 2]
         margin = FIELD_MARGIN * 0.5 * size / focal
@@ -57,7 +57,7 @@ class Viewpoint:
 
 
 class Project(torch.autograd.Function):
-    """Gaussians to splats, M of them: those seen when packed, else camera after camera all N."""
+    """Project Gaussians to M splats: the visible ones if packed, else all N of the first camera, and so on."""
 
     @staticmethod
     def forward(
@@ -71,18 +71,18 @@ class Project(torch.autograd.Function):
         eyes: Tensor,
         view: Viewpoint,
     ) -> tuple[Tensor, ...]:
-        """Project.
+        """Project N Gaussians into C cameras.
 
         Args:
             means: (N, 3) float32; also quats (N, 4), scales (N, 3), opacities (N,).
             colors: (N, D) or (C, N, D), or coefficients (N, K, 3) or (C, N, K, 3).
             viewmats: (C, 4, 4) float64, world to camera.
-            eyes: (C, 3) float64, the cameras' places in the world.
-            view: the rest.
+            eyes: (C, 3) float64, the cameras' positions in the world.
+            view: intrinsics, image size and options.
 
         Returns:
             centers (M, 2), shapes (M, 3) as in `compositing`, opacities (M,), colors (M, D), depths (M,),
-            radii (M, 2) int32 (0: not seen), and (M,) int64 camera and Gaussian of each.
+            radii (M, 2) int32 (0: not visible), and (M,) int64 camera and Gaussian of each.
         """
         arrays = [t.detach().contiguous().numpy() for t in (means, quats, scales, opacities)]
         matrices, eye_array = viewmats.detach().contiguous().numpy(), eyes.detach().contiguous().numpy()
@@ -96,19 +96,19 @@ class Project(torch.autograd.Function):
         geometry = (centers, shapes, shown, depths, radii)
         run(_project, even_parts(count), *arrays, matrices, view.Ks, view.slopes(), view.eps2d, *clips, *geometry)
 
-        seen = np.flatnonzero(radii[:, :, 0])
+        visible = np.flatnonzero(radii[:, :, 0])
         places = np.full(cameras * count, -1, np.int32)
         if view.packed:
-            places[seen] = np.arange(len(seen), dtype=np.int32)
-            flat = [a.reshape(cameras * count, *a.shape[2:])[seen] for a in geometry]
-            gaussian_ids, camera_ids = seen % max(count, 1), seen // max(count, 1)
+            places[visible] = np.arange(len(visible), dtype=np.int32)
+            flat = [a.reshape(cameras * count, *a.shape[2:])[visible] for a in geometry]
+            gaussian_ids, camera_ids = visible % max(count, 1), visible // max(count, 1)
         else:
-            places[seen] = seen
+            places[visible] = visible
             flat = [a.reshape(cameras * count, *a.shape[2:]) for a in geometry]
             gaussian_ids, camera_ids = np.tile(np.arange(count), cameras), np.repeat(np.arange(cameras), count)
         splat_colors = np.zeros((len(flat[0]), table.shape[1] if view.degree == RAW_COLORS else 3), np.float32)
-        color_arguments = (seen, places, table, per_camera, view.degree, arrays[0], eye_array)
-        run(_color, even_parts(len(seen)), *color_arguments, splat_colors)
+        color_arguments = (visible, places, table, per_camera, view.degree, arrays[0], eye_array)
+        run(_color, even_parts(len(visible)), *color_arguments, splat_colors)
 
         ctx.save_for_backward(means, quats, scales, opacities, colors, viewmats, eyes)
         ctx.view, ctx.places, ctx.splat_colors = view, places, splat_colors
@@ -132,7 +132,7 @@ class Project(torch.autograd.Function):
         blocks = -(-count // BLOCK)
         v_cameras = np.zeros((blocks, cameras, 15), np.float64)
         run(
-            _unproject,
+            _project_backward,
             even_parts(blocks),
             *arrays,
             matrices,
@@ -165,7 +165,7 @@ class Project(torch.autograd.Function):
 
 
 def _color_table(colors: Tensor, degree: int) -> tuple[np.ndarray, bool]:
-    """Colors or coefficients as rows, and whether each camera has rows of its own."""
+    """Colors or coefficients as rows, and whether each camera has separate rows."""
     own = 1 if degree == RAW_COLORS else 2
     array = colors.detach().contiguous().numpy()
     width = int(np.prod(colors.shape[-own:]))
@@ -174,7 +174,7 @@ def _color_table(colors: Tensor, degree: int) -> tuple[np.ndarray, bool]:
 
 @njit(error_model="numpy")
 def _geometry(n, c, means, quats, scales, matrices, Ks, limits, eps2d):
-    """All intermediate values of one Gaussian and one camera; z <= 0 is the caller's to refuse."""
+    """All intermediate values for one Gaussian and one camera; the caller excludes z <= 0."""
     W = matrices[c]
     px, py, pz = np.float64(means[n, 0]), np.float64(means[n, 1]), np.float64(means[n, 2])
     x = W[0, 0] * px + W[0, 1] * py + W[0, 2] * pz + W[0, 3]
@@ -183,7 +183,7 @@ def _geometry(n, c, means, quats, scales, matrices, Ks, limits, eps2d):
     slope_x = min(max(x / z, limits[c, 0]), limits[c, 1])
     slope_y = min(max(y / z, limits[c, 2]), limits[c, 3])
     ax, ay = Ks[c, 0, 0] / z, Ks[c, 1, 1] / z
-    # T = J W, two rows: how a step in the world moves the image.
+    # T = J W, two rows: the derivative of the image position with respect to the world position.
     t00, t01, t02 = (
         ax * (W[0, 0] - slope_x * W[2, 0]),
         ax * (W[0, 1] - slope_x * W[2, 1]),
@@ -202,7 +202,7 @@ def _geometry(n, c, means, quats, scales, matrices, Ks, limits, eps2d):
     q = (qw * inverse, qx * inverse, qy * inverse, qz * inverse)
     R = _rotation(q)
     s = (np.float64(scales[n, 0]), np.float64(scales[n, 1]), np.float64(scales[n, 2]))
-    # V = T R S: the image of the three half axes.
+    # V = T R S: the three half axes in the image.
     v00 = (t00 * R[0][0] + t01 * R[1][0] + t02 * R[2][0]) * s[0]
     v01 = (t00 * R[0][1] + t01 * R[1][1] + t02 * R[2][1]) * s[1]
     v02 = (t00 * R[0][2] + t01 * R[1][2] + t02 * R[2][2]) * s[2]
@@ -228,8 +228,8 @@ def _rotation(q):
 
 
 @njit(error_model="numpy")
-def _dimming(covariance, eps2d):
-    """sqrt(det before the blur / det after it)."""
+def _opacity_factor(covariance, eps2d):
+    """The opacity factor sqrt(det before the blur / det after the blur)."""
     xx, xy, yy = covariance
     sharp = (xx - eps2d) * (yy - eps2d) - xy * xy
     return np.sqrt(max(sharp / (xx * yy - xy * xy), 1e-12))
@@ -259,7 +259,7 @@ def _project(
     depths,
     radii,
 ):
-    """Geometry of Gaussians first..last in every camera; those not seen keep their zeros."""
+    """Geometry of Gaussians first..last in every camera; values of splats that are not visible stay zero."""
     for c in range(len(matrices)):
         W = matrices[c]
         for n in range(first, last):
@@ -271,7 +271,7 @@ def _project(
             determinant = xx * yy - xy * xy
             opacity = np.float64(opacities[n])
             if antialiased:
-                opacity *= _dimming(covariance, eps2d)
+                opacity *= _opacity_factor(covariance, eps2d)
             if not (opacity >= ALPHA_MIN and determinant > 0 and xx < 1e30 and yy < 1e30):
                 continue
             extent = min(EXTENT_SIGMAS, np.sqrt(2 * np.log(opacity / ALPHA_MIN)))
@@ -326,7 +326,7 @@ def _basis(degree, x, y, z, basis):
 
 @njit(error_model="numpy")
 def _basis_slope(degree, x, y, z, w):
-    """Gradient, by direction, of sum_k w[k] basis[k]."""
+    """Gradient of sum_k w[k] basis[k] with respect to the direction."""
     gx, gy, gz = 0.0, 0.0, 0.0
     if degree >= 1:
         gx -= 0.4886025119029199 * w[3]
@@ -362,21 +362,21 @@ def _basis_slope(degree, x, y, z, w):
 
 @njit(error_model="numpy")
 def _direction(n, c, means, eyes):
-    """Unit direction from a camera to a Gaussian, and one over its length."""
+    """Unit direction from a camera to a Gaussian, and the inverse distance."""
     x, y, z = means[n, 0] - eyes[c, 0], means[n, 1] - eyes[c, 1], means[n, 2] - eyes[c, 2]
     inverse = 1.0 / max(np.sqrt(x * x + y * y + z * z), 1e-12)
     return (x * inverse, y * inverse, z * inverse), inverse
 
 
 @kernel
-def _color(first, last, seen, places, table, per_camera, degree, means, eyes, splat_colors):
-    """Colors of the seen splats first..last."""
+def _color(first, last, visible, places, table, per_camera, degree, means, eyes, splat_colors):
+    """Colors of the visible splats first..last."""
     count = len(means)
     basis = np.empty(COEFFICIENTS, np.float32)
     terms = (degree + 1) * (degree + 1)
     for i in range(first, last):
-        c, n, m = seen[i] // count, seen[i] % count, places[seen[i]]
-        row = seen[i] if per_camera else n
+        c, n, m = visible[i] // count, visible[i] % count, places[visible[i]]
+        row = visible[i] if per_camera else n
         if degree == RAW_COLORS:
             for channel in range(table.shape[1]):
                 splat_colors[m, channel] = table[row, channel]
@@ -393,7 +393,7 @@ def _color(first, last, seen, places, table, per_camera, degree, means, eyes, sp
 
 
 @kernel
-def _unproject(
+def _project_backward(
     first,
     last,
     means,
@@ -411,7 +411,7 @@ def _unproject(
     degree,
     eyes,
     splat_colors,
-    v_centres,
+    v_centers,
     v_shapes,
     v_shown,
     v_splat_colors,
@@ -472,17 +472,17 @@ def _unproject(
             xx, xy, yy = covariance
             over_det, over_yy = 1 / (xx * yy - xy * xy), 1 / yy
 
-            # The shape (a, r, k) = (yy / det, -xy / yy, 1 / yy) and the dimming, back to the covariance.
+            # From the shape (a, r, k) = (yy / det, -xy / yy, 1 / yy) and the opacity factor to the covariance.
             va, vr, vk = np.float64(v_shapes[m, 0]), np.float64(v_shapes[m, 1]), np.float64(v_shapes[m, 2])
             scaled = va * over_det * over_det
             v_xx = -scaled * yy * yy
             v_yy = -scaled * xy * xy + (vr * xy - vk) * over_yy * over_yy
             v_xy = 2 * scaled * xy * yy - vr * over_yy
             if antialiased:
-                dim = _dimming(covariance, eps2d)
-                v_opacity += v_shown[m] * dim
-                sharp = dim * dim
-                v_ratio = v_shown[m] * opacities[n] / (2 * dim) * over_det
+                factor = _opacity_factor(covariance, eps2d)
+                v_opacity += v_shown[m] * factor
+                sharp = factor * factor
+                v_ratio = v_shown[m] * opacities[n] / (2 * factor) * over_det
                 v_xx += v_ratio * ((yy - eps2d) - sharp * yy)
                 v_yy += v_ratio * ((xx - eps2d) - sharp * xx)
                 v_xy += -2 * v_ratio * xy * (1 - sharp)
@@ -524,7 +524,7 @@ def _unproject(
             quat_y += (hy - along * qy) * over_length
             quat_z += (hz - along * qz) * over_length
 
-            # T = G (R S)^T back to the Jacobian and the camera's rotation.
+            # From T = J W to the Jacobian J and the camera's rotation W: T has the gradient G (R S)^T.
             t00 = g00 * R[0][0] * s[0] + g01 * R[0][1] * s[1] + g02 * R[0][2] * s[2]
             t01 = g00 * R[1][0] * s[0] + g01 * R[1][1] * s[1] + g02 * R[1][2] * s[2]
             t02 = g00 * R[2][0] * s[0] + g01 * R[2][1] * s[1] + g02 * R[2][2] * s[2]
@@ -534,9 +534,9 @@ def _unproject(
             j00, j02 = t00 * W[0, 0] + t01 * W[0, 1] + t02 * W[0, 2], t00 * W[2, 0] + t01 * W[2, 1] + t02 * W[2, 2]
             j11, j12 = t10 * W[1, 0] + t11 * W[1, 1] + t12 * W[1, 2], t10 * W[2, 0] + t11 * W[2, 1] + t12 * W[2, 2]
             ax, ay = fx / z, fy / z
-            # J02 = -fx slope / z: a slope held at the edge of the field does not follow x.
-            vx = ax * v_centres[m, 0]
-            vy = ay * v_centres[m, 1]
+            # J02 = -fx slope / z: a clamped slope does not depend on x.
+            vx = ax * v_centers[m, 0]
+            vy = ay * v_centers[m, 1]
             vz = v_depths[m] - (vx * x + vy * y) / z - (ax * j00 + ay * j11) / z
             vz += (ax * slopes[0] * j02 + ay * slopes[1] * j12) / z
             if slopes[0] == x / z:

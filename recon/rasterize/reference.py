@@ -1,9 +1,9 @@
-"""The rasterizer in plain torch, to be read rather than run: each line of the method once, slow, any float dtype.
+"""Reference implementation of the rasterizer in plain torch: short, slow, for any float dtype.
 
-Everything is differentiable by autograd. The fast CPU rasterizer beside this file is tested against it, and its
-constants come from here: pixel centers lie at +0.5; a splat's opacity at a pixel is
-alpha = min(0.999, o exp(-sigma)); what is under 1/255 is skipped; a pixel is finished before its transmittance would
-fall to 1e-4 (Kerbl et al., "3D Gaussian Splatting", 2023, section 6 and appendix C; gsplat 1.5.3).
+Everything is differentiable by autograd. The fast CPU rasterizer is tested against this module and uses its constants.
+Pixel centers are at +0.5. A splat's opacity at a pixel is alpha = min(0.999, o exp(-sigma)); values below 1/255 are
+skipped. A pixel is finished before its transmittance falls to 1e-4 (Kerbl et al., "3D Gaussian Splatting", 2023,
+section 6 and appendix C; gsplat 1.5.3).
 """
 
 from typing import Any
@@ -15,11 +15,11 @@ ALPHA_MIN = 1.0 / 255.0
 ALPHA_MAX = 0.999
 TRANSMITTANCE_MIN = 1e-4
 EXTENT_SIGMAS = 3.33  # a splat of opacity 1 reaches alpha = 1/255 at 3.33 standard deviations
-FIELD_MARGIN = 0.3  # the projection is linearised at most this far (in half images) beside the image
+FIELD_MARGIN = 0.3  # the projection is linearized at most this far (in half images) outside the image
 
 
 def rotation_matrices(quats: Tensor) -> Tensor:
-    """Rotations of quaternions (..., 4) in the order w, x, y, z, of any length: (..., 3, 3)."""
+    """Rotation matrices (..., 3, 3) of quaternions (..., 4), wxyz, of any length."""
     w, x, y, z = torch.nn.functional.normalize(quats, dim=-1).unbind(-1)
     rows = [
         torch.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], -1),
@@ -33,7 +33,7 @@ def spherical_harmonics(degree: int, directions: Tensor, coefficients: Tensor) -
     """Real spherical harmonics up to degree 4 (Sloan, "Efficient Spherical Harmonic Evaluation", JCGT 2013).
 
     Args:
-        degree: 0 to 4; the first (degree + 1)**2 coefficients count.
+        degree: 0 to 4; the first (degree + 1)**2 coefficients are used.
         directions: (..., 3), of any length.
         coefficients: (..., K, 3).
 
@@ -80,7 +80,7 @@ def spherical_harmonics(degree: int, directions: Tensor, coefficients: Tensor) -
 def project(
     means: Tensor, quats: Tensor, scales: Tensor, viewmats: Tensor, Ks: Tensor, width: int, height: int, eps2d: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gaussians as the cameras see them (Zwicker et al., "EWA Splatting", 2002).
+    """Project Gaussians into cameras (Zwicker et al., "EWA Splatting", 2002).
 
     Args:
         means: (N, 3), world.
@@ -88,16 +88,16 @@ def project(
         scales: (N, 3).
         viewmats: (C, 4, 4), world to camera.
         Ks: (C, 3, 3), pixels.
-        width, height: of the images, pixels.
-        eps2d: added to both variances on the image, square pixels.
+        width, height: image size in pixels.
+        eps2d: added to both variances in the image, square pixels.
 
     Returns:
-        Centers (C, N, 2) in pixels, depths (C, N), covariances (C, N, 2, 2) in square pixels, and the factor (C, N)
-        by which the blur of `eps2d` should dim each splat (Yu et al., "Mip-Splatting", 2024).
+        Centers (C, N, 2) in pixels, depths (C, N), covariances (C, N, 2, 2) in square pixels, and the opacity factor
+        (C, N) that compensates for the blur of `eps2d` (Yu et al., "Mip-Splatting", 2024).
     """
     rotation, translation = viewmats[:, None, :3, :3], viewmats[:, None, :3, 3]
     x, y, z = ((rotation @ means[:, :, None])[..., 0] + translation).unbind(-1)
-    z = torch.where(z > 0, z, torch.ones_like(z))  # what lies behind is culled; no infinity may reach a gradient
+    z = torch.where(z > 0, z, torch.ones_like(z))  # Gaussians behind are culled; this keeps gradients finite
     fx, fy, cx, cy = (Ks[:, None, i, j] for i, j in ((0, 0), (1, 1), (0, 2), (1, 2)))
 
     margin_x, margin_y = FIELD_MARGIN * 0.5 * width / fx, FIELD_MARGIN * 0.5 * height / fy
@@ -110,16 +110,16 @@ def project(
     half = jacobian @ rotation @ (rotation_matrices(quats) * scales[:, None, :])
     sharp = half @ half.transpose(-1, -2)
     covariances = sharp + eps2d * torch.eye(2, dtype=means.dtype)
-    dimming = (torch.linalg.det(sharp) / torch.linalg.det(covariances)).clamp_min(1e-12).sqrt()
+    opacity_factor = (torch.linalg.det(sharp) / torch.linalg.det(covariances)).clamp_min(1e-12).sqrt()
     centers = torch.stack([fx * x / z + cx, fy * y / z + cy], -1)
     depths = (rotation @ means[:, :, None])[..., 2, 0] + translation[..., 2]
-    return centers, depths, covariances, dimming
+    return centers, depths, covariances, opacity_factor
 
 
 def composite(
     centers: Tensor, covariances: Tensor, opacities: Tensor, features: Tensor, pixels: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Blend splats that are sorted front to back at some pixels.
+    """Blend splats, sorted front to back, at some pixels.
 
     Args:
         centers: (G, 2).
@@ -129,7 +129,7 @@ def composite(
         pixels: (P, 2), the pixels' centers.
 
     Returns:
-        (P, D) features and (P,) how much of each pixel is covered.
+        (P, D) features and (P,) alphas.
     """
     offset = pixels[None] - centers[:, None]
     sigma = 0.5 * torch.einsum("gpi,gij,gpj->gp", offset, torch.linalg.inv(covariances), offset)
@@ -161,12 +161,12 @@ def rasterization(
     rasterize_mode: str = "classic",
     block: int = 16,
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """What `recon.rasterize.rasterization` computes; arguments and results as there.
+    """Render Gaussians; arguments and results as in `recon.rasterize.rasterization`.
 
-    `block` is the side, in pixels, of the squares that are blended at once: a matter of memory, not of the result.
+    `block` is the side, in pixels, of the squares that are blended at once; it affects memory, not the result.
     """
-    centers, depths, covariances, dimming = project(means, quats, scales, viewmats, Ks, width, height, eps2d)
-    shown = opacities * dimming if rasterize_mode == "antialiased" else opacities.expand(depths.shape)
+    centers, depths, covariances, opacity_factor = project(means, quats, scales, viewmats, Ks, width, height, eps2d)
+    shown = opacities * opacity_factor if rasterize_mode == "antialiased" else opacities.expand(depths.shape)
 
     if sh_degree is None:
         features = colors.expand(*depths.shape, colors.shape[-1])
@@ -182,35 +182,35 @@ def rasterization(
         reach = (2 * (shown / ALPHA_MIN).clamp_min(1).log()).sqrt().clamp_max(EXTENT_SIGMAS)
         radii = torch.ceil(reach[..., None] * covariances.diagonal(dim1=-2, dim2=-1).sqrt())
         size = torch.tensor([width, height])
-        seen = (depths >= near_plane) & (depths <= far_plane) & (shown >= ALPHA_MIN) & (radii > radius_clip).any(-1)
-        seen &= (radii > 0).all(-1) & ((centers + radii > 0) & (centers - radii < size)).all(-1)
-        radii = torch.where(seen[..., None], radii, torch.zeros_like(radii))
+        visible = (depths >= near_plane) & (depths <= far_plane) & (shown >= ALPHA_MIN) & (radii > radius_clip).any(-1)
+        visible &= (radii > 0).all(-1) & ((centers + radii > 0) & (centers - radii < size)).all(-1)
+        radii = torch.where(visible[..., None], radii, torch.zeros_like(radii))
 
-    images, covers = [], []
+    images, alpha_images = [], []
     for camera in range(len(viewmats)):
-        index = torch.nonzero(seen[camera])[:, 0]
+        index = torch.nonzero(visible[camera])[:, 0]
         index = index[torch.argsort(depths[camera, index], stable=True)]
         mean, radius = centers[camera, index], radii[camera, index]
         image = torch.zeros(height, width, features.shape[-1], dtype=means.dtype)
-        cover = torch.zeros(height, width, 1, dtype=means.dtype)
+        alpha = torch.zeros(height, width, 1, dtype=means.dtype)
         for top in range(0, height, block):
             for left in range(0, width, block):
                 bottom, right = min(top + block, height), min(left + block, width)
                 low, high = torch.tensor([left, top]), torch.tensor([right, bottom])
-                here = index[((mean + radius > low) & (mean - radius < high)).all(-1)]
+                inside = index[((mean + radius > low) & (mean - radius < high)).all(-1)]
                 y, x = torch.meshgrid(torch.arange(top, bottom), torch.arange(left, right), indexing="ij")
                 pixels = torch.stack([x, y], -1).reshape(-1, 2).to(means.dtype) + 0.5
-                drawn = [t[camera, here] for t in (centers, covariances, shown, features)]
-                feature, covered = composite(drawn[0], drawn[1], drawn[2], drawn[3], pixels)
+                drawn = [t[camera, inside] for t in (centers, covariances, shown, features)]
+                feature, opacity = composite(drawn[0], drawn[1], drawn[2], drawn[3], pixels)
                 image[top:bottom, left:right] = feature.reshape(bottom - top, right - left, -1)
-                cover[top:bottom, left:right] = covered.reshape(bottom - top, right - left, 1)
+                alpha[top:bottom, left:right] = opacity.reshape(bottom - top, right - left, 1)
         images.append(image)
-        covers.append(cover)
-    rendered, alphas = torch.stack(images), torch.stack(covers)
+        alpha_images.append(alpha)
+    rendered, alphas = torch.stack(images), torch.stack(alpha_images)
 
     if backgrounds is not None and render_mode not in ("D", "ED"):
-        beyond = torch.nn.functional.pad(backgrounds, (0, features.shape[-1] - backgrounds.shape[-1]))
-        rendered = rendered + beyond[:, None, None] * (1 - alphas)
+        background = torch.nn.functional.pad(backgrounds, (0, features.shape[-1] - backgrounds.shape[-1]))
+        rendered = rendered + background[:, None, None] * (1 - alphas)
     if render_mode in ("ED", "RGB+ED"):
         expected = rendered[..., -1:] / alphas.clamp_min(1e-10)
         rendered = torch.cat([rendered[..., :-1], expected], -1)

@@ -1,7 +1,7 @@
-"""gsplat's own densification, DefaultStrategy and MCMCStrategy, on a CPU as on a GPU.
+"""gsplat's densification strategies, DefaultStrategy and MCMCStrategy, for a CPU or a GPU.
 
-Use it like this (parameters and optimizers as gsplat wants them: the same names in both, one parameter group each;
-names `means`, `quats`, `scales` (log), `opacities` (logit), and any others)::
+Usage (gsplat needs the same names in parameters and optimizers, and one parameter group per optimizer; the names are
+`means`, `quats`, `scales` (log), `opacities` (logit), and any others)::
 
     densification = Densification(default_strategy(refine_start_iter=500), parameters, optimizers, generator)
     for step in range(steps):
@@ -11,13 +11,12 @@ names `means`, `quats`, `scales` (log), `opacities` (logit), and any others)::
         ...  # optimizers step, gradients are cleared
         densification.after_backward(step, meta)
 
-`parameters` and `optimizers` are changed in place: read `parameters["means"]` anew in each step.
+`parameters` and `optimizers` are changed in place, so read `parameters["means"]` again in each step.
 
-Some things are mended here, all without touching gsplat's files. Its strategies call two CUDA kernels, and one slow
-function, for which tensors on a CPU get the versions below. DefaultStrategy knows no cap, and MCMCStrategy no pace. And
-DefaultStrategy of gsplat 1.5.3 never resets opacities (its condition reads
-`step % self.reset_every == 0 & step > 0`, which is always false), so `Densification` does; where gsplat has done it
-already, doing it again changes nothing.
+This module extends gsplat without changing its files. gsplat's strategies call two CUDA kernels and one slow function;
+for CPU tensors, the functions below replace them. DefaultStrategy gets a cap, MCMCStrategy a growth factor.
+DefaultStrategy of gsplat 1.5.3 never resets opacities (its condition `step % self.reset_every == 0 & step > 0` is
+always false), so `Densification` resets them; a second reset has no effect.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,12 +35,12 @@ from recon.rasterize.reference import rotation_matrices
 
 @dataclass
 class CappedDefaultStrategy(DefaultStrategy):
-    """gsplat's DefaultStrategy with the cap that its MCMCStrategy has: of too many, those of largest gradient grow."""
+    """gsplat's DefaultStrategy with a cap like that of MCMCStrategy; the largest gradients grow first."""
 
     grow_grad2d: float = 2e-4
-    """A Gaussian whose mean image-plane gradient is larger grows; gsplat's own field."""
+    """Gaussians whose mean image-plane gradient is larger grow; a field of gsplat."""
     cap_max: int = 1_000_000
-    """Never more Gaussians than this."""
+    """Maximum number of Gaussians."""
 
     def _grow_gs(
         self,
@@ -54,7 +53,7 @@ class CappedDefaultStrategy(DefaultStrategy):
         room = max(0, self.cap_max - len(gradients))
         limit = self.grow_grad2d
         if int((gradients > limit).sum()) > room:
-            # Each one that grows becomes two, and only what is larger than the limit grows.
+            # Each Gaussian with a gradient above the limit becomes two.
             self.grow_grad2d = float(gradients.sort(descending=True).values[room])
         try:
             grown: tuple[int, int] = super()._grow_gs(params, optimizers, state, step)
@@ -65,10 +64,10 @@ class CappedDefaultStrategy(DefaultStrategy):
 
 @dataclass
 class GrowingMCMCStrategy(MCMCStrategy):
-    """gsplat's MCMCStrategy that grows by a factor one chooses: short fits have no time for its 1.05."""
+    """gsplat's MCMCStrategy with a configurable growth factor: gsplat's 1.05 is too slow for short fits."""
 
     growth: float = 1.05
-    """How many times more Gaussians there are after each refinement, up to the cap."""
+    """Factor by which each refinement increases the number of Gaussians, up to the cap."""
 
     @torch.no_grad()
     def _add_new_gs(
@@ -85,28 +84,28 @@ class GrowingMCMCStrategy(MCMCStrategy):
 
 
 def default_strategy(**options: Any) -> CappedDefaultStrategy:
-    """gsplat's DefaultStrategy, ready for tensors on a CPU; options are its fields and `cap_max`."""
-    serve_cpu_tensors()
+    """gsplat's DefaultStrategy with support for CPU tensors; options are its fields and `cap_max`."""
+    support_cpu_tensors()
     return CappedDefaultStrategy(**options)
 
 
 def mcmc_strategy(**options: Any) -> GrowingMCMCStrategy:
-    """gsplat's MCMCStrategy, ready for tensors on a CPU; options are its fields and `growth`."""
-    serve_cpu_tensors()
+    """gsplat's MCMCStrategy with support for CPU tensors; options are its fields and `growth`."""
+    support_cpu_tensors()
     return GrowingMCMCStrategy(**options)
 
 
 @dataclass
 class Densification:
-    """A strategy at work on one set of parameters.
+    """A strategy applied to one set of parameters.
 
     Attributes:
         strategy: a DefaultStrategy or MCMCStrategy.
-        parameters: by name; replaced in place when Gaussians come and go.
+        parameters: by name; replaced in place when Gaussians are added or removed.
         optimizers: by the same names, one parameter group each.
-        generator: every random draw comes from it; torch's global generator is left as it was.
-        scene_scale: the scene's size in world units, to which DefaultStrategy's thresholds are relative.
-        packed: what `rasterization` is called with.
+        generator: source of all random numbers; torch's global generator does not change.
+        scene_scale: the scene's size in world units; DefaultStrategy's thresholds are relative to it.
+        packed: the `packed` argument that `rasterization` is called with.
         state: the strategy's running sums; save and restore it with the parameters.
     """
 
@@ -119,7 +118,7 @@ class Densification:
     state: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        serve_cpu_tensors()
+        support_cpu_tensors()
         self.strategy.check_sanity(self.parameters, self.optimizers)
         if not self.state:
             scale = {"scene_scale": self.scene_scale} if isinstance(self.strategy, DefaultStrategy) else {}
@@ -127,15 +126,15 @@ class Densification:
 
     @property
     def absgrad(self) -> bool:
-        """Whether `rasterization` must be called with absgrad."""
+        """Whether `rasterization` must be called with absgrad=True."""
         return getattr(self.strategy, "absgrad", False)
 
     def before_backward(self, step: int, meta: dict[str, Any]) -> None:
-        """To be called between `rasterization` and `loss.backward()`."""
+        """Call this between `rasterization` and `loss.backward()`."""
         self.strategy.step_pre_backward(self.parameters, self.optimizers, self.state, step, meta)
 
     def after_backward(self, step: int, meta: dict[str, Any]) -> None:
-        """To be called after `loss.backward()`: counts, and at its steps adds, moves or removes Gaussians."""
+        """Call this after `loss.backward()`: updates the sums and, at refinement steps, the set of Gaussians."""
         seed = int(torch.randint(2**62, (), generator=self.generator, device=self.generator.device))
         devices = [self.parameters["means"].device] if self.parameters["means"].is_cuda else []
         with torch.random.fork_rng(devices):
@@ -154,12 +153,12 @@ def quat_scale_to_covar_preci(
 ) -> tuple[Tensor | None, Tensor | None]:
     """Covariances R S S R^T of quaternions (..., 4) and scales (..., 3), and their inverses.
 
-    Each is (..., 3, 3), or with `triu` the six numbers (..., 6) of its upper triangle, or None when not asked for.
+    Each is (..., 3, 3), or with `triu` the six numbers (..., 6) of its upper triangle, or None if not requested.
     """
     rotations = rotation_matrices(quats)
     results: list[Tensor | None] = []
-    for wanted, lengths in ((compute_covar, scales), (compute_preci, 1 / scales)):
-        if not wanted:
+    for requested, lengths in ((compute_covar, scales), (compute_preci, 1 / scales)):
+        if not requested:
             results.append(None)
             continue
         half = rotations * lengths[..., None, :]
@@ -169,7 +168,7 @@ def quat_scale_to_covar_preci(
 
 
 def compute_relocation(opacities: Tensor, scales: Tensor, ratios: Tensor, binoms: Tensor) -> tuple[Tensor, Tensor]:
-    """Opacity and scale of each of n equal Gaussians that together look like one (MCMC paper, equation 9).
+    """Opacity and scale of each of n equal Gaussians that together replace one (MCMC paper, equation 9).
 
     Kheradmand et al., "3D Gaussian Splatting as Markov Chain Monte Carlo", 2024. The binomials alternate in sign, so
     the sum is taken in float64.
@@ -177,7 +176,7 @@ def compute_relocation(opacities: Tensor, scales: Tensor, ratios: Tensor, binoms
     Args:
         opacities: (N,).
         scales: (N, 3).
-        ratios: (N,) integers n, taken as 1 to n_max.
+        ratios: (N,) integers n, clamped to [1, n_max].
         binoms: (n_max, n_max), binoms[i, k] = i choose k.
 
     Returns:
@@ -187,7 +186,7 @@ def compute_relocation(opacities: Tensor, scales: Tensor, ratios: Tensor, binoms
     n = ratios.clamp(1, n_max).long()
     old = opacities.double()
     new = 1 - (1 - old) ** (1 / n)
-    # The sum over i <= n of (i - 1 choose k): rows 0 to n - 1 of the table, added up.
+    # The sum over i <= n of (i - 1 choose k): the sum of rows 0 to n - 1 of the table.
     choices = binoms.double().cumsum(0)[n - 1]
     k = torch.arange(n_max, dtype=torch.float64, device=opacities.device)
     terms = choices * (1 - 2 * (k % 2)) / (k + 1).sqrt() * new[:, None] ** (k + 1)
@@ -199,9 +198,9 @@ def compute_relocation(opacities: Tensor, scales: Tensor, ratios: Tensor, binoms
 def inject_noise_to_position(
     params: dict[str, torch.nn.Parameter], optimizers: dict[str, Any], state: dict[str, Any], scaler: float
 ) -> None:
-    """Move faint Gaussians at random, in the shape of each (MCMC paper, equation 8), without their covariances.
+    """Add noise with each Gaussian's covariance to the means of faint Gaussians (MCMC paper, equation 8).
 
-    gsplat's own way works on a CPU, too, but takes a sixth of a step.
+    gsplat's version also works on a CPU, but builds covariance matrices and takes a sixth of a step.
     """
     noise = torch.randn_like(params["means"])
     tensors = (params["quats"], params["scales"], params["opacities"].flatten(), noise, params["means"])
@@ -210,7 +209,7 @@ def inject_noise_to_position(
 
 @kernel
 def _jitter(first, last, quats, log_scales, logits, noise, means, scaler):
-    """Add R S^2 R^T noise, by how faint each of first..last is, to the means."""
+    """Add R S^2 R^T noise to the means of Gaussians first..last, weighted by how faint each one is."""
     one, two = np.float32(1), np.float32(2)
     for n in range(first, last):
         if logits[n] > np.float32(-1.4):  # less than a millionth of a percent of the noise
@@ -230,23 +229,23 @@ def _jitter(first, last, quats, log_scales, logits, noise, means, scaler):
         means[n, 2] += (xz - wy) * u + (yz + wx) * v + (one - xx - yy) * t
 
 
-def serve_cpu_tensors() -> None:
-    """Let gsplat's strategies use the functions above for tensors on a CPU, and its own kernels on CUDA."""
+def support_cpu_tensors() -> None:
+    """Patch gsplat so that its strategies use the functions above for CPU tensors, and gsplat's kernels on CUDA."""
     for ours in (quat_scale_to_covar_preci, compute_relocation, inject_noise_to_position):
         theirs = getattr(ops, ours.__name__)
         if not hasattr(theirs, "cpu_version"):
             setattr(ops, ours.__name__, _by_device(theirs, ours))
-    # This one has imported it by name.
+    # This module imports the function by name.
     mcmc.inject_noise_to_position = ops.inject_noise_to_position
 
 
 def _by_device(on_cuda: Callable[..., Any], on_cpu: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that picks one of two by the device of its first tensor, or of the means among its parameters."""
+    """A function that calls one of two, depending on the device of its first tensor or of the parameter `means`."""
 
     def choose(*arguments: Any, **named: Any) -> Any:
-        given = [*arguments, *named.values()]
-        given += [value["means"] for value in given if isinstance(value, Mapping) and "means" in value]
-        first = next(value for value in given if isinstance(value, Tensor))
+        values = [*arguments, *named.values()]
+        values += [value["means"] for value in values if isinstance(value, Mapping) and "means" in value]
+        first = next(value for value in values if isinstance(value, Tensor))
         return (on_cuda if first.is_cuda else on_cpu)(*arguments, **named)
 
     choose.cpu_version = on_cpu  # type: ignore[attr-defined]

@@ -91,10 +91,10 @@ def test_noise_is_that_of_gsplat():
     parameters = {name: torch.randn(N, n, generator=generator) for name, n in (("means", 3), ("quats", 4))}
     parameters["scales"] = torch.randn(N, 3, generator=generator) - 1
     parameters["opacities"] = torch.linspace(-9, 5, N)
-    served = strategies.inject_noise_to_position
+    patched = strategies.inject_noise_to_position
     by_covariance = mcmc_noise_of_gsplat()
     moved = []
-    for inject in (served, by_covariance):
+    for inject in (patched, by_covariance):
         torch.manual_seed(1)
         own = {**parameters, "means": parameters["means"].clone()}
         inject(own, {}, {}, 0.5)
@@ -149,9 +149,9 @@ def test_covariances_and_their_inverses():
     assert torch.equal(upper[:, 4], covariances[:, 1, 2])
 
 
-def test_gsplat_is_served_once():
+def test_gsplat_is_patched_once():
     default_strategy()
-    served = ops.compute_relocation
+    patched = ops.compute_relocation
     mcmc_strategy()
-    assert ops.compute_relocation is served
-    assert served.cpu_version is compute_relocation
+    assert ops.compute_relocation is patched
+    assert patched.cpu_version is compute_relocation

@@ -96,9 +96,7 @@ def test_more_splats_than_memory_are_told_before_they_are_read(tmp_path, some_sp
     path.write_bytes(
         content.replace(f"element vertex {len(some_splats(1))}".encode(), f"element vertex {count}".encode())
     )
-    with pytest.raises(
-        InputError, match=rf"splats\.ply declares {count} vertices, which need .* GB of memory"
-    ):
+    with pytest.raises(InputError, match=rf"splats\.ply declares {count} vertices, which need .* GB of memory"):
         load_splats(path)
     with pytest.raises(InputError, match="more than this machine has; thin them out"):
         load_points(path)
