@@ -1,4 +1,4 @@
-"""Captures: posed frames, filmed or generated, as the fit eats them."""
+"""Captures: posed frames, filmed or generated, the input of a fit."""
 
 from recon.capture.capture import Capture
 from recon.capture.loaders import from_colmap, from_nerfstudio, from_realestate10k, from_rig, load_capture

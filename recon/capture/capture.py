@@ -1,4 +1,4 @@
-"""Posed frames, filmed or generated, as the fit eats them."""
+"""Posed frames, filmed or generated, the input of a fit."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class Capture:
     """N posed frames.
 
     Raises:
-        InputError: no frames, or lengths that disagree.
+        InputError: there are no frames, or lengths differ.
     """
 
     cameras: Cameras
     """(N,) cameras."""
     times: np.ndarray
-    """(N,) seconds; all 0 where the capture does not say, as for photos of something still."""
+    """(N,) seconds; all 0 if the capture has no times, such as photos of a still scene."""
     videos: tuple[str, ...]
     """The name of each frame's video."""
     sources: tuple[Source, ...]
-    """What each frame is read from, when it is asked for."""
+    """The source that each frame is read from on demand."""
     points: PointCloud | None = None
-    """Points that came with the capture."""
+    """Points that are part of the capture."""
 
     def __post_init__(self) -> None:
         times = np.array(self.times, dtype=np.float64)
@@ -63,7 +63,7 @@ class Capture:
         return pixels.astype(np.float32) / 255.0
 
     def images(self, indices: Iterable[int] | None = None) -> np.ndarray:
-        """(M, H, W, 3) float32 RGB in [0, 1]; all frames unless told."""
+        """(M, H, W, 3) float32 RGB in [0, 1]; by default all frames."""
         return np.stack([self.image(int(index)) for index in (range(len(self)) if indices is None else indices)])
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> Capture:
@@ -83,7 +83,7 @@ class Capture:
         return self.subset(np.flatnonzero(np.abs(self.times - nearest) < 1e-6))
 
     def resized(self, width: int, height: int) -> Capture:
-        """The same views in images of another size (a stretch, never a crop)."""
+        """The same views with images of another size (stretched, never cropped)."""
         sources = tuple(resized(source, width, height) for source in self.sources)
         return replace(self, cameras=self.cameras.resized(width, height), sources=sources)
 
@@ -91,7 +91,7 @@ class Capture:
         """Open every image's header.
 
         Raises:
-            InputError: the first image that is missing, does not open, or is not of its camera's size.
+            InputError: an image is missing, does not open, or differs in size from its camera; the first one is named.
         """
         for source in self.sources:
             size = source.size()
@@ -99,20 +99,20 @@ class Capture:
                 raise wrong_size(source, size, self.cameras.width, self.cameras.height)
 
     def check_parallax(self) -> None:
-        """Make sure that depth can be seen.
+        """Check that the cameras permit depth estimation.
 
         Raises:
-            InputError: one frame, cameras that all stand in one place, or no two that see the same thing.
+            InputError: there is one frame, all cameras are at one position, or no two cameras overlap.
         """
         if len(self) < 2:
             raise InputError("The capture has one frame; splats need at least two from different places.")
         spread = np.ptp(self.cameras.centers, axis=0).max()
         if spread <= 1e-9 * max(1.0, float(np.abs(self.cameras.centers).max())):
             raise InputError(
-                f"All {len(self)} cameras stand in one place, so nothing shows depth; move the camera between frames."
+                f"All {len(self)} cameras stand in one place, so there is no parallax; move the camera between frames."
             )
         if not any_overlap(self.cameras):
             raise InputError(
-                f"No two of the {len(self)} cameras see the same place, so nothing shows depth; check which way they "
-                "face, or add images that overlap."
+                f"No two of the {len(self)} cameras see the same place, so there is no parallax; check their "
+                "directions, or add images that overlap."
             )

@@ -1,4 +1,4 @@
-"""Captures on disk: scene folders of ours, nerfstudio, COLMAP and RealEstate10K data."""
+"""Load captures from disk: cvd3d scene folders, nerfstudio, COLMAP and RealEstate10K data."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from trajectories.formats.nerfstudio import read_transforms
 from trajectories.lens import Lens, pinhole_cameras
 from trajectories.rig import Rig
 
-MOST_STRETCH = 0.05
-"""Images of another size are stretched to the common one if that changes their shape by no more than this fraction."""
-CAMERA_SOURCES = f"a {RIG_FILE}, a nerfstudio {TRANSFORMS_FILE} or a COLMAP model (sparse/0) beside the images"
+MAX_STRETCH = 0.05
+"""Images of another size are stretched to the common size if that changes their aspect by at most this fraction."""
+CAMERA_SOURCES = f"a {RIG_FILE}, a nerfstudio {TRANSFORMS_FILE} or a COLMAP model (sparse/0) next to the images"
 
 
 def from_rig(rig: Rig, image_folder: Path | str, points: PointCloud | None = None) -> Capture:
-    """The frames of a rig, in files `image_folder/NAME/00000.png` and so on, video after video.
+    """Load the frames of a rig from files `image_folder/NAME/00000.png` and so on, video after video.
 
     Raises:
         InputError: a frame is missing, does not open, or has the wrong size.
@@ -45,14 +45,14 @@ def from_rig(rig: Rig, image_folder: Path | str, points: PointCloud | None = Non
 
 
 def from_nerfstudio(folder: Path | str) -> Capture:
-    """A nerfstudio dataset: `transforms.json` (or the path of one), its images and its `ply_file_path`.
+    """Load a nerfstudio dataset: `transforms.json` (or the path of one), its images and its `ply_file_path`.
 
-    Frames whose image is missing are left out, with a warning. Distorted pictures are undistorted when they are read,
-    and those of another size are brought to the commonest one. File names may lack their suffix.
+    Frames without their image are left out, with a warning. Distorted images are undistorted when they are read, and
+    images of other sizes are resized to the most common size. File names may lack their suffix.
 
     Raises:
-        InputError: what the reader of `transforms.json` refuses, an image that does not open or has not the size of its
-            camera, fewer than two images of those that are named, or a mask that hides something.
+        InputError: `transforms.json` is invalid, an image does not open or differs in size from its camera, fewer than
+            two images exist, or a mask hides a part of an image.
     """
     path = Path(folder)
     path = path / TRANSFORMS_FILE if path.is_dir() else path
@@ -60,9 +60,9 @@ def from_nerfstudio(folder: Path | str) -> Capture:
     N = len(transforms.file_paths)
     assert transforms.lenses is not None
     files = [_with_suffix(path.parent / file_path) for file_path in transforms.file_paths]
-    present = _present(files, path)
+    existing = _existing(files, path)
     masks = transforms.mask_paths or (None,) * N
-    for n in present:
+    for n in existing:
         _refuse_mask(masks[n], path)
     points = None
     if transforms.ply_file_path:
@@ -71,24 +71,24 @@ def from_nerfstudio(folder: Path | str) -> Capture:
     times = np.zeros(N) if transforms.times is None else transforms.times
     videos = ("frames",) * N if transforms.videos is None else transforms.videos
     return _photos(
-        [files[n] for n in present],
-        transforms.cameras.c2w[present],
-        [transforms.lenses[n] for n in present],
-        times[present],
-        tuple(videos[n] for n in present),
+        [files[n] for n in existing],
+        transforms.cameras.c2w[existing],
+        [transforms.lenses[n] for n in existing],
+        times[existing],
+        tuple(videos[n] for n in existing),
         points,
     )
 
 
 def from_colmap(folder: Path | str) -> Capture:
-    """Photos with a COLMAP model: `images/` and `sparse/0`, `sparse` or `colmap/sparse/0`, text or binary.
+    """Load photos with a COLMAP model: `images/` and `sparse/0`, `sparse` or `colmap/sparse/0`, text or binary.
 
-    The world is COLMAP's own: its up axis and its unit are whatever the model says. Missing, distorted and smaller or
-    larger images are treated as in `from_nerfstudio`.
+    Coordinates are those of the COLMAP model, with its up axis and unit. Missing images, distortion and different sizes
+    are handled as in `from_nerfstudio`.
 
     Raises:
-        InputError: what the reader of the model refuses, an image that does not open or has not the size of its camera,
-            or fewer than two images of those that are named.
+        InputError: the model is invalid, an image does not open or differs in size from its camera, or fewer than two
+            images exist.
     """
     from trajectories.formats.colmap import read_model
 
@@ -99,28 +99,28 @@ def from_colmap(folder: Path | str) -> Capture:
     model = read_model(model_folder)
     assert model.lenses is not None
     files = [folder / IMAGES / name for name in model.names]
-    present = _present(files, model_folder)
+    existing = _existing(files, model_folder)
     points = None
     if len(model.points):
         points = PointCloud(model.points, np.asarray(model.colors) / 255.0, "the COLMAP model")
     return _photos(
-        [files[n] for n in present],
-        model.cameras.c2w[present],
-        [model.lenses[n] for n in present],
-        np.zeros(len(present)),
-        ("photos",) * len(present),
+        [files[n] for n in existing],
+        model.cameras.c2w[existing],
+        [model.lenses[n] for n in existing],
+        np.zeros(len(existing)),
+        ("photos",) * len(existing),
         points,
     )
 
 
 def from_realestate10k(video: Path | str, poses: Path | str) -> Capture:
-    """A RealEstate10K clip and its pose file, one line a frame.
+    """Load a RealEstate10K clip and its pose file, one line per frame.
 
-    Clips are squeezed to their size, not cropped, so K = (fx W, fy H, cx W, cy H). Where one of the two is longer,
-    the frames that both have, from the first on, are used, with a warning.
+    Clips are stretched to their size, not cropped, so K = (fx W, fy H, cx W, cy H). If the numbers of frames and poses
+    differ, the first ones that both have are used, with a warning.
 
     Raises:
-        InputError: a video or pose file that does not open.
+        InputError: the video or the pose file does not open.
     """
     from trajectories.formats.realestate10k import read_poses
 
@@ -138,14 +138,14 @@ def from_realestate10k(video: Path | str, poses: Path | str) -> Capture:
 
 
 def load_capture(path: Path | str, poses: Path | str | None = None) -> Capture:
-    """Recognize a capture on disk and load it.
+    """Detect the format of a capture on disk and load it.
 
     Args:
-        path: a scene folder of ours, a nerfstudio or COLMAP folder, a `transforms.json`, or a video.
+        path: a cvd3d scene folder, a nerfstudio or COLMAP folder, a `transforms.json`, or a video.
         poses: the RealEstate10K pose file of a video.
 
     Raises:
-        InputError: nothing there, no cameras, or what the loader of that kind refuses.
+        InputError: the path does not exist, has no cameras, or the loader of its format refuses it.
     """
     path = Path(path)
     if not path.exists():
@@ -155,7 +155,7 @@ def load_capture(path: Path | str, poses: Path | str | None = None) -> Capture:
             raise InputError(f"{path} is a video without cameras; give its RealEstate10K pose file with --poses.")
         return from_realestate10k(path, poses)
     if poses is not None:
-        raise InputError(f"A pose file belongs to a video, and {path} is none; leave --poses out or give the video.")
+        raise InputError(f"A pose file needs a video, and {path} is not one; leave --poses out or give the video.")
     if path.is_file():
         if path.suffix.lower() == ".json":
             return from_nerfstudio(path)
@@ -186,24 +186,25 @@ def _photos(
     videos: tuple[str, ...],
     points: PointCloud | None,
 ) -> Capture:
-    """N image files, c2w (N, 4, 4), lenses, times (N,) and videos, with all pictures as pinholes of one size."""
+    """A capture of N image files, c2w (N, 4, 4), lenses, times (N,) and videos, as pinhole images of one size."""
     cameras = pinhole_cameras(c2w, lenses, lambda n: str(files[n]))
     for file, lens in zip(files, lenses):
         aspect = (lens.width / lens.height) / (cameras.width / cameras.height)
-        if abs(np.log(aspect)) > np.log(1.0 + MOST_STRETCH):
+        if abs(np.log(aspect)) > np.log(1.0 + MAX_STRETCH):
             raise InputError(
-                f"{file} is {lens.width}x{lens.height} while most images are {cameras.width}x{cameras.height}: one "
-                "capture needs one shape, so move the images of the other shape out of their folder."
+                f"{file} is {lens.width}x{lens.height} while most images are {cameras.width}x{cameras.height}: a "
+                "capture needs one aspect ratio, so move the images with another one out of their folder."
             )
-    sources = tuple(resized(_picture(file, lens), cameras.width, cameras.height) for file, lens in zip(files, lenses))
+    sources = tuple(
+        resized(_pinhole_source(file, lens), cameras.width, cameras.height) for file, lens in zip(files, lenses)
+    )
     return Capture(cameras, times, videos, sources, points)
 
 
-def _picture(file: Path, lens: Lens) -> Source:
-    """What a pinhole camera would have taken in the place of a lens.
+def _pinhole_source(file: Path, lens: Lens) -> Source:
+    """A source of the image file as a pinhole camera sees it.
 
-    Poses belong to the pixels as they are stored, unless only the picture turned as its EXIF tag asks has the size
-    of the lens.
+    The camera describes the pixels as stored, unless only the image rotated by its EXIF tag has the size of the lens.
     """
     for still in (ImageFile(file), ImageFile(file, upright=True)):
         if still.size() == lens.size:
@@ -212,33 +213,33 @@ def _picture(file: Path, lens: Lens) -> Source:
 
 
 def _with_suffix(file: Path) -> Path:
-    """The image file, if the name lacks only its suffix."""
+    """The existing file with this name, with a suffix added if the name lacks it."""
     if file.is_file():
         return file
     named = (file.with_name(file.name + suffix) for each in IMAGE_SUFFIXES for suffix in (each, each.upper()))
     return next((candidate for candidate in named if candidate.is_file()), file)
 
 
-def _present(files: Sequence[Path], source: Path) -> list[int]:
-    """The indices of the files that are there; a warning counts and names the others."""
-    present = [n for n, file in enumerate(files) if file.is_file()]
+def _existing(files: Sequence[Path], source: Path) -> list[int]:
+    """The indices of the files that exist; a warning counts and names the others."""
+    existing = [n for n, file in enumerate(files) if file.is_file()]
     missing = [file for file in files if not file.is_file()]
     if not missing:
-        return present
+        return existing
     names = ", ".join(map(str, missing[:3])) + (", ..." if len(missing) > 3 else "")
     counted = f"{len(missing)} of the {len(files)} images that {source} names are missing ({names})"
-    if len(present) < 2:
+    if len(existing) < 2:
         raise InputError(f"{counted}; put them there, at least two are needed.")
-    warnings.warn(f"{counted}; the other {len(present)} are used.", stacklevel=3)
-    return present
+    warnings.warn(f"{counted}; the other {len(existing)} are used.", stacklevel=3)
+    return existing
 
 
 def _refuse_mask(mask_path: str | None, source: Path) -> None:
-    """Masks that are white all over hide nothing, so that they may stay."""
+    """Refuse a mask unless it is white everywhere and hides nothing."""
     if mask_path is not None and (ImageFile(source.parent / mask_path).read() < 255).any():
         raise InputError(
-            f"{source}: the mask {mask_path} hides a part of its image, which a fit cannot leave out; take 'mask_path' "
-            "out of the file to use whole images."
+            f"{source}: the mask {mask_path} hides a part of its image, and a fit does not support masks; remove "
+            "'mask_path' from the file to use whole images."
         )
 
 

@@ -1,4 +1,4 @@
-"""Where frames are read from: image files and videos."""
+"""Sources of frames: image files, videos and images in memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 ORIENTATION = 0x0112
-"""The EXIF tag that says how a picture is to be turned; from 5 on, width and height change places."""
+"""The EXIF tag of the image's orientation; values from 5 on swap width and height."""
 
 
 class Source(Protocol):
-    """Where one frame is read from."""
+    """The source of one frame."""
 
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels, without decoding the frame where the format allows."""
+        """(width, height) in pixels, without decoding the frame if the format permits."""
 
     def read(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB."""
@@ -36,7 +36,7 @@ class ImageFile:
 
     path: Path
     upright: bool = False
-    """Turn the picture as its EXIF tag asks; otherwise its pixels are taken as they are stored, as COLMAP does."""
+    """Rotate the image by its EXIF tag; otherwise pixels are used as stored, as COLMAP does."""
 
     def size(self) -> tuple[int, int]:
         """(width, height) from the file's header."""
@@ -47,13 +47,13 @@ class ImageFile:
         try:
             with Image.open(self.path) as image:
                 width, height = image.size
-                turned = self.upright and image.getexif().get(ORIENTATION, 1) >= 5
-                return (height, width) if turned else (width, height)
+                swapped = self.upright and image.getexif().get(ORIENTATION, 1) >= 5
+                return (height, width) if swapped else (width, height)
         except (UnidentifiedImageError, OSError, SyntaxError) as error:
             raise InputError(f"The image {self.path} does not open; replace the file.") from error
 
     def read(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB; transparency is laid over black, 16 bits become 8, grey becomes RGB."""
+        """(H, W, 3) uint8 RGB; transparent images are composited on black, 16 bits become 8, grey becomes RGB."""
         from PIL import Image, ImageOps
 
         self.size()
@@ -69,7 +69,7 @@ class ImageFile:
     def _rgb(self, image: Image) -> np.ndarray:
         from PIL import Image
 
-        if image.mode[0] in "IF":  # grey of more than 8 bits, which Pillow would clip and not scale
+        if image.mode[0] in "IF":  # grey of more than 8 bits, which Pillow clips instead of scaling
             grey = np.asarray(image)
             if image.mode == "F" or grey.min() < 0 or grey.max() > 65535:
                 raise InputError(f"The image {self.path} has 32 bits for each value; save it with 8 or 16 bits.")
@@ -82,7 +82,7 @@ class ImageFile:
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """A picture in memory."""
+    """An image in memory."""
 
     image: np.ndarray
     """(H, W, 3) uint8 RGB."""
@@ -115,18 +115,18 @@ class VideoFrame:
 
 @dataclass(frozen=True)
 class Resized:
-    """Another source, stretched to a new size; `resized` makes one."""
+    """Another source, stretched to a new size; made by `resized`."""
 
     source: Source
     width: int
     height: int
 
     def size(self) -> tuple[int, int]:
-        """(width, height) after the stretch."""
+        """(width, height) after stretching."""
         return self.width, self.height
 
     def read(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB, by area averaging where it shrinks."""
+        """(H, W, 3) uint8 RGB, by area averaging if it shrinks, else by linear interpolation."""
         import cv2
 
         pixels = self.source.read()
@@ -136,26 +136,26 @@ class Resized:
 
 
 def resized(source: Source, width: int, height: int) -> Source:
-    """A source at another size, stretched once from its original."""
+    """A source at another size, always stretched from the original, so only once."""
     original = source.source if isinstance(source, Resized) else source
     return original if original.size() == (width, height) else Resized(original, width, height)
 
 
 def wrong_size(source: Source, size: tuple[int, int], width: int, height: int) -> InputError:
-    """The error of a source that is not of the size of its camera."""
+    """The error for a source whose size differs from its camera's."""
     name = getattr(source, "path", source)
     return InputError(
-        f"{name} is {size[0]}x{size[1]} but its camera is for {width}x{height}; give the image that the camera took, "
-        "or correct the camera's size and lens."
+        f"{name} is {size[0]}x{size[1]} but its camera is for {width}x{height}; give the camera's image, or correct "
+        "the camera's size and lens."
     )
 
 
-@functools.lru_cache(maxsize=2)  # the frames of one clip are asked for one after the other
+@functools.lru_cache(maxsize=2)  # the frames of one clip are read one after the other
 def read_video(path: Path) -> np.ndarray:
     """Decode a whole clip: (T, H, W, 3) uint8 RGB, read-only.
 
     Raises:
-        InputError: no such file, or not a video.
+        InputError: the file is missing or not a video.
     """
     import av
 

@@ -1,4 +1,4 @@
-"""Pictures of distorted lenses, drawn again as a pinhole camera would have taken them."""
+"""Undistort images of lenses with distortion to pinhole images."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from trajectories.lens import Lens
 
 @dataclass(frozen=True)
 class Undistorted:
-    """Another source, as the pinhole camera `lens.undistorted_K` sees it, at the same size."""
+    """Another source, undistorted to the pinhole camera `lens.undistorted_K` at the same size."""
 
     source: Source
-    """Frames of the lens's size."""
+    """The distorted frame, of the lens's size."""
     lens: Lens
 
     def size(self) -> tuple[int, int]:
-        """(width, height), those of the distorted picture."""
+        """(width, height) of the distorted image."""
         return self.source.size()
 
     def read(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB, interpolated linearly."""
         import cv2
 
-        # The outer half of the border pixels has no neighbors to interpolate with.
+        # The outer half of the border pixels has no neighbors for interpolation.
         pixels = cv2.remap(self.source.read(), *_maps(self.lens), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(pixels)
 
 
-@functools.lru_cache(maxsize=2)  # 8 bytes a pixel each; the frames of one lens come one after the other
+@functools.lru_cache(maxsize=2)  # 8 bytes per pixel each; frames of one lens are read one after the other
 def _maps(lens: Lens) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) float32 columns and rows of the distorted picture, in OpenCV's pixels, for each pixel of the pinhole's."""
+    """(H, W) float32 columns and rows in the distorted image, in OpenCV's pixels, for each pixel of the pinhole image."""
     import cv2
 
     half_pixel = np.array([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])

@@ -1,4 +1,4 @@
-"""Gaussian splats, still and moving, and the files that keep them."""
+"""Gaussian splats, still and moving, and their files."""
 
 from recon.splats.moving import MovingSplats
 from recon.splats.splats import SH_C0, Splats, from_points

@@ -1,4 +1,4 @@
-"""The paths of moving splats, as a safetensors file beside the splats' own."""
+"""Save and load the paths of moving splats as a safetensors file, separate from the splats' PLY."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TENSORS = ("moving", "shifts", "turns", "fades")
 
 
 def save_motion(splats: MovingSplats, path: Path) -> None:
-    """Write the paths, without the splats at rest."""
+    """Write the paths only; the splats at rest are in another file."""
     tensors = {name: getattr(splats, name).cpu().contiguous() for name in TENSORS}
     about = {"format": FORMAT, "start": repr(splats.start), "end": repr(splats.end), "splats": str(len(splats))}
     write_bytes(path, save(tensors, metadata=about))
@@ -29,7 +29,7 @@ def load_motion(path: Path, rest: Splats) -> MovingSplats:
     """Read the paths of the splats `rest`.
 
     Raises:
-        InputError: no such file, one of another kind, or the paths of other splats.
+        InputError: the file is missing, of another kind, or holds the paths of other splats.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -37,16 +37,18 @@ def load_motion(path: Path, rest: Splats) -> MovingSplats:
             tensors = {name: file.get_tensor(name) for name in TENSORS}
             start, end, count = float(about["start"]), float(about["end"]), int(about["splats"])
     except (SafetensorError, OSError, KeyError, ValueError):
-        raise InputError(f"{path} does not hold the paths of splats; make the scene's fit again.") from None
+        raise InputError(f"{path} does not hold the paths of splats; run the scene's fit again.") from None
     if count != len(rest):
-        raise InputError(f"{path} holds the paths of {count} splats and there are {len(rest)}; they belong to others.")
-    if not _sound(tensors, count):
-        raise InputError(f"{path} holds paths that do not fit one another; make the scene's fit again.")
+        raise InputError(
+            f"{path} holds the paths of {count} splats, but there are {len(rest)}; run the scene's fit again."
+        )
+    if not _valid(tensors, count):
+        raise InputError(f"{path} holds paths of inconsistent shapes; run the scene's fit again.")
     return MovingSplats(rest, **tensors, start=start, end=end)
 
 
-def _sound(tensors: dict[str, Tensor], count: int) -> bool:
-    """Whether the tensors have the shapes of `MovingSplats` and name splats that there are."""
+def _valid(tensors: dict[str, Tensor], count: int) -> bool:
+    """Whether the tensors have the shapes of `MovingSplats` and valid splat indices."""
     moving, fades = tensors["moving"], tensors["fades"]
     M, K = len(moving), fades.shape[-1] if fades.ndim else 0
     return (

@@ -1,4 +1,4 @@
-"""Splats that move: one set at rest, and a smooth path for each splat that leaves its place."""
+"""Moving splats: a set of splats at rest, and a B-spline path for each splat that moves."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from recon.splats.splats import Splats
 
 @dataclass
 class MovingSplats:
-    """N Gaussians, of which M move along cubic B-splines over time; the others stand still."""
+    """N Gaussians, of which M move along cubic B-splines over time; the others do not move."""
 
     rest: Splats
-    """The N splats at the middle of the time, where all motion is zero."""
+    """The N splats at the middle of the time range, where all motion is zero."""
     moving: Tensor
-    """(M,) long: which splats move."""
+    """(M,) long, the indices of the splats that move."""
     shifts: Tensor
-    """(M, K, 3) meters, added to the centers: the spline's K control points; only their differences count."""
+    """(M, K, 3) translations in meters, the spline's K control points; only their differences matter."""
     turns: Tensor
-    """(M, K, 3) likewise, rotation vectors in radians about the world's axes, after the rotations at rest."""
+    """(M, K, 3) rotation vectors in radians about the world's axes, applied after the rotations at rest; likewise."""
     fades: Tensor
-    """(M, K) likewise, added to the logits of the opacities."""
+    """(M, K) offsets of the logits of the opacities; likewise."""
     start: float
-    """Seconds of the first control point."""
+    """Time of the first control point in seconds."""
     end: float
-    """Seconds of the last one; before the start and after the end all stands still."""
+    """Time of the last control point in seconds; nothing moves before the start or after the end."""
 
     def __len__(self) -> int:
         return len(self.rest)
@@ -41,35 +41,35 @@ class MovingSplats:
         return self.rest.sh_degree
 
     def at(self, time: float) -> Splats:
-        """The scene at an instant in seconds."""
+        """The splats at a time in seconds."""
         weights = self._weights((time - self.start) / (self.end - self.start) if self.end > self.start else 0.5)
         rest, moving = self.rest, self.moving
-        shift, turn, fade = (along(path, weights) for path in (self.shifts, self.turns, self.fades))
+        shift, turn, fade = (weighted_sum(path, weights) for path in (self.shifts, self.turns, self.fades))
         return Splats(
             rest.means.index_add(0, moving, shift),
-            rest.quats.index_copy(0, moving, turned(rest.quats[moving], turn)),
+            rest.quats.index_copy(0, moving, rotated(rest.quats[moving], turn)),
             rest.log_scales,
             rest.logit_opacities.index_add(0, moving, fade),
             rest.sh,
         )
 
     def frozen(self, still: Tensor) -> MovingSplats:
-        """Let some splats stand still, each at the average of its path.
+        """Remove the paths of some splats and place each one at the average of its path.
 
         Args:
-            still: (M,) bool, which of the splats with paths lose them.
+            still: (M,) bool, which of the M paths to remove.
 
         Returns:
-            splats that share no memory with these where they differ.
+            splats that share memory with these only where they are equal.
         """
         parts = 4 * self.shifts.shape[1]
         mean = torch.stack([self._weights((n + 0.5) / parts) for n in range(parts)]).mean(dim=0)
-        shift, turn, fade = (along(path[still], mean) for path in (self.shifts, self.turns, self.fades))
+        shift, turn, fade = (weighted_sum(path[still], mean) for path in (self.shifts, self.turns, self.fades))
         rest, stops = self.rest, self.moving[still]
         rest = replace(
             rest,
             means=rest.means.index_add(0, stops, shift),
-            quats=rest.quats.index_copy(0, stops, turned(rest.quats[stops], turn)),
+            quats=rest.quats.index_copy(0, stops, rotated(rest.quats[stops], turn)),
             logit_opacities=rest.logit_opacities.index_add(0, stops, fade),
         )
         kept = {name: getattr(self, name)[~still] for name in ("moving", "shifts", "turns", "fades")}
@@ -81,27 +81,27 @@ class MovingSplats:
         return replace(self, rest=self.rest.to(device), **paths)
 
     def _weights(self, share: float) -> Tensor:
-        """(K,) of the control points; they sum to zero, and all are zero in the middle."""
+        """(K,) weights of the control points; they sum to zero, and all are zero at the middle of the time range."""
         K = self.shifts.shape[1]
         return self.shifts.new_tensor(spline_weights(K, share) - spline_weights(K, 0.5))
 
 
-def along(path: Tensor, weights: Tensor) -> Tensor:
-    """The sums (M, ...) of control points (M, K, ...) by their weights (K,)."""
+def weighted_sum(path: Tensor, weights: Tensor) -> Tensor:
+    """The weighted sums (M, ...) of control points (M, K, ...) with weights (K,)."""
     if path.ndim == 2:
         return path @ weights
-    # One product of matrices takes a third of the time of M small ones.
+    # One large matrix product takes a third of the time of M small ones.
     eye = torch.eye(path.shape[2], dtype=path.dtype, device=path.device)
     return path.flatten(1) @ torch.kron(weights[:, None], eye)
 
 
-@functools.lru_cache(maxsize=4096)  # the instants of a capture come again and again
+@functools.lru_cache(maxsize=4096)  # the times of a capture are used many times
 def spline_weights(knots: int, share: float) -> np.ndarray:
-    """(knots,) weights of the control points of a clamped uniform B-spline, cubic from four points on; they sum to 1.
+    """(knots,) weights of the control points of a clamped uniform B-spline, cubic for K >= 4; they sum to 1.
 
     Args:
-        knots: K.
-        share: of the way from the first to the last, clamped to [0, 1].
+        knots: K, the number of control points.
+        share: position between the first and the last control point, clamped to [0, 1].
     """
     degree = min(3, knots - 1)
     inner = np.linspace(0, 1, knots - degree + 1)
@@ -111,9 +111,9 @@ def spline_weights(knots: int, share: float) -> np.ndarray:
     return weights
 
 
-def turned(quats: Tensor, turns: Tensor) -> Tensor:
-    """Rotations (M, 4), wxyz and of any length, after which rotation vectors (M, 3) turn about the world's axes."""
-    angle = turns.square().sum(-1, keepdim=True).add(1e-16).sqrt()  # differentiable where nothing turns
+def rotated(quats: Tensor, turns: Tensor) -> Tensor:
+    """Rotations (M, 4), wxyz and of any length, followed by rotation vectors (M, 3) about the world's axes."""
+    angle = turns.square().sum(-1, keepdim=True).add(1e-16).sqrt()  # differentiable at zero rotation
     q = torch.cat([(angle / 2).cos(), (angle / 2).sin() * turns / angle], dim=-1)
     w, v = q[:, :1], q[:, 1:]
     r, u = quats[:, :1], quats[:, 1:]

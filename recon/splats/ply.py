@@ -1,8 +1,8 @@
-"""Splats in the PLY layout of INRIA's 3D Gaussian splatting, which most viewers read.
+"""Save and load splats in the PLY layout of INRIA's 3D Gaussian splatting, which most viewers read.
 
-Vertex properties, all float32: `x y z nx ny nz f_dc_0..2 f_rest_0.. opacity scale_0..2 rot_0..3`. `f_rest` runs through
-the coefficients of red first, then green, then blue; opacity is a logit, scales are logarithms, rotations wxyz. The
-world is the rig's own.
+Vertex properties, all float32: `x y z nx ny nz f_dc_0..2 f_rest_0.. opacity scale_0..2 rot_0..3`. `f_rest` holds all
+coefficients of red, then of green, then of blue; opacity is a logit, scales are logarithms, rotations wxyz. Coordinates
+are those of the rig's world.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ REQUIRED = (
     *("scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"),
 )
 REST_BY_DEGREE = (0, 9, 24, 45)
-"""How many f_rest properties degrees 0 to 3 take."""
+"""Number of f_rest properties of degrees 0 to 3."""
 
 
 def save_splats(splats: Splats, path: Path | str) -> None:
-    """Write splats; a file that is there already is replaced when the new one is whole."""
+    """Write splats; an existing file is replaced once the new one is complete."""
     from plyfile import PlyData, PlyElement
 
     columns = {name: splats.means[:, axis] for axis, name in enumerate("xyz")}
@@ -40,16 +40,16 @@ def save_splats(splats: Splats, path: Path | str) -> None:
     vertices = np.empty(len(splats), dtype=[(name, "<f4") for name in columns])
     for name, values in columns.items():
         vertices[name] = values.detach().cpu().numpy()
-    with whole(path) as beside:
-        PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<").write(str(beside))
+    with whole(path) as temporary:
+        PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<").write(str(temporary))
 
 
 def load_splats(path: Path | str) -> Splats:
-    """Read splats; properties beyond the layout are left out.
+    """Read splats; properties outside the layout are ignored.
 
     Raises:
-        InputError: no such file, a PLY that does not hold splats in this layout or ends early, spherical harmonics
-            above degree 3, or more splats than fit in memory.
+        InputError: the file is missing, is not a PLY in this layout or ends early, has spherical harmonics above
+            degree 3, or more splats than fit in memory.
     """
     from plyfile import PlyData, PlyElementParseError, PlyParseError
 
@@ -85,6 +85,6 @@ def load_splats(path: Path | str) -> Splats:
         raise InputError(f"{path} is damaged ({error}); copy it again.") from error
     except (PlyParseError, KeyError, ValueError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path} does not hold Gaussian splats in INRIA's PLY layout ({error}); write it anew in that layout, with "
-            "spherical harmonics up to degree 3."
+            f"{path} does not hold Gaussian splats in INRIA's PLY layout ({error}); write it again in that layout, "
+            "with spherical harmonics up to degree 3."
         ) from error

@@ -1,6 +1,6 @@
-"""Splats that move as a folder of still ones: INRIA's PLY for each instant, and a manifest that says when each is.
+"""Save moving splats as a folder of still ones: one INRIA PLY per instant, and a manifest with their times.
 
-The folder is read back for looking at it alone: paths cannot be had from instants.
+A sequence can be loaded only for viewing: paths cannot be recovered from instants.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ def write_ply_sequence(
 ) -> None:
     """Write `00000.ply` and so on, and `manifest.json`; row n of every file is the same splat.
 
-    A point x of ours is `unit * turn @ x` in the files, with the unit and the turn that the manifest says.
+    A point x in our axes is `unit * turn @ x` in the files, with `unit` and `turn` from the manifest.
 
     Args:
         splats: N Gaussians, some of which move.
-        times: (T,) seconds, increasing: the instants.
-        folder: made new; must not exist or be empty.
+        times: (T,) increasing times of the instants in seconds.
+        folder: the folder to create; it must not exist or be empty.
         target: the axes to write in.
-        show_progress: show a bar.
+        show_progress: show a progress bar.
 
     Raises:
-        InputError: the folder holds something already.
+        InputError: the folder is not empty.
     """
     frames = [(f"{n:05d}.ply", float(time)) for n, time in enumerate(times)]
     manifest = {
@@ -60,43 +60,43 @@ def write_ply_sequence(
         "fps": frame_rate(times) if len(times) > 1 else None,
         "frames": [{"file": file, "time": time} for file, time in frames],
     }
-    with new_folder(folder) as beside:
+    with new_folder(folder) as temporary:
         for file, time in track(frames, "Writing instants", show=show_progress):
-            save_splats(turn_splats(splats.at(time), target), beside / file)
-        write_text(beside / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
+            save_splats(turn_splats(splats.at(time), target), temporary / file)
+        write_text(temporary / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
 
 
 @dataclass(frozen=True, eq=False)
 class PlySequence:
-    """The splats of each instant, read from their files when they are asked for."""
+    """The splats of each instant, read from their files on demand."""
 
     files: tuple[Path, ...]
     """T files."""
     times: np.ndarray
     """(T,) seconds, increasing."""
     splats: int
-    """How many there are at each instant."""
+    """Number of splats at each instant."""
 
     def __len__(self) -> int:
         return self.splats
 
     def at(self, time: float) -> Splats:
-        """The splats of the last instant up to a time in seconds, or of the first.
+        """The splats of the last instant up to a time in seconds; before the first instant, those of the first.
 
         Raises:
-            InputError: its file is not there or holds something else.
+            InputError: the file is missing or holds no splats.
         """
         return _load(self.files[max(0, int(np.searchsorted(self.times, time, side="right")) - 1)])
 
 
-_load = lru_cache(maxsize=1)(load_splats)  # a player asks for the same instant many times
+_load = lru_cache(maxsize=1)(load_splats)  # a player requests the same instant many times
 
 
 def load_ply_sequence(folder: Path | str) -> PlySequence:
     """Read the manifest of a sequence in our axes.
 
     Raises:
-        InputError: no manifest, one of something else or of other axes, or a file that is not there.
+        InputError: the manifest is missing, invalid or for other axes, or a file is missing.
     """
     path = Path(folder) / MANIFEST_FILE
     manifest = read_json(path)
@@ -111,9 +111,9 @@ def load_ply_sequence(folder: Path | str) -> PlySequence:
     except (KeyError, TypeError, ValueError):
         raise InputError(f"{path} is no manifest of a ply-sequence; export the scene again.") from None
     if unit != 1 or not np.array_equal(turn, np.eye(3)):
-        raise InputError(f"{path} says that its splats are in the axes of another program; export without --target.")
+        raise InputError(f"The splats of {path} are in the axes of another program; export without --target.")
     files = tuple(path.parent / name for name in names)
     missing = [file.name for file in files if not file.is_file()]
     if missing:
-        raise InputError(f"{path} names {missing[0]}, which is not there; export the scene again.")
+        raise InputError(f"{path} names {missing[0]}, which is missing; export the scene again.")
     return PlySequence(files, times, splats)

@@ -1,4 +1,4 @@
-"""A scene of Gaussians."""
+"""A set of Gaussian splats, and its initialization from points."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SH_C0 = 0.28209479177387814
 
 @dataclass
 class Splats:
-    """N Gaussians as they are optimized: before their activations, in world coordinates and meters."""
+    """N Gaussians as optimized parameters: before activations, in world coordinates and meters."""
 
     means: Tensor
     """(N, 3) centers."""
     quats: Tensor
-    """(N, 4) rotations, wxyz, of any length but zero."""
+    """(N, 4) rotations, wxyz, of any nonzero length."""
     log_scales: Tensor
     """(N, 3) natural logarithms of the standard deviations along the rotated axes."""
     logit_opacities: Tensor
@@ -40,7 +40,7 @@ class Splats:
         return round(self.sh.shape[1] ** 0.5) - 1
 
     def at(self, time: float) -> Splats:
-        """The scene at an instant in seconds; this one stands still and answers itself."""
+        """The splats at a time in seconds: always these, since they do not move."""
         return self
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Splats:
@@ -53,12 +53,12 @@ class Splats:
 
 
 def from_points(points: PointCloud, sh_degree: int, generator: torch.Generator) -> Splats:
-    """One round, faint splat a point, as large as the gap to its neighbors (Kerbl et al. 2023, 5.1).
+    """One round, faint splat per point, as large as the distance to its neighbors (Kerbl et al. 2023, 5.1).
 
     Args:
-        points: at least two points in different places.
-        sh_degree: degree of the spherical harmonics, 0 to 3; those above 0 start at zero.
-        generator: draws the rotations, which do not show until the scales differ.
+        points: at least two points at different positions.
+        sh_degree: degree of the spherical harmonics, 0 to 3; coefficients above degree 0 start at zero.
+        generator: random numbers for the rotations, which have no visible effect until the scales differ.
 
     Raises:
         InputError: fewer than two points.
@@ -71,7 +71,7 @@ def from_points(points: PointCloud, sh_degree: int, generator: torch.Generator) 
     neighbors = min(4, len(points))
     gaps = cKDTree(positions).query(positions, neighbors)[0][:, 1:]
     scales = np.sqrt((gaps**2).mean(axis=1))
-    # Points on top of each other would make needles that no step can leave.
+    # Coincident points would get scales near zero, which optimization cannot recover from.
     scales = np.maximum(scales, 1e-3 * np.median(scales) + 1e-7)
     N = len(points)
     sh = torch.zeros(N, (sh_degree + 1) ** 2, 3)
