@@ -195,9 +195,8 @@ def _photos(
                 f"{file} is {lens.width}x{lens.height} while most images are {cameras.width}x{cameras.height}: a "
                 "capture needs one aspect ratio, so move the images with another one out of their folder."
             )
-    sources = tuple(
-        resized(_pinhole_source(file, lens), cameras.width, cameras.height) for file, lens in zip(files, lenses)
-    )
+    pinholes = map(_pinhole_source, files, lenses)
+    sources = tuple(resized(source, cameras.width, cameras.height) for source in pinholes)
     return Capture(cameras, times, videos, sources, points)
 
 

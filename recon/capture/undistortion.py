@@ -34,7 +34,7 @@ class Undistorted:
 
 @functools.lru_cache(maxsize=2)  # 8 bytes per pixel each; frames of one lens are read one after the other
 def _maps(lens: Lens) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) float32 columns and rows in the distorted image, in OpenCV's pixels, for each pixel of the pinhole image."""
+    """(H, W) float32 columns and rows in the distorted image, in OpenCV's pixels, for each pinhole pixel."""
     import cv2
 
     half_pixel = np.array([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])

@@ -191,7 +191,7 @@ def test_captures_without_cameras_say_what_to_give(tmp_path):
         load_capture(tmp_path / "clip.mp4")
     with pytest.raises(InputError, match="no capture at"):
         load_capture(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="pose file belongs to a video"):
+    with pytest.raises(InputError, match="pose file needs a video"):
         load_capture(tmp_path / "folder", tmp_path / "poses.txt")
     with pytest.raises(InputError, match="not a capture"):
         load_capture(tmp_path / "folder" / "a.png")

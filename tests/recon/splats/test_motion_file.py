@@ -33,7 +33,7 @@ def test_what_is_no_motion_of_these_splats_is_refused(splats, tmp_path):
     with pytest.raises(InputError, match="does not hold the paths of splats"):
         load_motion(path, splats.rest)
     save_motion(splats, path)
-    with pytest.raises(InputError, match="the paths of 4 splats and there are 2"):
+    with pytest.raises(InputError, match="the paths of 4 splats, but there are 2"):
         load_motion(path, splats.rest.map(lambda tensor: tensor[:2]))
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match="does not hold the paths of splats"):
@@ -50,7 +50,7 @@ def test_what_is_no_motion_of_these_splats_is_refused(splats, tmp_path):
         {"fades": torch.zeros(2)},
     ],
 )
-def test_paths_that_do_not_fit_one_another_are_refused(changes, splats, tmp_path):
+def test_paths_of_inconsistent_shapes_are_refused(changes, splats, tmp_path):
     save_motion(replace(splats, **changes), tmp_path / "motion.safetensors")
-    with pytest.raises(InputError, match="paths that do not fit one another"):
+    with pytest.raises(InputError, match="paths of inconsistent shapes"):
         load_motion(tmp_path / "motion.safetensors", splats.rest)

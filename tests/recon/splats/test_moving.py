@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from recon.splats import Splats
-from recon.splats.moving import MovingSplats, spline_weights, turned
+from recon.splats.moving import MovingSplats, rotated, spline_weights
 
 
 def make(N=5, M=3, K=6, seed=0):
@@ -39,19 +39,19 @@ def test_four_points_are_a_bezier_curve():
 def test_turns_are_rotations_about_the_worlds_axes(seed):
     rng = np.random.default_rng(seed)
     quats, turns = rng.normal(size=(4, 4)), rng.normal(size=(4, 3))
-    found = turned(torch.from_numpy(quats), torch.from_numpy(turns)).numpy()
+    found = rotated(torch.from_numpy(quats), torch.from_numpy(turns)).numpy()
     expected = Rotation.from_rotvec(turns) * Rotation.from_quat(quats[:, [1, 2, 3, 0]])
     assert np.allclose(Rotation.from_quat(found[:, [1, 2, 3, 0]]).as_matrix(), expected.as_matrix(), atol=1e-6)
     assert torch.allclose(
-        turned(torch.from_numpy(quats), torch.zeros(4, 3, dtype=torch.float64)), torch.from_numpy(quats), atol=1e-7
+        rotated(torch.from_numpy(quats), torch.zeros(4, 3, dtype=torch.float64)), torch.from_numpy(quats), atol=1e-7
     )
 
 
 def test_no_turn_has_a_gradient():
     turns = torch.zeros(2, 3, dtype=torch.float64, requires_grad=True)
     quats = torch.tensor([[1.0, 0, 0, 0], [0.5, 0.5, 0.5, 0.5]], dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda t: turned(quats, t), turns + 0.1)
-    turned(quats, turns)[:, 1].sum().backward()
+    assert torch.autograd.gradcheck(lambda t: rotated(quats, t), turns + 0.1)
+    rotated(quats, turns)[:, 1].sum().backward()
     assert turns.grad.isfinite().all() and turns.grad.abs().max() == pytest.approx(0.5)
 
 

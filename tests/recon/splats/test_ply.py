@@ -71,7 +71,7 @@ def test_a_file_that_ends_early_or_holds_other_properties_is_told(tmp_path, some
     with pytest.raises(InputError, match="8 f_rest properties fit no spherical harmonics"):
         load_splats(path)
     path.write_bytes(content.replace(b"property float f_rest_8\n", b"property float f_rest_9\n"))
-    with pytest.raises(InputError, match=r"no field of name f_rest_8.*; write it anew in that layout"):
+    with pytest.raises(InputError, match=r"no field of name f_rest_8.*; write it again in that layout"):
         load_splats(path)
     path.write_bytes(content[:-7])
     with pytest.raises(InputError, match=r"splats\.ply is damaged \(.*early end-of-file\); copy it again"):
