@@ -76,7 +76,7 @@ def test_sampling(run, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Too little could be matched")
+@pytest.mark.filterwarnings("ignore:Too few matches")
 def test_fitting_a_colmap_folder(run, splats, tmp_path, capsys):
     cameras = make_rig("orbit", 4, 2, width=32, height=32).cameras.reshape(-1)
     pixels = (render(splats, cameras).numpy() * 255).round().astype(np.uint8)

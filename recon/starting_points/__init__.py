@@ -1,4 +1,4 @@
-"""Where splats start: points triangulated from the frames, and a far shell for the sky."""
+"""Starting points of a fit: points triangulated from the frames, and a far shell for the sky."""
 
 from recon.starting_points.search import initial_points
 

@@ -1,4 +1,4 @@
-"""Points for what is too far away to be measured: sky, hills, the end of a plain."""
+"""Starting points on a far sphere for the background: sky, hills, the horizon."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ from recon.points import PointCloud
 from trajectories.cameras import Cameras
 from trajectories.geometry import focus_point
 
-RADII = 10.0
-"""The shell stands at so many times the distance from the cameras to what they look at."""
+RADIUS_FACTOR = 10.0
+"""Radius of the shell as a multiple of the mean distance from the cameras to their focus point."""
 GAP = 0.08
-"""A direction is empty for a view if no measured point appears within this fraction of the image's longer side."""
+"""A direction is empty in a view if no measured point is within this fraction of the image's longer side."""
 DIRECTIONS = 4000
-"""Directions on the whole sphere, about 3.6 degrees apart."""
-FEWEST = 50
-"""Fewer shell points are holes between measured points, not a far background."""
+"""Number of directions on the whole sphere, about 3.6 degrees apart."""
+MIN_POINTS = 50
+"""Fewer shell points are gaps between measured points rather than a far background."""
 
 
 def far_shell(cameras: Cameras, images: np.ndarray, points: PointCloud) -> PointCloud:
-    """Points on a far sphere, in the directions where most views that look there have measured nothing.
+    """Points on a far sphere, in the directions that are empty in most of the views that see them.
 
     Args:
         cameras: (N,) cameras.
-        images: (N, H, W, 3) float32 RGB, which color the shell.
-        points: what has been measured.
+        images: (N, H, W, 3) float32 RGB, the source of the shell's colors.
+        points: the measured points.
 
     Returns:
-        evenly spread points in the mean color that the views see there; none where everything is measured.
+        evenly spread points in the mean color of the views; none if measured points cover all directions.
     """
     from scipy.spatial import cKDTree
 
     center = cameras.centers.mean(axis=0)
-    looked_at = np.linalg.norm(cameras.centers - focus_point(cameras), axis=1).mean()
+    focus_distance = np.linalg.norm(cameras.centers - focus_point(cameras), axis=1).mean()
     measured = np.linalg.norm(points.positions - center, axis=1)
-    radius = max(RADII * looked_at, 2 * float(np.percentile(measured, 99)) if len(points) else 0.0)
+    radius = max(RADIUS_FACTOR * focus_distance, 2 * float(np.percentile(measured, 99)) if len(points) else 0.0)
     shell = center + radius * fibonacci_sphere(DIRECTIONS)
     xy, z = cameras.project(shell)
-    seen = cameras.contains(xy, z)
-    empty = np.zeros(seen.shape, dtype=bool)
+    visible = cameras.contains(xy, z)
+    empty = np.zeros(visible.shape, dtype=bool)
     colors = np.zeros((DIRECTIONS, 3))
     points_xy, points_z = cameras.project(points.positions)
     for view in range(cameras.size):
-        pixels, in_front = xy[view][seen[view]], points_z[view] > 0
+        pixels, in_front = xy[view][visible[view]], points_z[view] > 0
         gaps = cKDTree(points_xy[view][in_front]).query(pixels)[0] if in_front.any() else np.full(len(pixels), np.inf)
-        empty[view, seen[view]] = gaps > GAP * max(cameras.width, cameras.height)
+        empty[view, visible[view]] = gaps > GAP * max(cameras.width, cameras.height)
         column, row = pixels.astype(int).T
-        colors[seen[view]] += images[view, row, column]
-    views = seen.sum(axis=0)
+        colors[visible[view]] += images[view, row, column]
+    views = visible.sum(axis=0)
     keep = 2 * empty.sum(axis=0) > views
-    if keep.sum() < FEWEST:
+    if keep.sum() < MIN_POINTS:
         return PointCloud(np.zeros((0, 3)), np.zeros((0, 3)), "")
     return PointCloud(shell[keep], colors[keep] / views[keep][:, None], f"{int(keep.sum())} on a far shell")
 

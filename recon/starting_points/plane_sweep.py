@@ -1,4 +1,4 @@
-"""Depth of one view by plane sweep: which depth makes its neighbors look alike (Collins 1996)."""
+"""Estimate the depth of one view by plane sweep stereo (Collins 1996)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trajectories.geometry import relative_pose
 
 
 def strongest_channel(images: np.ndarray) -> np.ndarray:
-    """(N, H, W) the colors along their principal axis: a third of the work of a sweep in RGB, most of its contrast.
+    """(N, H, W) colors projected to their principal axis: a third of the cost of RGB with most of its contrast.
 
     Args:
         images: (N, H, W, 3) float32 RGB.
@@ -29,23 +29,22 @@ def sweep(
     *,
     window: int = 7,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sweep fronto-parallel planes through the world of one view.
+    """Sweep fronto-parallel planes through the view frustum of one camera.
 
     The score of a depth is the normalized cross-correlation of windows between the view and a partner warped
-    by the plane's homography, averaged over the better half of the partners, as the others may be occluded.
+    by the plane's homography. Scores are averaged over the better half of the partners, as others may be occluded.
 
     Args:
         cameras: (N,) cameras.
-        values: (N, H, W) float32, one number a pixel: see `strongest_channel`.
-        index: the view.
+        values: (N, H, W) float32, one number per pixel: see `strongest_channel`.
+        index: index of the view.
         partners: indices of its partners.
         inverse_depths: (D,) evenly spaced, 1/m.
         window: side of the correlation window in pixels, odd.
 
     Returns:
-        (H, W) inverse depths, refined between planes by a parabola, and (H, W) confidences in [0, 1]: the best
-        score, set to 0 where the window has no texture, where another depth scores nearly as well, or where the best
-        plane is the first or last.
+        (H, W) inverse depths, refined between planes by a parabola, and (H, W) confidences in [0, 1]: the best score,
+        or 0 if the window has no texture, another depth scores nearly as well, or the best plane is the first or last.
     """
     import cv2
 
@@ -69,8 +68,8 @@ def sweep(
         for d, inverse_depth in enumerate(inverse_depths):
             H = K[partner] @ (R + inverse_depth * np.outer(t, [0.0, 0.0, 1.0])) @ K_inverse
             warped = cv2.warpPerspective(with_mask, H, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-            other, seen = warped[..., 0], warped[..., 1]
-            means = blur(cv2.merge([other, other * other, reference * other, seen]))
+            other, inside = warped[..., 0], warped[..., 1]
+            means = blur(cv2.merge([other, other * other, reference * other, inside]))
             other_variance = means[..., 1] - means[..., 0] ** 2
             covariance = means[..., 2] - mean * means[..., 0]
             score = covariance / np.sqrt(np.maximum(variance * other_variance, 1e-10))
@@ -88,6 +87,6 @@ def sweep(
     top = volume.max(axis=0)
     away = np.abs(np.arange(D)[:, None, None] - best) > 3
     rival = np.where(away, volume, -1.0).max(axis=0)
-    # A texture of 2.5 / 255; less is noise and compression.
+    # A standard deviation of 2.5 / 255; less is noise and compression.
     good = (best > 0) & (best < D - 1) & (variance > 1e-4) & (top - rival > 0.05)
     return refined, np.where(good, np.clip(top, 0.0, 1.0), 0.0)

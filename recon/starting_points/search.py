@@ -1,4 +1,4 @@
-"""Starting points for a fit, from images whose cameras are known."""
+"""Find starting points for a fit from images with known cameras."""
 
 from __future__ import annotations
 
@@ -18,33 +18,32 @@ from trajectories.cameras import Cameras
 from trajectories.geometry import extent, focus_point
 from trajectories.views import inverse_depth_range, neighbors, spread_views
 
-MOST_BYTES = 2e9
-"""All frames together, as float32; larger ones are shrunk before they are searched."""
+MAX_BYTES = 2e9
+"""Memory for all frames together, as float32; larger frames are downscaled first."""
 ENOUGH_TRACKS = 3000
-"""With so many triangulated points a plane sweep adds nothing that densification would not find."""
+"""From this number of triangulated points on, plane sweeps add nothing that densification would not find."""
 MIN_PARALLAX_PIXELS = 4.0
-"""Rays of a track must differ by the angle of so many pixels: a match is good to half a pixel, a depth to an eighth."""
+"""Minimum angle between rays of a track, in pixels. Matches are accurate to half a pixel, depths to an eighth."""
 
 
 def initial_points(
     capture: Capture, *, generator: torch.Generator, limit: int = 10_000, show_progress: bool = False
 ) -> PointCloud:
-    """Starting points in the world of the cameras.
+    """Starting points in the cameras' world coordinates.
 
-    Points that came with the capture are taken as they are; without them, features are matched along epipolar lines and
-    triangulated. Where that gives few points, as on smooth generated frames, plane sweeps of a few views add confident
-    pixels. Directions in which nothing could be
-    measured, as a sky, get points on a far shell. If nothing at all can be measured, points are drawn at random where
-    the cameras look, with a warning. `PointCloud.source` says which of these happened.
+    Points of the capture are used if it has any; otherwise features are matched along epipolar lines and triangulated.
+    If that gives few points, as on smooth generated frames, plane sweeps of a few views add confident pixels. Empty
+    directions, such as the sky, get points on a far shell. If almost nothing can be measured, random points around the
+    cameras' focus point are added, with a warning. `PointCloud.source` records the methods that were used.
 
     Args:
-        capture: posed frames, at least two of them, from different places.
-        generator: draws which points stay when there are more than `limit`, and the random last resort.
-        limit: at most so many points, without the shell and those of the capture.
-        show_progress: draw a progress bar.
+        capture: posed frames, at least two, from different positions.
+        generator: random numbers for thinning to `limit` and for random points.
+        limit: maximum number of points, not counting the shell and the points of the capture.
+        show_progress: show a progress bar.
 
     Raises:
-        InputError: one frame, cameras all in one place, or an image that does not open.
+        InputError: there is one frame, all cameras are in one place, or an image does not open.
     """
     from recon.progress import track
 
@@ -68,7 +67,7 @@ def initial_points(
     if len(points) < 50:
         points = points + _random_points(chosen.cameras, images, 2000, generator)
         warnings.warn(
-            "Too little could be matched between the images, so the fit starts from random points; "
+            "Too few matches were found between the images, so the fit starts from random points; "
             "give points (points.ply) or images with more overlap and texture.",
             stacklevel=2,
         )
@@ -77,7 +76,7 @@ def initial_points(
 
 
 def triangulated_points(cameras: Cameras, images: np.ndarray) -> PointCloud:
-    """SIFT tracks along epipolar lines, triangulated with the known cameras, without outliers.
+    """Triangulate SIFT tracks, matched along epipolar lines, with the known cameras, and remove outliers.
 
     Args:
         cameras: (N,) cameras.
@@ -96,15 +95,14 @@ def triangulated_points(cameras: Cameras, images: np.ndarray) -> PointCloud:
     points = triangulate(cameras, found.views, found.pixels, found.tracks, found.count)
     error, parallax = track_quality(cameras, found.views, found.pixels, found.tracks, points)
     focal = float(cameras.K[:, 0, 0].mean())
-    # Two rays nearly meet wherever both pixels lie on each other's epipolar lines, also when the match is wrong: only
-    # a third view can tell.
-    seen_by = np.bincount(found.tracks, minlength=found.count)
-    enough_views = seen_by >= min(3, len({view for pair in pairs for view in pair}))
+    # Two rays nearly intersect for any match on epipolar lines, even a wrong one; a third view verifies it.
+    view_counts = np.bincount(found.tracks, minlength=found.count)
+    enough_views = view_counts >= min(3, len({view for pair in pairs for view in pair}))
     keep = (error < band) & (parallax > MIN_PARALLAX_PIXELS / focal) & enough_views
     keep[keep] = ~_isolated(points[keep])
     colors = np.zeros((found.count, 3))
     np.add.at(colors, found.tracks, _bilinear(images, found.views, found.pixels))
-    colors /= seen_by[:, None]
+    colors /= view_counts[:, None]
     if not keep.any():
         return empty
     return PointCloud(points[keep], colors[keep], f"{int(keep.sum())} {source}")
@@ -113,13 +111,13 @@ def triangulated_points(cameras: Cameras, images: np.ndarray) -> PointCloud:
 def swept_points(
     cameras: Cameras, images: np.ndarray, references: Iterable[int], guide: PointCloud | None = None
 ) -> PointCloud:
-    """Confident pixels of plane sweeps on which at least two reference views agree.
+    """Points from confident pixels of plane sweeps whose depths agree in at least two reference views.
 
     Args:
         cameras: (N,) cameras.
-        images: (N, H, W, 3) float32 RGB; swept at 192 pixels at most.
+        images: (N, H, W, 3) float32 RGB; downscaled to at most 192 pixels for the sweep.
         references: the views to sweep.
-        guide: points that narrow the range of depths of the views that see 100 of them or more.
+        guide: points that limit the depth range of the views that see at least 100 of them.
     """
     import cv2
 
@@ -137,7 +135,7 @@ def swept_points(
         near, far = _range_from(guide, cameras, int(index)) or inverse_depth_range(cameras, int(index), partners)
         if near <= far:
             continue
-        # One plane for each pixel that the farthest partner sees a point move.
+        # One plane per pixel of disparity in the farthest partner.
         baseline = np.linalg.norm(cameras.centers[partners] - cameras.centers[index], axis=1).max()
         planes = int(np.clip((near - far) * baseline * cameras.K[index, 0, 0], 16, 64))
         inverse_depths = np.linspace(far, near, planes)
@@ -163,28 +161,28 @@ def swept_points(
 
 
 def _shrunk(capture: Capture) -> Capture:
-    """The capture at a size at which all of its frames fit in MOST_BYTES."""
+    """The capture, downscaled if its frames do not fit in MAX_BYTES."""
     width, height = capture.cameras.width, capture.cameras.height
-    shrink = (MOST_BYTES / (12.0 * len(capture) * width * height)) ** 0.5
+    shrink = (MAX_BYTES / (12.0 * len(capture) * width * height)) ** 0.5
     return capture if shrink >= 1 else capture.resized(max(1, int(shrink * width)), max(1, int(shrink * height)))
 
 
 def _range_from(guide: PointCloud | None, cameras: Cameras, index: int) -> tuple[float, float] | None:
-    """The inverse depths of guide points in a view, widened by a half; None if it sees fewer than 100."""
+    """The range of inverse depths of guide points in a view, widened by a factor of 1.5; None for fewer than 100."""
     if guide is None or len(guide) < 100:
         return None
     xy, z = cameras[index].project(guide.positions)
-    seen = cameras.contains(xy, z)
-    if seen.sum() < 100:
+    visible = cameras.contains(xy, z)
+    if visible.sum() < 100:
         return None
-    far, near = np.percentile(1.0 / z[seen], [1, 99])
+    far, near = np.percentile(1.0 / z[visible], [1, 99])
     return 1.5 * float(near), float(far) / 1.5
 
 
 def _agrees(
     points: np.ndarray, camera: Cameras, inverse: np.ndarray, confidence: np.ndarray, step: float
 ) -> np.ndarray:
-    """Which points lie within one and a half planes of another view's confident depth."""
+    """Mask of the points that are within one and a half planes of another view's confident depth."""
     xy, z = camera.project(points)
     inside = camera.contains(xy, z)
     u, v = (np.where(inside, xy[:, axis], 0).astype(int) for axis in (0, 1))
@@ -192,7 +190,7 @@ def _agrees(
 
 
 def _isolated(points: np.ndarray, k: int = 6) -> np.ndarray:
-    """Points much farther from their neighbors than is usual: they would become huge first splats."""
+    """Mask of points unusually far from their neighbors, which would become huge initial splats."""
     from scipy.spatial import cKDTree
 
     if len(points) <= k:
@@ -219,7 +217,7 @@ def _bilinear(images: np.ndarray, views: np.ndarray, pixels: np.ndarray) -> np.n
 
 
 def _random_points(cameras: Cameras, images: np.ndarray, count: int, generator: torch.Generator) -> PointCloud:
-    """Uniform in a ball about the point that the cameras look at, in the images' mean color."""
+    """Points drawn uniformly in a ball around the cameras' focus point, in the images' mean color."""
     focus = focus_point(cameras)
     radius = max(extent(cameras), float(np.linalg.norm(cameras.centers - focus, axis=1).mean()) / 2)
     direction = torch.randn(count, 3, generator=generator, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Feature tracks across views whose cameras are known."""
+"""Find feature tracks across views with known cameras."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Tracks:
     views: np.ndarray
     """(M,) the view of each observation."""
     pixels: np.ndarray
-    """(M, 2) its position."""
+    """(M, 2) the pixel position of each observation."""
     tracks: np.ndarray
-    """(M,) the number of its track, in [0, P)."""
+    """(M,) the index of each observation's track, in [0, P)."""
     count: int
     """P."""
 
@@ -32,7 +32,7 @@ def sift(image: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
         image: (H, W, 3) float32 RGB in [0, 1].
-        limit: at most so many, strongest first.
+        limit: maximum number of features; the strongest are kept.
 
     Returns:
         (F, 2) pixel positions and (F, 128) float32 RootSIFT descriptors of unit length (Arandjelovic and Zisserman
@@ -41,16 +41,16 @@ def sift(image: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
     import cv2
 
     gray = cv2.cvtColor(np.round(image * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-    # Small frames are doubled first: four times the features, and as well placed.
+    # Small frames are doubled first: this gives four times the features at the same accuracy.
     enlarge = 2 if max(gray.shape) < 640 else 1
     gray = cv2.resize(gray, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
-    # A quarter of the customary contrast and twice the edge ratio: known cameras rule out most wrong matches.
+    # A quarter of the usual contrast threshold and twice the edge ratio: known cameras rule out most wrong matches.
     detector = cv2.SIFT_create(nfeatures=limit, contrastThreshold=0.01, edgeThreshold=20)  # type: ignore[attr-defined]
     keypoints, descriptors = detector.detectAndCompute(gray, None)
     if descriptors is None:
         return np.zeros((0, 2)), np.zeros((0, 128), dtype=np.float32)
     pixels = (np.array([keypoint.pt for keypoint in keypoints]) + 0.5) / enlarge
-    # One feature a place: a place with two orientations would end up twice in a track.
+    # One feature per position: a position with two orientations would be in a track twice.
     _, first = np.unique(np.round(pixels, 2), axis=0, return_index=True)
     descriptors = descriptors[np.sort(first)]
     descriptors = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-12))
@@ -65,14 +65,14 @@ def match_along_epipolar_lines(
     band: float,
     ratio: float = 0.85,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mutual nearest descriptors among the features near each other's epipolar lines.
+    """Match mutual nearest descriptors among features near each other's epipolar lines.
 
     Args:
         pixels: (F1, 2) and (F2, 2) positions.
         descriptors: (F1, D) and (F2, D) of unit length.
         F: (3, 3) fundamental matrix, x2^T F x1 = 0.
-        band: the largest distance in pixels to the epipolar line, in either image.
-        ratio: the best distance may be at most so much of the second best in the band (Lowe 2004, 7.1).
+        band: maximum distance in pixels to the epipolar line, in either image.
+        ratio: maximum ratio of the best to the second best distance in the band (Lowe 2004, 7.1).
 
     Returns:
         (M, 2) pairs of feature indices and (M,) their descriptors' squared distances.
@@ -84,14 +84,14 @@ def match_along_epipolar_lines(
     best12, best21, first, second = _best_in_band(x1, x2, lines1, lines2, descriptors[0], descriptors[1], band)
     rows = np.flatnonzero(best12 >= 0)
     rows = rows[best21[best12[rows]] == rows]
-    # Squared distances, hence the squared ratio. A lone candidate is held against a right angle between descriptors.
+    # Distances are squared, hence the squared ratio. A single candidate is compared to orthogonal descriptors.
     rows = rows[first[rows] < ratio**2 * np.minimum(second[rows], 2.0)]
     return np.stack([rows, best12[rows]], axis=1), first[rows]
 
 
 @functools.partial(kernel, fastmath={"reassoc", "contract"})
 def _best_in_band(x1, x2, lines1, lines2, descriptors1, descriptors2, band):
-    """For each feature, the best partner near the epipolar line, or -1; for the first image, also the two distances."""
+    """The best match of each feature near its epipolar line, or -1; for image 1 also the two smallest distances."""
     best12 = np.full(len(x1), -1)
     best21 = np.full(len(x2), -1)
     first = np.full(len(x1), np.inf)
@@ -127,14 +127,14 @@ def find_tracks(
     band: float,
     limit: int = 3000,
 ) -> Tracks:
-    """Link matches of view pairs to tracks, surest matches first; no track meets a view twice.
+    """Link matches of view pairs to tracks, best matches first; no track has two observations in one view.
 
     Args:
         cameras: (N,) cameras.
-        image: gives the image of a view, (H, W, 3) float32 RGB.
+        image: returns the image of a view, (H, W, 3) float32 RGB.
         pairs: pairs of views to match.
         band: see `match_along_epipolar_lines`.
-        limit: features a view.
+        limit: maximum number of features per view.
     """
     pairs = list(pairs)
     views = sorted({view for pair in pairs for view in pair})
@@ -157,7 +157,7 @@ def find_tracks(
 
 
 def _link(matches: list[list[int]], views: list[int]) -> list[list[int]]:
-    """Greedy union: a match joins two tracks unless they share a view, which shows that one match is wrong."""
+    """Greedy union: a match merges two tracks unless they share a view, because then one match is wrong."""
     track_of = list(range(len(views)))
     members = {node: [node] for node in track_of}
     for a, b in matches:

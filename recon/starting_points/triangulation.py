@@ -1,4 +1,4 @@
-"""Points from matched pixels of known cameras."""
+"""Triangulate points from matched pixels of known cameras."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ def triangulate(
 ) -> np.ndarray:
     """Triangulate many tracks at once.
 
-    The start is the point nearest to all rays of a track (midpoint method for many views); Gauss-Newton steps on
-    the squared reprojection error follow.
+    The initial point is nearest to all rays of a track (midpoint method for many views); Gauss-Newton steps then
+    minimize the squared reprojection error.
 
     Args:
         cameras: (N,) cameras.
         views, pixels, tracks: (M,), (M, 2), (M,): the camera, position and track of each observation.
-        count: number of tracks P; track numbers are in [0, P).
-        iterations: Gauss-Newton steps.
+        count: number of tracks P; track indices are in [0, P).
+        iterations: number of Gauss-Newton steps.
 
     Returns:
-        (P, 3) world points; a track without parallax gives a point that is not to be trusted, never an exception.
+        (P, 3) world points; a track without parallax gives an unreliable point, never an exception.
     """
     observers = cameras[views]
     rays = observers.rays(pixels[:, None], unit=True)[1][:, 0]
@@ -48,11 +48,11 @@ def triangulate(
 def track_quality(
     cameras: Cameras, views: np.ndarray, pixels: np.ndarray, tracks: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How well tracks fit their points.
+    """The reprojection error and the parallax of each track.
 
     Returns:
-        (P,) the largest reprojection error in pixels (inf if a view has the point behind it) and (P,) the
-        parallax: the largest angle in radians between a track's first ray and another one.
+        (P,) the largest reprojection error in pixels (inf if the point is behind a camera) and (P,) the parallax: the
+        largest angle in radians between a track's first ray and its other rays.
     """
     P = len(points)
     projected, depths = cameras[views].project(points[tracks][:, None])

@@ -83,7 +83,7 @@ def test_frames_beyond_the_memory_are_shrunk(world, monkeypatch):
     sizes = []
     monkeypatch.setattr(module, "triangulated_points", lambda cameras, images: sizes.append(images.shape) or EMPTY)
     monkeypatch.setattr(module, "swept_points", lambda *_, **__: EMPTY)
-    monkeypatch.setattr(module, "MOST_BYTES", 12.0 * 12 * 96 * 96 / 4)
+    monkeypatch.setattr(module, "MAX_BYTES", 12.0 * 12 * 96 * 96 / 4)
     with pytest.warns(UserWarning, match="random points"):
         initial_points(world.capture, generator=seeded())
     assert sizes == [(12, 48, 48, 3)]
