@@ -1,1 +1,1 @@
-"""Fitting splats to posed frames: the optimization, its settings, and how good its result is."""
+"""Fitting splats to posed frames: the optimization, its settings, and the evaluation of its result."""

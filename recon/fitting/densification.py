@@ -1,4 +1,4 @@
-"""How a fit adds and removes splats: gsplat's strategies at the pace of a short fit."""
+"""Configure gsplat's densification strategies for the schedule of a short fit."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from recon.rasterize.strategies import Densification
 
 
-def densification_of(
+def make_densification(
     schedule: Schedule,
     parameters: dict[str, torch.nn.Parameter],
     optimizers: dict[str, torch.optim.Optimizer],
     generator: torch.Generator,
 ) -> Densification | None:
-    """The strategy that the settings ask for, at work on the parameters; None for a fixed set of splats."""
+    """The densification strategy of the settings, applied to the parameters; None for a fixed set of splats."""
     from recon.rasterize.strategies import Densification, default_strategy, mcmc_strategy
 
     settings = schedule.settings
@@ -27,12 +27,12 @@ def densification_of(
     start, stop, every = schedule.refine_start, schedule.refine_stop, settings.refinement_interval
     steps = {"refine_start_iter": start, "refine_stop_iter": stop, "refine_every": every, "cap_max": settings.cap}
     if settings.densify == "mcmc":
-        # Two thirds of the refinements fill the cap, the others find better places.
+        # Two thirds of the refinements fill the cap; the others only relocate splats.
         rounds = max(1, (stop - start) * 2 // (3 * every))
         growth = max(1.05, (settings.cap / len(parameters["means"])) ** (1 / rounds))
         strategy = mcmc_strategy(**steps, growth=growth)
     else:
-        # Splats need thousands of steps to recover from an opacity reset, more than these fits have.
+        # No opacity reset: splats need thousands of steps to recover, more than these fits have.
         options = {"grow_grad2d": settings.grow_grad2d, "absgrad": settings.absgrad}
         strategy = default_strategy(**steps, **options, reset_every=2 * settings.steps)
     return Densification(strategy, parameters, optimizers, generator, schedule.scale, packed=False)

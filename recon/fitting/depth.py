@@ -1,4 +1,4 @@
-"""What the depths of measured points say about a rendered depth."""
+"""Depth supervision: a loss between rendered depths and the depths of measured points."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor
 from trajectories.cameras import Cameras
 
 CELL = 16
-"""Pixels: in a square of this side, points far behind the nearest one are taken to be hidden."""
-BEHIND = 1.1
-"""So many times as far is far behind."""
+"""Side in pixels of the squares in which the nearest point occludes points far behind it."""
+OCCLUSION_RATIO = 1.1
+"""Points farther than this multiple of the nearest depth are occluded."""
 
 
-def seen_points(camera: Cameras, positions: np.ndarray) -> np.ndarray:
-    """The points that a camera sees, hidden ones left out as far as other points tell.
+def visible_points(camera: Cameras, positions: np.ndarray) -> np.ndarray:
+    """The points that a camera sees, without those that other points occlude.
 
     Args:
         camera: one camera, shape ().
@@ -29,22 +29,22 @@ def seen_points(camera: Cameras, positions: np.ndarray) -> np.ndarray:
     column, row = (xy // CELL).astype(int).T
     nearest = np.full((-(-camera.height // CELL), -(-camera.width // CELL)), np.inf)
     np.minimum.at(nearest, (row, column), z)
-    shown = z <= BEHIND * nearest[row, column]
-    return np.concatenate([xy[shown], z[shown, None]], axis=1).astype(np.float32)
+    visible = z <= OCCLUSION_RATIO * nearest[row, column]
+    return np.concatenate([xy[visible], z[visible, None]], axis=1).astype(np.float32)
 
 
-def depth_loss(depth: Tensor, seen: Tensor, scale: float) -> Tensor:
+def depth_loss(depth: Tensor, points: Tensor, scale: float) -> Tensor:
     """Mean difference of inverse depths, in 1 / scene scale (as in gsplat's examples/simple_trainer.py).
 
     Args:
-        depth: (H, W) expected z-depths in meters; 0 where nothing is.
-        seen: (S, 3) pixel positions and z-depths, as of `seen_points`.
+        depth: (H, W) expected z-depths in meters; 0 where nothing is drawn.
+        points: (S, 3) pixel positions and z-depths, from `visible_points`.
         scale: scene scale in meters.
     """
-    if not len(seen):
+    if not len(points):
         return depth.new_zeros(())
-    # After a frame was halved, a point may lie in the odd row or column that was left out.
-    x, y = (seen[:, axis].long().clamp_max(depth.shape[1 - axis] - 1) for axis in (0, 1))
+    # In a halved frame, a point may be in the odd row or column that was left out.
+    x, y = (points[:, axis].long().clamp_max(depth.shape[1 - axis] - 1) for axis in (0, 1))
     rendered = depth[y, x]
     inverse = (1 / rendered.clamp_min(1e-6)).where(rendered > 0, rendered.new_zeros(()))
-    return scale * (inverse - 1 / seen[:, 2]).abs().mean()
+    return scale * (inverse - 1 / points[:, 2]).abs().mean()

@@ -1,4 +1,4 @@
-"""Fitting splats to posed frames, of something that stands still or moves."""
+"""Fit splats to posed frames of a still or moving scene."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from trajectories.files import write_text
 from trajectories.geometry import extent
 
 CHECKPOINT_FILE = "fit.pt"
-KEEP_EVERY = 100
-"""Steps between the states in memory that a fit falls back to after a value that is not finite."""
-MAX_SETBACKS = 5
-MEASURED = 32
-"""At most so many of the fitted frames are looked at to measure something."""
+SNAPSHOT_EVERY = 100
+"""Steps between snapshots in memory, which a fit returns to after a value that is not finite."""
+MAX_ROLLBACKS = 5
+MAX_EVALUATED = 32
+"""Maximum number of fitted frames that are used for evaluation and motion review."""
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """Fitted splats and how good they are."""
+    """Fitted splats and their metrics."""
 
     splats: Splats | MovingSplats
     """On the CPU, detached."""
     metrics: dict[str, Any]
-    """As in metrics.json: `splats`, `steps`, for `held_out` and `training` frames `psnr`, `ssim`, `per_frame`, and
-    `confidence`: how much each fitted frame counted in the end."""
+    """As in metrics.json: `splats`, `steps`; `psnr`, `ssim` and `per_frame` for `held_out` and `training` frames; and
+    `confidence`, the final weight of each fitted frame."""
 
 
 def fit(
@@ -63,39 +63,40 @@ def fit(
 ) -> FitResult:
     """Fit splats to the frames of a capture.
 
-    With `settings.knots` they move over the capture's times; without, all frames are taken as one instant.
+    With `settings.knots`, splats move over the capture's times; otherwise all frames are treated as one instant.
 
     Args:
-        capture: posed frames, at least two, from different places.
-        points: where the splats start.
+        capture: posed frames, at least two, from different positions.
+        points: starting points of the splats.
         settings: see `FitSettings`, and `settings_for`.
-        generator: every random draw comes from it; a CPU generator.
-        folder: keeps a checkpoint and metrics.json; a fit that was stopped goes on from there, to the same result.
+        generator: source of all random numbers; a CPU generator.
+        folder: where to write a checkpoint and metrics.json; an interrupted fit continues from its checkpoint and gives
+            the same result.
         on_step: called after each step with its number (from 1) and the splats, which share memory with the fit.
-        show_progress: draw a progress bar.
-        device: where to fit.
-        confidence: (N,) how much each frame counts; all alike unless given.
+        show_progress: show a progress bar.
+        device: device of the fit.
+        confidence: (N,) initial weight of each frame; by default all weights are 1.
 
     Raises:
-        InputError: one frame, cameras in one place, an image that does not open, fewer than two points, or more splats
-            than there is memory for.
-        FloatingPointError: values that are not finite come back at ever smaller steps.
+        InputError: there is one frame, all cameras are in one place, an image does not open, there are fewer than two
+            points, or the splats do not fit in memory.
+        FloatingPointError: values are still not finite after several halvings of the learning rate.
     """
     capture.check_parallax()
     _check_memory(settings)
     held_out = held_out_frames(len(capture), settings.hold_out)
     training = [index for index in range(len(capture)) if index not in held_out]
-    given = torch.ones(len(capture)) if confidence is None else torch.as_tensor(confidence, dtype=torch.float32)
+    initial = torch.ones(len(capture)) if confidence is None else torch.as_tensor(confidence, dtype=torch.float32)
     frames = Frames(capture, settings.frame_memory, device, points if settings.depth_weight else None)
     start = from_points(thinned(points, settings.cap, generator), settings.sh_degree, generator)
     scale = scene_scale(capture.cameras)
-    run = Optimization(start, settings, scale, capture.times, training, given, generator, device)
-    fingerprint = _fingerprint(capture, points, settings, given)
+    run = Optimization(start, settings, scale, capture.times, training, initial, generator, device)
+    fingerprint = _fingerprint(capture, points, settings, initial)
     checkpoint = folder / CHECKPOINT_FILE if folder else None
     if checkpoint and (state := load_checkpoint(checkpoint, fingerprint)):
         run.restore(state)
-    kept, setbacks = run.state(), 0
-    some = training[:: -(-len(training) // MEASURED)]
+    snapshot, rollbacks = run.state(), 0
+    sample = training[:: -(-len(training) // MAX_EVALUATED)]
     with progress_bar(show_progress) as bar:
         task = bar.add_task("fitting splats", total=settings.steps, completed=run.step, status="")
         while run.step < settings.steps:
@@ -107,20 +108,20 @@ def fit(
                 target = target.halved()
             loss, fault = run.advance(target)
             if fault:
-                setbacks += 1
-                if setbacks > MAX_SETBACKS:
-                    raise FloatingPointError(f"{fault} is not finite at step {run.step}, however small the steps.")
+                rollbacks += 1
+                if rollbacks > MAX_ROLLBACKS:
+                    raise FloatingPointError(f"{fault} is not finite at step {run.step}, even at a low learning rate.")
                 rate = run.rate / 2
-                run.restore(kept)
-                run.rate = kept["rate"] = rate
+                run.restore(snapshot)
+                run.rate = snapshot["rate"] = rate
                 warnings.warn(
                     f"{fault} was not finite, so the fit went back to step {run.step} with half the learning rate.",
                     stacklevel=2,
                 )
                 continue
-            run.review_motion(frames[frame] for frame in some)
-            if run.step % KEEP_EVERY == 0:
-                kept = run.state()
+            run.review_motion(frames[frame] for frame in sample)
+            if run.step % SNAPSHOT_EVERY == 0:
+                snapshot = run.state()
             if checkpoint and run.step % settings.checkpoint_every == 0:
                 save_checkpoint({**run.state(), "fingerprint": fingerprint}, checkpoint)
             if on_step:
@@ -134,7 +135,7 @@ def fit(
         "splats": len(splats),
         "moving": len(splats.moving) if isinstance(splats, MovingSplats) else 0,
         "held_out": evaluate(splats, capture, held_out, settings.background),
-        "training": evaluate(splats, capture, some, settings.background),
+        "training": evaluate(splats, capture, sample, settings.background),
         "confidence": {str(frame): round(weights[frame], 4) for frame in training},
     }
     if folder:
@@ -148,14 +149,14 @@ def scene_scale(cameras: Cameras) -> float:
 
 
 def _check_memory(settings: FitSettings) -> None:
-    """Refuse a cap that this machine's memory cannot hold."""
+    """Refuse a cap of splats that do not fit in this machine's memory."""
     floats = 11 + 3 * (settings.sh_degree + 1) ** 2 + 7 * settings.knots
-    # Parameters, gradients, two moments, the copy to fall back to, and while splats are added a second set.
+    # Parameters, gradients, two moments and the snapshot; twice, since densification copies the tensors.
     most = int(psutil.virtual_memory().total // (4 * floats * 10))
     if settings.cap > most:
         raise InputError(
-            f"The cap of {settings.cap} splats needs more than this machine's memory; give at most {most}, and fewer "
-            "where other programs run."
+            f"The cap of {settings.cap} splats needs more than this machine's memory; give at most {most}, or fewer if "
+            "other programs are running."
         )
 
 

@@ -1,4 +1,4 @@
-"""The frames that a fit learns from."""
+"""The target frames of a fit, cached in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recon.capture import Capture
-from recon.fitting.depth import seen_points
+from recon.fitting.depth import visible_points
 from recon.points import PointCloud
 
 
@@ -27,25 +27,25 @@ class TargetFrame:
     """(3, 3) pixels."""
     time: float
     """Seconds."""
-    seen: Tensor | None = None
-    """(P, 3) pixel positions and z-depths in meters of points that the frame sees."""
+    points: Tensor | None = None
+    """(P, 3) pixel positions and z-depths in meters of the visible points."""
 
     def halved(self) -> TargetFrame:
-        """The frame at half its width and height; an odd last row or column is left out."""
+        """The frame at half the width and height, without an odd last row or column."""
         image = torch.nn.functional.avg_pool2d(self.image.permute(2, 0, 1), 2).permute(1, 2, 0).contiguous()
         K = self.K * self.K.new_tensor([[0.5], [0.5], [1.0]])
-        seen = None if self.seen is None else self.seen * self.seen.new_tensor([0.5, 0.5, 1.0])
-        return replace(self, image=image, K=K, seen=seen)
+        points = None if self.points is None else self.points * self.points.new_tensor([0.5, 0.5, 1.0])
+        return replace(self, image=image, K=K, points=points)
 
 
 class Frames:
-    """The frames of a capture, as 8-bit images in memory while there is room, the others read each time.
+    """The frames of a capture as targets: 8-bit images in memory up to a limit; others are read each time.
 
     Args:
         capture: N posed frames.
-        memory: bytes that the images may take.
-        device: where targets are wanted.
-        points: those whose depths targets tell; None tells none.
+        memory: maximum memory of the images in bytes.
+        device: device of the targets.
+        points: points whose depths targets include; None for no depths.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Frames:
         self.Ks = torch.tensor(capture.cameras.K, dtype=torch.float32, device=device)
         self._room = int(memory // (3 * capture.cameras.width * capture.cameras.height))
         self._images: dict[int, Tensor] = {}
-        self._seen: dict[int, Tensor] = {}
+        self._visible: dict[int, Tensor] = {}
 
     def __getitem__(self, frame: int) -> TargetFrame:
         """A frame to fit.
@@ -72,7 +72,7 @@ class Frames:
         if frame in self._images:
             return self._images[frame]
         image = torch.from_numpy(np.round(self.capture.image(frame) * 255.0).astype(np.uint8))
-        # Frames come in random order, so that keeping the first ones is as good as keeping the last.
+        # Frames are read in random order, so it does not matter which ones are cached.
         if len(self._images) < self._room:
             self._images[frame] = image
         return image
@@ -80,7 +80,7 @@ class Frames:
     def _points_of(self, frame: int) -> Tensor | None:
         if self.points is None:
             return None
-        if frame not in self._seen:
-            seen = seen_points(self.capture.cameras[frame], self.points.positions)
-            self._seen[frame] = torch.from_numpy(seen).to(self.device)
-        return self._seen[frame]
+        if frame not in self._visible:
+            visible = visible_points(self.capture.cameras[frame], self.points.positions)
+            self._visible[frame] = torch.from_numpy(visible).to(self.device)
+        return self._visible[frame]

@@ -1,10 +1,10 @@
-"""How much two images differ: PSNR and SSIM, and the training loss made of L1 and SSIM.
+"""Image metrics PSNR and SSIM, and the training loss of L1 and SSIM.
 
-SSIM is Wang et al. 2004: an 11x11 Gaussian window of sigma 1.5, constants 0.01^2 and 0.03^2, averaged over the places
-where the window fits into the image.
+SSIM follows Wang et al. 2004: an 11x11 Gaussian window of sigma 1.5, constants 0.01^2 and 0.03^2, averaged over all
+positions where the window is inside the image.
 """
 
-# Numba's intrinsics take two arguments more when defined than when called, which no type checker can know.
+# The definition of a Numba intrinsic has two more arguments than its call, which type checkers do not support.
 # mypy: disable-error-code="call-arg, var-annotated"
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from recon.kernels.threads import even_parts, run
 from trajectories.errors import InputError
 
 WINDOW = 11
-MARGIN = WINDOW - 1  # fewer places for the window than pixels, in each direction
+MARGIN = WINDOW - 1  # an axis of n pixels has n - MARGIN window positions
 SIGMA = 1.5
 C1 = 0.01**2
 C2 = 0.03**2
@@ -31,12 +31,12 @@ _LANE_NUMBERS = np.arange(LANES, dtype=np.float32)
 
 
 def psnr(image: Tensor, target: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB of images in [0, 1], over all of their pixels together."""
+    """Peak signal-to-noise ratio in dB of images in [0, 1], over all pixels together."""
     return -10.0 * torch.log10((image - target).square().mean().clamp_min(1e-12))
 
 
 def gaussian_window(device: torch.device | str = "cpu") -> Tensor:
-    """(11,) the window along one axis; sums to 1."""
+    """(11,) the one-dimensional window; it sums to 1."""
     x = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     window = torch.exp(-x.square() / (2 * SIGMA**2))
     return (window / window.sum()).float().to(device)
@@ -49,7 +49,7 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
         image, target: (..., H, W, 3) in [0, 1], H and W at least 11.
 
     Raises:
-        InputError: images smaller than the window.
+        InputError: the images are smaller than the window.
     """
     height, width = image.shape[-3:-1]
     if min(height, width) < WINDOW:
@@ -58,7 +58,7 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
     window = gaussian_window(image.device).to(image.dtype).expand(3, 1, 1, -1)
 
     def blur(t: Tensor) -> Tensor:
-        # Channels as groups: seven times as fast on a CPU as channels as images.
+        # Channels as groups are seven times as fast on a CPU as channels as images.
         t = torch.nn.functional.conv2d(t, window.transpose(-1, -2), groups=3)
         return torch.nn.functional.conv2d(t, window, groups=3)
 
@@ -72,11 +72,11 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
 def photometric_loss(image: Tensor, target: Tensor, ssim_weight: float = 0.2) -> Tensor:
     """(1 - w) L1 + w (1 - SSIM), the loss of Kerbl et al. 2023, equation 7.
 
-    On a CPU, value and gradient come from two Numba kernels; `ssim` above is their reference. The same input gives the
-    same bits, on any number of threads.
+    On a CPU, two Numba kernels compute value and gradient; `ssim` above is their reference. Results are bitwise equal
+    for any number of threads.
 
     Args:
-        image: (H, W, 3); its gradient is computed.
+        image: (H, W, 3); differentiable.
         target: (H, W, 3).
         ssim_weight: w.
     """
@@ -115,13 +115,13 @@ class _PhotometricLoss(torch.autograd.Function):
         return grad_loss * gradient, None, None
 
 
-# The kernels below work on rows of zero-padded planes, sixteen pixels at a time, and number the rows through all
-# channels. The window is symmetric, so that the transpose of a blur is a blur of what has a margin of zeros.
+# The kernels below process rows of zero-padded planes, sixteen pixels at a time; row numbers continue across channels.
+# The window is symmetric, so the transpose of a blur is a blur of the zero-padded input.
 
 
 @numba.njit(error_model="numpy")
 def _along(columns, at, window):
-    """The window along a row of sums, for sixteen places from `at` on."""
+    """Apply the window along a row of sums, at sixteen positions starting at `at`."""
     blurred = fill(_ZERO)
     for k in range(WINDOW):
         blurred = blurred + window[k] * load(columns, at + k)
@@ -130,9 +130,10 @@ def _along(columns, at, window):
 
 @kernel
 def _similarity(first, last, x, y, window, width, scale, similarities, derivatives):
-    """SSIM, summed over each row of places first..last, and minus `scale` times its derivatives.
+    """SSIM, summed over each row of positions first..last, and `-scale` times its derivatives.
 
-    These are by the blurred x, x^2 and x y; `derivatives` (3, C, H + 10, ...) has a margin of ten rows and columns.
+    The derivatives are with respect to the blurred x, x^2 and x y; `derivatives` (3, C, H + 10, ...) has a margin of
+    ten rows and columns.
     """
     stride, rows = x.shape[2], x.shape[1] - MARGIN
     places = width - MARGIN
@@ -178,7 +179,7 @@ def _similarity(first, last, x, y, window, width, scale, similarities, derivativ
 
 @kernel
 def _slope(first, last, x, y, window, derivatives, scale, distances, gradient):
-    """Gradient of the loss in the rows of pixels first..last, and the sum of |x - y| in each."""
+    """Gradient of the loss in pixel rows first..last, and the sum of |x - y| of each row."""
     stride, deep = x.shape[2], derivatives.shape[3]
     xs, ys, gradients = x.reshape(-1), y.reshape(-1), gradient.reshape(-1)
     by_mean, by_square, by_product = derivatives[0].reshape(-1), derivatives[1].reshape(-1), derivatives[2].reshape(-1)

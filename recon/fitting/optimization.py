@@ -1,4 +1,4 @@
-"""The state of a fit and its single step."""
+"""The state of a fit and one optimization step."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recon.fitting.averages import averages, set_averages
 from recon.fitting.confidence import Confidence
-from recon.fitting.densification import densification_of
+from recon.fitting.densification import make_densification
 from recon.fitting.depth import depth_loss
 from recon.fitting.exposure import Exposures
 from recon.fitting.frames import TargetFrame
 from recon.fitting.metrics import photometric_loss
 from recon.fitting.motion_review import MotionReview
+from recon.fitting.optimizer_state import optimizer_state, set_optimizer_state
 from recon.fitting.parameters import first_not_finite, parameters_from, splats_from
 from recon.fitting.regularization import regularization
 from recon.fitting.schedule import Schedule
@@ -26,17 +26,17 @@ from recon.splats import MovingSplats, Splats
 
 
 class Optimization:
-    """A fit at one of its steps.
+    """The parameters, optimizers and other state of a fit at one step.
 
     Args:
         splats: the initial splats.
         settings: see `FitSettings`.
         scale: scene scale in meters.
-        times: (N,) seconds of all frames of the capture, between which splats move.
-        fitted: the frames that are fitted.
-        confidence: (N,) how much each frame counts from the start.
-        generator: every random draw comes from it; a CPU generator.
-        device: where to fit.
+        times: (N,) seconds of all frames of the capture; splats move within this time range.
+        fitted: the indices of the fitted frames.
+        confidence: (N,) initial weight of each frame.
+        generator: source of all random numbers; a CPU generator.
+        device: device of the fit.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Optimization:
             name: torch.optim.Adam([parameter], lr=rates[name], eps=1e-15, fused=True)
             for name, parameter in self.parameters.items()
         }
-        self.densification = densification_of(self.schedule, self.parameters, self.optimizers, generator)
+        self.densification = make_densification(self.schedule, self.parameters, self.optimizers, generator)
         stop = self.schedule.refine_stop
         review = MotionReview(max(1, stop // 2), stop, settings.still_below)
         self.motion_review, self.motion = review if settings.knots else None, review.initialize_state()
@@ -67,18 +67,19 @@ class Optimization:
         self.exposures = Exposures(fitted, settings.exposure_rate, device) if settings.exposure else None
         self.step, self.rate = 0, 1.0
         self.order: list[int] = []
-        """Fitted frames that are still to come in this round."""
+        """Fitted frames that remain in this epoch."""
 
     def splats(self) -> Splats | MovingSplats:
-        """The splats as they are; they share memory with the parameters."""
+        """The current splats; they share memory with the parameters."""
         detached = {name: parameter.detach() for name, parameter in self.parameters.items()}
         return self._splats(detached, self.settings.sh_degree)
 
     def advance(self, target: TargetFrame) -> tuple[float, str | None]:
-        """One step, towards a frame.
+        """Do one optimization step on a frame.
 
         Returns:
-            the loss, and the name of what was not finite; then nothing has changed but the random generator.
+            the loss, and the name of a value that is not finite, or None. If a value is not finite, only the state of
+            the random generator has changed.
         """
         settings = self.settings
         image, depth, meta = self._render(target)
@@ -86,8 +87,8 @@ class Optimization:
             image = self.exposures.apply(image, target.frame)
         error = photometric_loss(image, target.image, settings.ssim_weight)
         loss = self.confidence.weight(target.frame) * error + regularization(self.parameters, settings)
-        if depth is not None and target.seen is not None:
-            loss = loss + settings.depth_weight * depth_loss(depth, target.seen, self.scale)
+        if depth is not None and target.points is not None:
+            loss = loss + settings.depth_weight * depth_loss(depth, target.points, self.scale)
 
         if self.densification:
             self.densification.before_backward(self.step, meta)
@@ -102,14 +103,14 @@ class Optimization:
 
         self._step_optimizers()
         self._clear_gradients()
-        self.confidence.saw(target.frame, float(error.detach()))
+        self.confidence.update(target.frame, float(error.detach()))
         if self.densification:
             self.densification.after_backward(self.step, meta)
         self.step += 1
         return value, None
 
     def review_motion(self, targets: Iterable[TargetFrame]) -> None:
-        """After the steps at which a `MotionReview` is due, do it with `targets`; after others do nothing."""
+        """Run the `MotionReview` with `targets` if it is due after this step."""
         review = self.motion_review
         if review and review.is_due(self.step):
             splats = self.splats()
@@ -125,7 +126,7 @@ class Optimization:
             **_copies(self.motion),
             "parameters": {name: parameter.detach().clone() for name, parameter in self.parameters.items()},
             "optimizers": {
-                name: averages(optimizer, self.parameters[name]) for name, optimizer in self.optimizers.items()
+                name: optimizer_state(optimizer, self.parameters[name]) for name, optimizer in self.optimizers.items()
             },
             "densification": _copies(self.densification.state) if self.densification else {},
             "exposures": self.exposures.state() if self.exposures else {},
@@ -134,7 +135,7 @@ class Optimization:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back, or on, to what `state` gave."""
+        """Restore a copy that `state` returned."""
         self.step, self.rate, self.order = state["step"], state["rate"], list(state["order"])
         device = self.parameters["means"].device
         self.motion = _copies({name: state[name] for name in self.motion}, device)
@@ -143,7 +144,7 @@ class Optimization:
             self.parameters[name] = parameter
             optimizer.param_groups[0]["params"] = [parameter]
             optimizer.state.clear()
-            set_averages(optimizer, parameter, state["optimizers"][name])
+            set_optimizer_state(optimizer, parameter, state["optimizers"][name])
         if self.densification:
             self.densification.state.update(_copies(state["densification"], device))
         if self.exposures:
@@ -155,7 +156,7 @@ class Optimization:
         return splats_from(parameters, self.span, self.motion["moving"], degree)
 
     def _render(self, target: TargetFrame) -> tuple[Tensor, Tensor | None, dict[str, Any]]:
-        """The image (H, W, 3) and, where its loss is wanted, the depth (H, W) that a frame sees, and gsplat's meta."""
+        """The render (H, W, 3) from a frame's camera, its depth (H, W) if the loss needs it, and gsplat's meta."""
         settings = self.settings
         height, width = target.image.shape[:2]
         if settings.background is None:
@@ -192,7 +193,7 @@ class Optimization:
 
 
 def _copies(state: Mapping[str, Any], device: torch.device | None = None) -> dict[str, Any]:
-    """A copy of a running state, with its tensors on a device if one is given."""
+    """A copy of a running state, with its tensors moved to `device` if it is not None."""
     return {
         key: value.detach().clone().to(device) if isinstance(value, Tensor) else value for key, value in state.items()
     }

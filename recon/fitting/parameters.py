@@ -1,4 +1,4 @@
-"""The tensors that a fit optimizes, by the names that gsplat's strategies know."""
+"""The parameters of a fit, with the names that gsplat's strategies expect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from recon.splats import MovingSplats, Splats
 
 PATHS = ("shifts", "turns", "fades")
-"""The parameters that only moving splats have."""
+"""The parameters of moving splats only."""
 
 
 def parameters_from(splats: Splats, knots: int, device: torch.device | str) -> dict[str, torch.nn.Parameter]:
@@ -34,13 +34,13 @@ def parameters_from(splats: Splats, knots: int, device: torch.device | str) -> d
 def splats_from(
     parameters: Mapping[str, Tensor], span: tuple[float, float], moving: Tensor | None, degree: int
 ) -> Splats | MovingSplats:
-    """The splats of parameters; they share memory, but for the spherical harmonics.
+    """The splats of parameters; they share memory, except for the spherical harmonics.
 
     Args:
-        parameters: as of `parameters_from`.
-        span: first and last instant in seconds, between which splats move.
-        moving: (M,) indices of the splats that have paths; None when all have.
-        degree: spherical harmonics above it are left out.
+        parameters: from `parameters_from`.
+        span: first and last time in seconds, between which splats move.
+        moving: (M,) indices of the splats with paths; None if all have paths.
+        degree: spherical harmonics above this degree are left out.
     """
     p = parameters
     sh = torch.cat([p["sh0"], p["shN"][:, : (degree + 1) ** 2 - 1]], dim=1)
@@ -53,10 +53,10 @@ def splats_from(
 
 
 def first_not_finite(parameters: Mapping[str, torch.nn.Parameter], loss: float) -> str | None:
-    """The name of a gradient, a parameter or the loss that is not finite; None when all are."""
+    """The name of a gradient, a parameter or the loss that is not finite; None if all are finite."""
     for name, parameter in parameters.items():
         gradient = parameter.grad
-        # A sum is not finite if one of its terms is not, and takes a tenth of the time to check.
+        # A sum is not finite if one of its terms is not, and is ten times as fast to check.
         if gradient is None or gradient.sum().isfinite():
             continue
         if not gradient.isfinite().all():

@@ -1,4 +1,4 @@
-"""How good fitted splats are: frames that are kept out of a fit, and what they say."""
+"""Evaluate fitted splats on held out and fitted frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recon.splats import MovingSplats, Splats
 
 
 def held_out_frames(count: int, every: int) -> list[int]:
-    """Which of `count` frames are measured and not fitted; none unless two others stay."""
+    """The indices of the frames, of `count`, that are held out for evaluation; none unless two others remain."""
     chosen = list(range(every // 2, count, every)) if every else []
     return chosen if count - len(chosen) >= 2 else []
 
@@ -25,7 +25,7 @@ def evaluate(
     frames: list[int],
     background: tuple[float, float, float] | None = None,
 ) -> dict[str, Any]:
-    """PSNR in dB and SSIM of splats against frames of a capture: their means, None without frames, and each frame's."""
+    """PSNR in dB and SSIM of splats on frames of a capture: the means (None without frames) and per-frame values."""
     per_frame: list[dict[str, Any]] = []
     for index in frames:
         image = render(

@@ -1,4 +1,4 @@
-"""Loss terms that do not look at frames: small and faint splats are preferred."""
+"""Regularization terms of the loss, which prefer small and faint splats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recon.fitting.settings import FitSettings
 
 
 def regularization(parameters: Mapping[str, Tensor], settings: FitSettings) -> Tensor | float:
-    """The weighted mean opacity plus the weighted mean standard deviation in meters; 0.0 where neither has a weight."""
+    """The weighted mean opacity plus the weighted mean standard deviation in meters; 0.0 if both weights are zero."""
     loss: Tensor | float = 0.0
     default = 0.01 if settings.densify == "mcmc" else 0.0
     if opacity_reg := default if settings.opacity_reg is None else settings.opacity_reg:

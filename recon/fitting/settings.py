@@ -1,4 +1,4 @@
-"""What a fit may be told."""
+"""Settings of a fit."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from recon.capture import Capture
 
-MOST_KNOTS = 8
+MAX_KNOTS = 8
 QUALITIES = ("draft", "normal", "high")
 CAPS = {"draft": (10_000, 50_000, 50), "normal": (20_000, 100_000, 25), "high": (40_000, 300_000, 10)}
-"""Of splats: the fewest, the most, and in between one for so many pixels of all frames together."""
+"""Caps by quality: minimum, maximum, and the number of pixels of all frames per splat in between."""
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What a fit may be told. The rates are gsplat's (examples/simple_trainer.py), for Adam."""
+    """Settings of a fit. The learning rates are gsplat's (examples/simple_trainer.py), for Adam."""
 
     steps: int = 2000
-    """Optimization steps, one frame each."""
+    """Number of optimization steps, each on one frame."""
     sh_degree: int = 2
-    """Degree of the spherical harmonics, 0 to 3; one degree after the other joins in the first half of the steps."""
+    """Degree of the spherical harmonics, 0 to 3; it increases from 0 during the first half of the steps."""
     means_rate: float | None = None
-    """Learning rate of the centers, in scene scales, which falls to a hundredth over the fit; 4e-4 with MCMC, else
-    1.6e-4, unless given."""
+    """Learning rate of the centers, in scene scales; it decays to a hundredth over the fit. By default 4e-4 with MCMC,
+    else 1.6e-4."""
     scales_rate: float = 5e-3
     """Learning rate of the logarithms of the scales."""
     quats_rate: float = 1e-3
@@ -36,53 +36,54 @@ class FitSettings:
     shN_rate: float = 2.5e-3 / 20
     """Learning rate of the higher spherical harmonics."""
     densify: Literal["default", "mcmc", "none"] = "default"
-    """How splats are added: mcmc (moved to where they are needed), default (clone, split, prune), or none."""
+    """Densification strategy: mcmc (relocate splats to where they are needed), default (clone, split, prune), or
+    none."""
     refine_every: int | None = None
-    """Steps between densifications, from a tenth to six tenths of the fit; a hundredth of the steps with MCMC, a
-    sixth where splats move, a twentieth otherwise, unless given."""
+    """Steps between densifications, from a tenth to six tenths of the fit. By default a hundredth of all steps with
+    MCMC, a sixth for moving scenes, else a twentieth."""
     grow_grad2d: float = 2e-4
-    """A splat whose mean image-plane gradient is larger grows ('default' only)."""
+    """Splats whose mean image-plane gradient is larger are cloned or split ('default' only)."""
     absgrad: bool = False
-    """Let gradients of opposite pixels not cancel in that mean (Ye et al. 2024, AbsGS); it wants a larger limit."""
+    """Use absolute gradients in that mean, so that opposite gradients do not cancel (Ye et al. 2024, AbsGS); needs a
+    larger threshold."""
     cap: int = 100_000
-    """Never more splats than this, from the first step on."""
+    """Maximum number of splats."""
     ssim_weight: float = 0.2
     """Weight w of the loss (1 - w) L1 + w (1 - SSIM)."""
     opacity_reg: float | None = None
-    """Weight of the mean opacity; 0 unless given, or 0.01 with MCMC, which frees splats that way to move them."""
+    """Weight of the mean opacity in the loss. By default 0.01 with MCMC, which relocates faint splats, else 0."""
     scale_reg: float | None = None
-    """Weight of the mean standard deviation in meters, likewise."""
+    """Weight of the mean standard deviation in meters in the loss. By default 0.01 with MCMC, else 0."""
     depth_weight: float = 0.0
     """Weight of the difference of inverse depths, in scene scales, at the starting points that a frame sees; gsplat
-    has 0.01."""
+    uses 0.01."""
     exposure: bool = False
-    """Learn a gain and an offset for each color of each frame, as for photos in changing light."""
+    """Learn a gain and an offset for each color of each frame, for photos in changing light."""
     exposure_rate: float = 5e-3
-    """Learning rate of those; it falls to a tenth over the fit."""
+    """Learning rate of the gains and offsets; it decays to a tenth over the fit."""
     confidence: Literal["even", "learnt"] = "even"
-    """even: all frames count alike; learnt: those that the splats explain worse than the others count less."""
+    """even: all frames have the same weight; learnt: frames with a larger error than the others get smaller weights."""
     frame_memory: float = 4e9
-    """Bytes of frames kept in memory; the others are read again each time."""
+    """Memory for cached frames in bytes; other frames are read each time."""
     hold_out: int = 8
-    """Every so many frames, one is kept out of the fit and measured; 0 keeps none out."""
+    """Interval of the frames that are held out from the fit and evaluated; 0 fits all frames."""
     coarse_until: float = 0.0
-    """Up to this fraction of the steps, frames are fitted at half their width and height: four times as fast."""
+    """Up to this fraction of the steps, frames are fitted at half the width and height, which is four times as fast."""
     background: tuple[float, float, float] | None = None
-    """RGB behind the splats; None draws another at each step, which makes the splats cover all that is seen."""
+    """RGB color behind the splats; by default random in each step, so that splats cover everything visible."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
     knots: int = 0
-    """Control points of each splat's path over time; 0 for something that stands still."""
+    """Number of control points of each splat's path over time; 0 for a still scene."""
     shifts_rate: float = 4e-3
-    """Learning rate of the paths, in scene scales: at less, things arrive late, at twice that the rest suffers."""
+    """Learning rate of the paths, in scene scales. Lower rates let motion lag; twice the rate degrades the rest."""
     turns_rate: float = 2e-2
-    """Learning rate of the rotations along the paths, in radians: enough for half a turn in a short fit."""
+    """Learning rate of the rotations along the paths, in radians; enough for half a turn in a short fit."""
     fades_rate: float = 3e-2
-    """Learning rate of the opacities along the paths: shadows, and what comes to light."""
+    """Learning rate of the opacities along the paths, for shadows and disocclusions."""
     still_below: float = 0.01
-    """Splats lose their paths, at three and at six tenths of the fit, where motion makes errors of colors, in [0, 1],
-    smaller by less than this. At twice that, parts of what moves stop; at half of it, more of the ground keeps paths.
-    """
+    """Splats lose their paths, at three and at six tenths of the fit, if motion reduces color errors, in [0, 1], by
+    less than this. At twice this value, parts of moving objects stop; at half of it, more of the ground keeps paths."""
 
     def __post_init__(self) -> None:
         from trajectories.errors import InputError  # loads numpy, which `cvd3d --help` does without
@@ -100,14 +101,14 @@ class FitSettings:
         if not 0.0 <= self.coarse_until <= 1.0:
             raise InputError(f"coarse_until is {self.coarse_until:g}; give a fraction of the steps, 0 to 1.")
         if self.knots < 0 or self.knots == 1:
-            raise InputError(f"knots is {self.knots}; give 2 or more, or 0 for something that stands still.")
+            raise InputError(f"knots is {self.knots}; give 2 or more, or 0 for a still scene.")
         if self.hold_out < 0 or self.hold_out == 1:
             raise InputError(f"hold_out is {self.hold_out}; give 2 or more, or 0 to fit all frames.")
 
     @property
     def refinement_interval(self) -> int:
         """Steps between densifications."""
-        # Splats that move look wrong at first, which is no reason to have more of them.
+        # Moving splats have large errors at first, which must not cause densification.
         share = 100 if self.densify == "mcmc" else 6 if self.knots else 20
         return max(1, self.steps // share) if self.refine_every is None else self.refine_every
 
@@ -135,12 +136,12 @@ def settings_for(
 
     Args:
         capture: the frames.
-        quality: "draft" to see whether it works at all, "normal", or "high" for a last version that takes its time.
-        moves: whether something in them moves.
-        generated: whether a model made the frames, which then may disagree.
+        quality: "draft" for a quick test, "normal", or "high" for a slow final version.
+        moves: whether something in the scene moves.
+        generated: whether a model generated the frames, which may then be inconsistent.
 
     Raises:
-        InputError: another quality.
+        InputError: the quality is unknown.
     """
     from trajectories.errors import InputError
 
@@ -148,7 +149,7 @@ def settings_for(
         raise InputError(f"The quality {quality!r} is unknown; give one of {', '.join(QUALITIES)}.")
     pixels = capture.cameras.width * capture.cameras.height
     instants = len(set(capture.times.tolist()))
-    # A large frame starts at half size, where a step costs a quarter and shapes are found all the same.
+    # Large frames start at half size: a step costs a quarter, and the coarse shapes are found equally well.
     coarse_until = 0.5 if pixels > 200_000 else 0.0
     steps = {"draft": 600, "normal": 1500 if pixels <= 192 * 192 else 2000, "high": 7000}[quality]
     fewest, most, pixels_each = CAPS[quality]
@@ -163,5 +164,5 @@ def settings_for(
     )
     if not moves or instants == 1:
         return settings
-    knots = min(MOST_KNOTS, max(2, instants // 2))
+    knots = min(MAX_KNOTS, max(2, instants // 2))
     return replace(settings, knots=knots, densify="default", cap=most)

@@ -104,7 +104,7 @@ def test_a_value_that_is_not_finite_is_named_and_the_fit_goes_on(world, points, 
         return loss(image, target, weight) * (float("nan") if len(calls) == 15 else 1.0)
 
     monkeypatch.setattr(optimization, "photometric_loss", sometimes)
-    monkeypatch.setattr(fitting, "KEEP_EVERY", 10)
+    monkeypatch.setattr(fitting, "SNAPSHOT_EVERY", 10)
     steps = []
     with pytest.warns(UserWarning, match="the gradient of means was not finite, so the fit went back to step 10"):
         found = fit(

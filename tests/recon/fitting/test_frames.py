@@ -10,4 +10,4 @@ def test_half_a_frame_is_the_same_view():
     half = TargetFrame(0, image, torch.eye(4), K, 0.0, torch.tensor([[3.0, 1.0, 7.0]])).halved()
     torch.testing.assert_close(half.image, torch.tensor([[2.0, 7.0]])[..., None].expand(1, 2, 3))
     torch.testing.assert_close(half.K, torch.tensor([[4.0, 0.0, 1.5], [0.0, 4.0, 0.5], [0.0, 0.0, 1.0]]))
-    torch.testing.assert_close(half.seen, torch.tensor([[1.5, 0.5, 7.0]]))
+    torch.testing.assert_close(half.points, torch.tensor([[1.5, 0.5, 7.0]]))
