@@ -1,4 +1,4 @@
-"""A small world with known depth (a checkered ground, a ball on it, a far sky), and a few splats of all shapes."""
+"""Fixtures: a small world with known depth (checkered ground, a ball, a far sky), and splats of various shapes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def texture(u, v):
 
 
 def render_world(cameras: Cameras) -> tuple[np.ndarray, np.ndarray]:
-    """(N, H, W, 3) uint8 frames and (N, H, W) z-depths (inf in the sky), by casting one ray a pixel."""
+    """(N, H, W, 3) uint8 frames and (N, H, W) z-depths (inf in the sky), by casting one ray per pixel."""
     x, y = np.meshgrid(np.arange(cameras.width) + 0.5, np.arange(cameras.height) + 0.5)
     frames, depths = [], []
     for c2w, K in zip(cameras.c2w, cameras.K):
@@ -82,7 +82,7 @@ class World:
 
     @staticmethod
     def distance_to_surface(positions: np.ndarray) -> np.ndarray:
-        """(P,) how far points are from the ground or the ball, whichever is nearer."""
+        """(P,) distances of points to the nearest surface, ground or ball."""
         ground, ball = np.abs(positions[:, 2]), np.abs(np.linalg.norm(positions - BALL, axis=1) - RADIUS)
         return np.minimum(ground, ball)
 
@@ -97,7 +97,7 @@ def world(tmp_path_factory) -> World:
 
 @pytest.fixture
 def some_splats():
-    """Makes N splats near the origin with spherical harmonics of a degree."""
+    """A function that makes N splats near the origin with spherical harmonics of a given degree."""
 
     def make(degree=3, N=7):
         generator = torch.Generator().manual_seed(degree)

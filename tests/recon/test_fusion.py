@@ -50,7 +50,7 @@ def test_the_mesh_of_a_ball_is_a_ball(mesh):
     assert outward.mean() > 0.9
 
 
-def test_its_voxels_follow_the_pixels_unless_told(mesh):
+def test_the_default_voxel_size_follows_the_pixels(mesh):
     coarse = fuse(ball(), around(6, 96, 72))  # 0.05 m
     assert 500 < len(coarse.faces) < 0.5 * len(mesh.faces)
     assert abs(np.linalg.norm(coarse.vertices, axis=1).mean() - RADIUS) < 0.08
@@ -77,7 +77,7 @@ def test_trimesh_reads_the_file(mesh, tmp_path, name):
     assert outward.mean() > 0.9
 
 
-def test_nothing_to_see(mesh):
+def test_cameras_that_see_no_surface_are_refused(mesh):
     away = around(3)
     c2w = np.array(away.c2w)
     c2w[:, :3, :3] = c2w[:, :3, :3] @ np.diag([-1, 1, -1])

@@ -1,4 +1,4 @@
-"""The public face of `recon`."""
+"""The public API of `recon`."""
 
 import subprocess
 import sys

@@ -6,7 +6,7 @@ from recon.splats import SH_C0, Splats
 from trajectories.cameras import Cameras, intrinsics_from_fov
 
 
-def test_one_splat_stands_where_it_is_and_on_the_background():
+def test_one_splat_is_drawn_at_its_position_over_the_background():
     K = intrinsics_from_fov(np.radians(90), 33, 33)
     c2w = np.tile(np.eye(4), (2, 1, 1))
     c2w[1, 0, 3] = 0.5
@@ -22,6 +22,6 @@ def test_one_splat_stands_where_it_is_and_on_the_background():
     assert images.shape == (2, 33, 33, 3)
     torch.testing.assert_close(images[0, 16, 16], torch.tensor([0.999, 0.0, 0.001]), atol=2e-3, rtol=0)
     torch.testing.assert_close(images[0, 0, 0], torch.tensor([0.0, 0.0, 1.0]), atol=1e-6, rtol=0)
-    # The second camera stands to the right, so the splat is to the left: half a meter at 2 m is 33 / 8 pixels.
+    # The second camera is to the right, so the splat is to the left: half a meter at 2 m is 33 / 8 pixels.
     columns = (images[1, 16, :, 0] * torch.arange(33)).sum() / images[1, 16, :, 0].sum()
     assert abs(float(columns) - (16 - 33 / 8)) < 0.05

@@ -34,7 +34,7 @@ def moving(splats, count):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two videos of two frames, whose red is the video and whose green is the frame, and one point."""
+    """Two videos of two frames and one point; red encodes the video, green the frame."""
     rig = make_rig("orbit", 2, 2, width=16, height=12)
     scene = SceneFolder(tmp_path / "tiny")
     for v, name in enumerate(rig.names):
@@ -51,7 +51,7 @@ def folder(tmp_path):
 
 
 def paths(source):
-    """The last parts of all strings of a module, and the first parts of those that are paths."""
+    """The last path components of all strings of a module, and the first components of those that are paths."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value.split("/")[-1]
@@ -61,13 +61,13 @@ def paths(source):
             yield "".join(node.values[0].value.partition("/")[:2])
 
 
-def test_a_second_place_of_a_name_is_seen():
+def test_a_second_module_with_a_name_is_found():
     source = 'def f(a):\n    return a / "rig.json", a / "images" / "x", f"videos/{a}.mp4"'
     assert {"rig.json", "images/", "videos/"} <= set(paths(source))
 
 
-def test_each_name_is_known_to_one_module():
-    """transforms.json alone has a second one: the reader of nerfstudio's format, which lies below scene folders."""
+def test_each_name_is_in_one_module():
+    """Only transforms.json has a second module: the reader of nerfstudio's format, a lower layer."""
     home, folders = "recon/scene_folder.py", ("images/", "videos/", "checkpoints/")
     known = defaultdict(set)
     for package in ("trajectories", "recon", "viewer", "cvd3d"):
@@ -93,7 +93,7 @@ def test_files_of_frames_and_videos():
     assert files == sorted(files)
 
 
-def test_what_is_not_there_is_named(tmp_path):
+def test_missing_files_are_named(tmp_path):
     scene = SceneFolder(tmp_path)
     for part, name in {
         "rig": "transforms.json", "frames": "transforms.json", "capture": "transforms.json", "points": "points.ply",
@@ -139,7 +139,7 @@ def test_frames_without_times_are_refused(folder):
 def test_splats_stand_still_or_move(folder):
     save_splats(still(), folder.path / "splats.ply")
     assert isinstance(SceneFolder(folder.path).splats, Splats)
-    save_motion(moving(still(), 0), folder.path / "motion.safetensors")  # paths of none of them
+    save_motion(moving(still(), 0), folder.path / "motion.safetensors")  # no splat has a path
     assert isinstance(SceneFolder(folder.path).splats, Splats)
     save_motion(moving(still(), 2), folder.path / "motion.safetensors")
     scene = SceneFolder(folder.path)
@@ -148,7 +148,7 @@ def test_splats_stand_still_or_move(folder):
 
 
 @pytest.mark.parametrize("field", ["means", "sh", "logit_opacities", "shifts", "fades"])
-def test_unsound_splats_are_refused(folder, field):
+def test_values_that_are_not_finite_are_refused(folder, field):
     splats = moving(still(), 2)
     (getattr(splats, field) if hasattr(splats, field) else getattr(splats.rest, field))[1] = torch.nan
     save_splats(splats.rest, folder.path / "splats.ply")
@@ -169,6 +169,6 @@ def test_a_scene_json_that_records_nothing(tmp_path, text):
     assert SceneFolder(tmp_path).asked == {}
 
 
-def test_what_was_asked_for(tmp_path):
+def test_the_request_is_read(tmp_path):
     (tmp_path / "scene.json").write_text('{"asked": {"prompt": "a cube"}}')
     assert SceneFolder(tmp_path).asked == {"prompt": "a cube"}

@@ -46,7 +46,7 @@ def write_video(path, frames, size=(32, 24)):
 def write_poses(path, lines):
     rows = [
         f"{125000 * t} 0.5 0.9 0.5 0.5 0 0 1 0 0 {-t} 0 1 0 0 0 0 1 0" for t in range(lines)
-    ]  # world-to-camera: the camera stands at x = t
+    ]  # world-to-camera: the camera is at x = t
     path.write_text("\n".join(["https://example.org/clip", *rows]) + "\n")
 
 
@@ -76,7 +76,7 @@ def test_resized_scales_image_and_intrinsics(tmp_path):
     capture.check_images()
 
 
-def test_transparency_is_laid_over_black(tmp_path):
+def test_transparent_images_are_composited_on_black(tmp_path):
     pixels = np.full((4, 4, 4), 200, dtype=np.uint8)
     pixels[..., 3] = 0
     Image.fromarray(pixels).save(tmp_path / "clear.png")
@@ -102,7 +102,7 @@ def test_realestate10k_counts_that_differ_use_what_both_have(tmp_path, frames, l
         assert len(from_realestate10k(tmp_path / "clip.mp4", tmp_path / "clip.txt")) == 3
 
 
-def test_nerfstudio_folder_is_recognised(tmp_path):
+def test_nerfstudio_folder_is_recognized(tmp_path):
     frames = []
     for index in (0, 1):
         write_image(tmp_path / "images" / f"{index}.png", 60 * index)
@@ -128,7 +128,7 @@ def write_colmap(folder, names=("a.png", "b.png")):
     (model / "points3D.txt").write_text("1 0.5 0.25 4 255 0 0 0.1 1 0 2 0\n")
 
 
-def test_colmap_folder_is_recognised(tmp_path):
+def test_colmap_folder_is_recognized(tmp_path):
     write_colmap(tmp_path)
     for name in ("a.png", "b.png"):
         write_image(tmp_path / "images" / name, 50)
@@ -140,7 +140,7 @@ def test_colmap_folder_is_recognised(tmp_path):
     np.testing.assert_array_equal(capture.times, [0, 0])
 
 
-def test_scene_folder_is_recognised(tmp_path):
+def test_scene_folder_is_recognized(tmp_path):
     from trajectories.rig_file import save_rig
 
     write_rig_images(tmp_path / "images")
@@ -164,7 +164,7 @@ def test_image_that_does_not_open(tmp_path):
         from_rig(small_rig(), tmp_path)
 
 
-def test_image_that_breaks_off(tmp_path):
+def test_truncated_image(tmp_path):
     write_rig_images(tmp_path)
     rng = np.random.default_rng(0)
     path = tmp_path / "left" / "00000.png"
@@ -219,7 +219,7 @@ def test_parallax_is_needed():
 
 
 def turned(cameras, degrees):
-    """Cameras turned about their y axes by so many degrees each."""
+    """Cameras rotated about their y axes by the given degrees."""
     angles = np.radians(degrees)
     c2w = cameras.c2w.copy()
     c2w[:, 0, 0] = c2w[:, 2, 2] = np.cos(angles)
@@ -230,11 +230,11 @@ def turned(cameras, degrees):
 def test_cameras_that_face_away_from_one_another_show_no_depth():
     with pytest.raises(InputError, match="No two of the 3 cameras see the same place"):
         capture_of(turned(line_of_cameras(3), [-120, 0, 120])).check_parallax()
-    # Two of them are enough, whichever they are.
+    # Any two that overlap are enough.
     capture_of(turned(line_of_cameras(3), [-120, 0, 10])).check_parallax()
-    # Face to face, they see what stands between them.
+    # Face to face, they see the space between them.
     capture_of(turned(line_of_cameras(2), [90, -90])).check_parallax()
-    # Two at one place see the same but no depth, and the third sees something else.
+    # Two at one position overlap without parallax, and the third does not overlap.
     together = Cameras(line_of_cameras(3).c2w[[0, 0, 2]], line_of_cameras(3).K, 32, 24)
     with pytest.raises(InputError, match="No two"):
         capture_of(turned(together, [-90, -90, 90])).check_parallax()

@@ -1,4 +1,4 @@
-"""Captures as people bring them: sizes, rotations, missing files and masks."""
+"""Imperfect captures: different sizes, rotations, missing files and masks."""
 
 import json
 
@@ -18,7 +18,7 @@ def write_image(path, value=50, size=(WIDTH, HEIGHT), **options):
 
 
 def write_transforms(folder, frames):
-    """Cameras side by side; `frames` are changes to each."""
+    """Write transforms.json with cameras side by side; `frames` are changes to each one."""
     shared = {"fl_x": 30.0, "fl_y": 31.0, "cx": 16.0, "cy": 12.0, "w": WIDTH, "h": HEIGHT}
     listed = []
     for n, frame in enumerate(frames):
@@ -37,7 +37,7 @@ def write_colmap(folder, sizes, focal=30):
     (model / "images.txt").write_text("".join(images))
 
 
-def test_images_of_nearly_one_shape_are_brought_to_the_commonest_size(tmp_path):
+def test_images_of_nearly_equal_aspect_are_resized_to_the_most_common_size(tmp_path):
     sizes = [(32, 24), (64, 48), (32, 24), (33, 24)]
     write_colmap(tmp_path, sizes)
     for n, size in enumerate(sizes):
@@ -50,7 +50,7 @@ def test_images_of_nearly_one_shape_are_brought_to_the_commonest_size(tmp_path):
     np.testing.assert_allclose(capture.cameras.K[:, 1, 1], [30, 15, 30, 30])
 
 
-def test_an_image_of_another_shape_is_named_and_can_be_moved_away(tmp_path):
+def test_an_image_of_another_aspect_is_named_and_can_be_moved_away(tmp_path):
     sizes = [(32, 24), (32, 24), (24, 32)]
     write_colmap(tmp_path, sizes)
     for n, size in enumerate(sizes):
@@ -62,9 +62,9 @@ def test_an_image_of_another_shape_is_named_and_can_be_moved_away(tmp_path):
         assert len(load_capture(tmp_path)) == 2
 
 
-def test_an_image_that_is_stored_turned_is_turned_to_its_camera(tmp_path):
+def test_an_image_that_is_stored_rotated_is_rotated_to_its_camera(tmp_path):
     pixels = np.zeros((WIDTH, HEIGHT, 3), np.uint8)
-    pixels[0, 0] = 255  # the upper left corner goes to the lower left one, or to the upper right
+    pixels[0, 0] = 255  # the upper left corner moves to the lower left or the upper right
     exif = Image.Exif()
     for name, orientation in (("0", 6), ("1", 8)):
         exif[0x0112] = orientation
@@ -77,7 +77,7 @@ def test_an_image_that_is_stored_turned_is_turned_to_its_camera(tmp_path):
     assert images[0, 0, -1, 0] == 1 and images[1, -1, 0, 0] == 1
 
 
-def test_an_image_that_is_stored_as_its_camera_is_not_turned(tmp_path):
+def test_an_image_that_is_stored_as_its_camera_is_not_rotated(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     for n in (0, 1):
@@ -86,9 +86,9 @@ def test_an_image_that_is_stored_as_its_camera_is_not_turned(tmp_path):
     assert load_capture(tmp_path).images().shape == (2, HEIGHT, WIDTH, 3)
 
 
-def test_an_image_that_its_camera_did_not_take_is_named(tmp_path):
+def test_an_image_that_does_not_fit_its_camera_is_named(tmp_path):
     write_image(tmp_path / "images" / "0.png")
-    write_image(tmp_path / "images" / "1.png", size=(24, 32))  # turned, and no EXIF says so
+    write_image(tmp_path / "images" / "1.png", size=(24, 32))  # rotated without an EXIF tag
     write_transforms(tmp_path, [{}, {}])
     with pytest.raises(InputError, match=r"1\.png is 24x32 but its camera is for 32x24"):
         load_capture(tmp_path)
@@ -119,7 +119,7 @@ def test_missing_images_of_a_colmap_model(tmp_path):
         np.testing.assert_array_equal(load_capture(tmp_path).cameras.centers[:, 0], [1, 2])
 
 
-def test_one_image_that_is_left_is_too_few(tmp_path):
+def test_one_remaining_image_is_too_few(tmp_path):
     write_image(tmp_path / "images" / "0.png")
     write_transforms(tmp_path, [{}, {}, {}])
     with pytest.raises(InputError, match=r"2 of the 3 images .* \(.*1\.png, .*2\.png\); put them there, at least two"):
@@ -150,7 +150,7 @@ def test_names_without_suffix_find_their_images(tmp_path):
     assert len(load_capture(tmp_path)) == 2
 
 
-def test_smaller_copies_beside_the_images_are_ignored(tmp_path):
+def test_smaller_copies_next_to_the_images_are_ignored(tmp_path):
     write_colmap(tmp_path, [(32, 24)] * 2)
     for n in (0, 1):
         write_image(tmp_path / "images" / f"{n}.png", 60)

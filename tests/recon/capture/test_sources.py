@@ -51,10 +51,10 @@ def test_values_of_32_bits_are_refused(tmp_path, values):
         ImageFile(tmp_path / "a.tif").read()
 
 
-def test_exif_turns_a_picture_only_when_asked(tmp_path):
+def test_exif_rotates_an_image_only_on_request(tmp_path):
     pixels = np.stack([RAMP, 255 - RAMP, RAMP // 2], axis=-1).astype(np.uint8)
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned so that the stored picture must be turned clockwise
+    exif[0x0112] = 6  # the stored image must be rotated clockwise
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
     stored, upright = ImageFile(tmp_path / "a.png"), ImageFile(tmp_path / "a.png", upright=True)
     assert stored.size() == (8, 6) and upright.size() == (6, 8)
@@ -71,5 +71,5 @@ def test_a_stretch_is_made_once_and_only_where_needed(tmp_path):
     np.testing.assert_allclose(half.read()[0, 0], RAMP[:2, :2].mean(), atol=0.5)
     assert resized(half, 2, 2) == Resized(still, 2, 2)
     assert resized(half, 8, 6) is still
-    # Where it grows, values between those of two pixels appear.
+    # Enlarging interpolates between pixels.
     assert resized(still, 16, 6).read()[0, 1, 0] not in RAMP[0]

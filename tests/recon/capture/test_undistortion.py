@@ -1,4 +1,4 @@
-"""Bright dots, drawn where a distorted lens shows points of the world, must come out where the pinhole shows them."""
+"""Undistortion: dots drawn at distorted positions must end up at the pinhole camera's positions."""
 
 import json
 
@@ -33,7 +33,7 @@ def points_of_the_world():
 
 
 def distorted_pixels(points, fx, fy, cx, cy, distortion, fisheye):
-    """By OpenCV, whose pixel centers lie half a pixel from ours."""
+    """Distortion by OpenCV, whose pixel centers differ from ours by half a pixel."""
     K = np.array([[fx, 0, cx - 0.5], [0, fy, cy - 0.5], [0, 0, 1]])
     distortion = np.array([*distortion, *[0.0] * (4 - len(distortion))])
     project = cv2.fisheye.projectPoints if fisheye else cv2.projectPoints
@@ -90,7 +90,7 @@ def colmap_capture(folder, model):
 def test_points_land_where_the_pinhole_shows_them(tmp_path, model):
     capture, distorted = colmap_capture(tmp_path, model)
     straight = assert_dots_where_the_cameras_say(capture)
-    assert np.abs(straight - distorted).max() > 3  # so that undistorting had something to do
+    assert np.abs(straight - distorted).max() > 3  # the distortion is visible
 
 
 def test_undistorted_frames_can_be_shrunk(tmp_path):
@@ -117,14 +117,14 @@ def test_a_lens_of_transforms_json(tmp_path, fisheye):
 @pytest.mark.parametrize("terms", [(-0.3, 0.1), (0.2,), (-0.1, 0.0, 0.01, 0.02)])
 @pytest.mark.parametrize("fisheye", [False, True])
 def test_no_border_is_left_black(terms, fisheye):
-    """Each pixel is taken from within the picture: OpenCV's maps count from the center of the first pixel."""
+    """Each pixel is read from inside the image: OpenCV's maps count from the center of the first pixel."""
     lens = Lens(WIDTH, HEIGHT, 200, 190, 170, 110, terms, fisheye)
     columns, rows = _maps(lens)
     assert columns.min() >= -0.5 and columns.max() <= WIDTH - 0.5
     assert rows.min() >= -0.5 and rows.max() <= HEIGHT - 0.5
 
 
-def test_sizes_are_told_without_decoding(tmp_path):
+def test_sizes_are_read_without_decoding(tmp_path):
     Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8)).save(tmp_path / "a.png")
     lens = Lens(WIDTH, HEIGHT, 200, 190, 170, 110, (0.1,))
     assert Undistorted(ImageFile(tmp_path / "a.png"), lens).size() == SIZE

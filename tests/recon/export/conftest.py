@@ -1,4 +1,4 @@
-"""Two small cameras, and a capture of theirs."""
+"""Two small cameras, and a capture with them."""
 
 import numpy as np
 import pytest

@@ -16,14 +16,14 @@ from trajectories.cameras import Cameras
 
 
 def content_of(path):
-    """What the script holds in SCENE, found without running it."""
+    """The content of SCENE in the script, read without running it."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == "SCENE":
             return json.loads(zlib.decompress(base64.b64decode(node.value.value)))
     raise AssertionError("The script has no SCENE.")
 
 
-def test_all_is_inside(tmp_path, small_capture):
+def test_the_script_contains_everything(tmp_path, small_capture):
     path = write_blender(small_capture, tmp_path / "scene.py", title="first")
     content = content_of(path)
     assert (content["title"], content["width"], content["height"], content["fps"]) == ("first", 16, 12, [2, 1.0])

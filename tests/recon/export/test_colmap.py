@@ -50,7 +50,7 @@ def test_pycolmap_reads_it(tmp_path, small_capture, kind):
     np.testing.assert_array_equal([point.color for point in points], [[255, 0, 0], [0, 128, 0]])
 
 
-def test_no_points_and_no_half_folder(tmp_path, small_capture):
+def test_no_points_and_no_incomplete_folder(tmp_path, small_capture):
     bare = replace(small_capture, points=None)
     write_colmap(bare, tmp_path / "bare")
     assert load_capture(tmp_path / "bare").points is None

@@ -6,7 +6,7 @@ from recon.export.compressed_ply import morton_order, write_compressed_ply
 
 
 def as_rotations(quats):
-    """(N, 4, 4) products of quaternions with themselves, which do not see their signs."""
+    """(N, 4, 4) outer products of quaternions, which do not depend on their signs."""
     quats = np.asarray(quats) / np.linalg.norm(quats, axis=1, keepdims=True)
     return quats[:, :, None] * quats[:, None, :]
 
@@ -30,7 +30,7 @@ def test_gsply_reads_it(tmp_path, degree, N, some_splats):
     if degree:
         rest = np.reshape(back.shN, (N, -1, 3))
         np.testing.assert_allclose(rest, splats.sh[:, 1:].numpy(), atol=1 / 31)
-    # Nothing but the file, and a sixth of the plain one.
+    # The folder holds only the file, whose size is a sixth of the plain PLY's.
     assert [path.name for path in tmp_path.iterdir()] == ["splats.ply"]
 
 
@@ -52,7 +52,7 @@ def test_the_layout_and_the_same_bytes_every_time(tmp_path, some_splats):
     torch.testing.assert_close(torch.tensor(ply["chunk"]["max_y"][1]), inside[:, 1].max())
 
 
-def test_neighbours_on_the_curve_are_neighbours_in_space():
+def test_neighbors_on_the_curve_are_neighbors_in_space():
     positions = np.stack(np.meshgrid(*[np.arange(8.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     walked = positions[morton_order(positions)]
     for block in walked.reshape(64, 8, 3):

@@ -52,7 +52,7 @@ def test_nerfstudio_reads_it(tmp_path, small_capture):
     assert all(path.is_file() for path in read.image_filenames)
 
 
-def test_lenses_that_it_cannot_hold(tmp_path, small_capture):
+def test_unsupported_lenses_are_refused(tmp_path, small_capture):
     assert lens_is_simple(small_capture)
     K = np.array(small_capture.cameras.K)
     K[:, 0, 2] += 0.5

@@ -29,7 +29,7 @@ def test_round_trip(dataset):
     np.testing.assert_array_equal(back.points.positions, capture.points.positions)
 
 
-def test_nothing_is_overwritten_nor_left_half_written(dataset, world, tmp_path):
+def test_nothing_is_overwritten_or_left_incomplete(dataset, world, tmp_path):
     capture, folder = dataset
     with pytest.raises(InputError, match="not an empty folder"):
         write_dataset(capture, folder)
@@ -46,7 +46,7 @@ def test_nerfstudio_reads_it(dataset):
         exc_type=ImportError,
     )
     capture, folder = dataset
-    # nerfstudio reads points with open3d, which we do not need ourselves.
+    # nerfstudio reads points with open3d, an optional dependency here.
     with_points = find_spec("open3d") is not None
     config = parser.NerfstudioDataParserConfig(
         data=folder, orientation_method="none", center_method="none", auto_scale_poses=False, load_3D_points=with_points

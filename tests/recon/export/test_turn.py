@@ -23,17 +23,17 @@ def moved(cameras: Cameras, target: TargetAxes) -> Cameras:
 
 @pytest.mark.parametrize("degree", [0, 1, 2, 3])
 @pytest.mark.parametrize("name", list(TARGETS))
-def test_a_turned_scene_through_a_turned_camera_is_the_same_picture(name, degree, some_splats, two_cameras):
+def test_transformed_splats_and_cameras_give_the_same_image(name, degree, some_splats, two_cameras):
     splats, target = some_splats(degree), TARGETS[name]
     before = render(splats, two_cameras)
     after = render(turn_splats(splats, target), moved(two_cameras, target))
     if np.linalg.det(target.rows) < 0:
         after = after.flip(2)
-    assert before.std() > 0.1  # there is something to see
+    assert before.std() > 0.1  # the image is not empty
     torch.testing.assert_close(after, before, atol=2e-5, rtol=0)
 
 
-def test_the_colours_must_turn_too(some_splats, two_cameras):
+def test_harmonics_must_be_transformed_too(some_splats, two_cameras):
     splats = some_splats(3)
     turned = turn_splats(splats, TARGETS["opengl"])
     turned.sh = splats.sh
@@ -58,7 +58,7 @@ def test_where_up_and_forward_go():
 
 
 @given(st.integers(0, 2**32 - 1), st.booleans())
-def test_harmonics_of_any_turn_show_the_old_colour_along_the_new_direction(seed, mirrored):
+def test_wigner_matrices_show_the_old_color_along_the_new_direction(seed, mirrored):
     rng = np.random.default_rng(seed)
     M = torch.from_numpy(Rotation.from_quat(rng.normal(size=4)).as_matrix() * (-1 if mirrored else 1))
     directions, k = torch.from_numpy(rng.normal(size=(20, 3))), torch.from_numpy(rng.normal(size=(16, 3)))
@@ -68,7 +68,7 @@ def test_harmonics_of_any_turn_show_the_old_colour_along_the_new_direction(seed,
     )
 
 
-def test_turns_of_harmonics_are_orthogonal_and_follow_one_another():
+def test_wigner_matrices_are_orthogonal_and_compose():
     one, two = (torch.from_numpy(Rotation.from_rotvec(v).as_matrix()) for v in ([0.3, -1.0, 2.0], [1.5, 0.2, -0.4]))
     for D1, D2, D12 in zip(wigner_matrices(one, 3), wigner_matrices(two, 3), wigner_matrices(two @ one, 3)):
         torch.testing.assert_close(D1 @ D1.T, torch.eye(len(D1), dtype=torch.float64), atol=1e-10, rtol=0)

@@ -6,7 +6,7 @@ from recon.export.video import write_flight
 from recon.render import render
 
 
-def test_a_flight_is_what_its_cameras_see(tmp_path, some_splats, two_cameras):
+def test_a_flight_equals_the_renders_of_its_cameras(tmp_path, some_splats, two_cameras):
     splats = some_splats(1)
     cameras = two_cameras[[0, 1, 1]]
     write_flight(splats, cameras, np.zeros(3), tmp_path / "flight.mp4", fps=4.0)
@@ -20,7 +20,7 @@ def test_a_flight_is_what_its_cameras_see(tmp_path, some_splats, two_cameras):
     assert [path.name for path in tmp_path.iterdir()] == ["flight.mp4"]
 
 
-def test_each_frame_of_what_moves_is_of_its_own_instant(tmp_path, moving_splats, two_cameras):
+def test_each_frame_of_moving_splats_has_its_time(tmp_path, moving_splats, two_cameras):
     moving_splats.rest.log_scales[:] = -1.2
     moving_splats.shifts[:] = torch.linspace(-1, 1, 5)[None, :, None] * torch.tensor([1.0, 0.3, 0.0])
     times = np.array([0.0, 0.7, 2.0])

@@ -23,7 +23,7 @@ def test_the_loss_is_the_difference_of_inverse_depths():
     assert depth_loss(depth, points[:0], 3.0) == 0
 
 
-def test_where_nothing_is_drawn_nothing_is_pulled():
+def test_no_gradient_where_nothing_is_drawn():
     depth = torch.zeros(2, 2, requires_grad=True)
     depth_loss(depth, torch.tensor([[0.5, 0.5, 4.0]]), 1.0).backward()
     assert depth.grad.isfinite().all() and (depth.grad == 0).all()

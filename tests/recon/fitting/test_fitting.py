@@ -66,7 +66,7 @@ def test_same_seed_same_splats(world, points, result):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("densify", ["default", "mcmc"])
-def test_a_stopped_fit_goes_on_to_the_same_result(world, points, tmp_path, densify):
+def test_an_interrupted_fit_continues_to_the_same_result(world, points, tmp_path, densify):
     settings = replace(QUICK, densify=densify, cap=900, steps=50)
     steps = []
 
@@ -96,7 +96,7 @@ def test_a_checkpoint_of_another_fit_is_not_used(world, points, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_value_that_is_not_finite_is_named_and_the_fit_goes_on(world, points, monkeypatch):
+def test_a_value_that_is_not_finite_is_named_and_the_fit_continues(world, points, monkeypatch):
     loss, calls = optimization.photometric_loss, []
 
     def sometimes(image, target, weight):
@@ -145,7 +145,7 @@ def test_a_cap_beyond_the_memory_is_refused(world, points):
         fit(world.capture, points, replace(QUICK, cap=10**10), generator=seeded())
 
 
-def test_splats_seen_on_the_way_are_those_of_the_fit(world, points):
+def test_intermediate_splats_are_those_of_the_fit(world, points):
     seen = []
     found = fit(
         world.capture,
@@ -226,7 +226,7 @@ def test_exposures_explain_frames_in_different_light(dimmed, points):
 
 
 @pytest.mark.slow
-def test_a_frame_that_the_others_contradict_counts_less(world, points):
+def test_a_frame_that_the_others_contradict_gets_a_smaller_weight(world, points):
     wrong = 7
     sources = tuple(Upside(source) if index == wrong else source for index, source in enumerate(world.capture.sources))
     settings = replace(QUICK, hold_out=0, steps=150, confidence="learnt", densify="none")
@@ -248,7 +248,7 @@ class Upside:
 
 
 @pytest.mark.slow
-def test_given_confidence_of_nothing_leaves_a_frame_out(world, points):
+def test_a_frame_of_zero_confidence_has_no_influence(world, points):
     settings = replace(QUICK, hold_out=0, densify="none", steps=24)
     given = [0.0 if index == 3 else 1.0 for index in range(len(world.capture))]
     sources = list(world.capture.sources)
@@ -261,9 +261,9 @@ def test_given_confidence_of_nothing_leaves_a_frame_out(world, points):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("extra", [{"exposure": True}, {"confidence": "learnt"}, {"depth_weight": 0.1}])
-def test_a_stopped_fit_goes_on_to_the_same_result_with(world, points, tmp_path, extra):
+def test_an_interrupted_fit_continues_to_the_same_result_with(world, points, tmp_path, extra):
     settings = replace(QUICK, steps=100, **extra)
-    # With a wrong frame all of these have something to do.
+    # A wrong frame makes all of these options take effect.
     sources = tuple(Upside(source) if index == 7 else source for index, source in enumerate(world.capture.sources))
     capture = replace(world.capture, sources=sources)
 
@@ -292,7 +292,7 @@ def test_frames_beyond_the_memory_are_read_each_time(world, points):
 
 
 @pytest.mark.slow
-def test_regularisation_makes_splats_fainter_and_smaller(world, points):
+def test_regularization_makes_splats_fainter_and_smaller(world, points):
     plain = fit(world.capture, points, replace(QUICK, densify="none"), generator=seeded()).splats
     settings = replace(QUICK, densify="none", opacity_reg=1.0, scale_reg=1.0)
     strict = fit(world.capture, points, settings, generator=seeded()).splats
@@ -300,7 +300,7 @@ def test_regularisation_makes_splats_fainter_and_smaller(world, points):
     assert strict.log_scales.exp().mean() < plain.log_scales.exp().mean()
 
 
-def test_qualities_take_more_and_more_steps_and_splats(world):
+def test_higher_quality_takes_more_steps_and_splats(world):
     draft, normal, high = (settings_for(world.capture.resized(640, 480), quality=quality) for quality in QUALITIES)
     assert draft.steps < normal.steps < high.steps
     # 12 frames of 640x480 pixels.
@@ -310,7 +310,7 @@ def test_qualities_take_more_and_more_steps_and_splats(world):
         settings_for(world.capture, quality="best")
 
 
-def test_generated_frames_may_disagree_and_moving_ones_have_paths(world):
+def test_generated_frames_may_be_inconsistent_and_moving_scenes_have_paths(world):
     plain = settings_for(world.capture)
     assert (plain.exposure, plain.confidence, plain.knots, plain.densify) == (False, "even", 0, "mcmc")
     generated = settings_for(world.capture, generated=True)
@@ -319,7 +319,7 @@ def test_generated_frames_may_disagree_and_moving_ones_have_paths(world):
     assert (moving.knots, moving.densify) == (2, "default")
 
 
-def test_rates_and_pace_follow_the_strategy():
+def test_rates_and_intervals_follow_the_strategy():
     default, mcmc = (FitSettings(steps=1000, densify=densify) for densify in ("default", "mcmc"))
     assert (default.refinement_interval, mcmc.refinement_interval) == (50, 10)
     assert default.rates(2.0)["means"] == 3.2e-4 and mcmc.rates(2.0)["means"] == 8e-4

@@ -23,7 +23,7 @@ def parameters():
 
 @pytest.fixture
 def optimizers(parameters):
-    """Adam after one step at a rate of nothing."""
+    """Adam after one step with a learning rate of zero."""
     found = {name: torch.optim.Adam([parameter], lr=0.0) for name, parameter in parameters.items()}
     for name, parameter in parameters.items():
         parameter.grad = torch.ones_like(parameter)
@@ -49,7 +49,7 @@ def test_zero_paths_get_no_gradient_between_the_two_steps(parameters, optimizers
             assert parameters[name].grad.flatten(1).mean(dim=1).tolist() == kept
 
 
-def test_useless_paths_become_zero_with_what_the_optimizer_remembers(parameters, optimizers, monkeypatch):
+def test_useless_paths_become_zero_with_their_optimizer_state(parameters, optimizers, monkeypatch):
     state = REVIEW.initialize_state()
     review(parameters, optimizers, state, 30, monkeypatch)
     assert state["moving"] is None
@@ -57,11 +57,11 @@ def test_useless_paths_become_zero_with_what_the_optimizer_remembers(parameters,
         moments = optimizers[name].state[parameters[name]]
         for value in (parameters[name], moments["exp_avg"], moments["exp_avg_sq"]):
             assert value.flatten(1).any(dim=1).tolist() == MOVES
-    # A path from 0 to 1 is half of it off its middle on either side, so that its average is its middle.
+    # A path from 0 to 1 is symmetric about its middle, so its average is its middle.
     torch.testing.assert_close(parameters["means"].detach(), torch.zeros(3, 3))
 
 
-def test_useless_paths_are_removed_in_the_end(parameters, optimizers, monkeypatch):
+def test_useless_paths_are_removed_at_the_last_review(parameters, optimizers, monkeypatch):
     state = REVIEW.initialize_state()
     review(parameters, optimizers, state, 60, monkeypatch)
     assert state["moving"].tolist() == [1]

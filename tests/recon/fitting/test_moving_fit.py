@@ -1,4 +1,4 @@
-"""A ball that hops over a still ground: what moves gets paths, and the rest stands still."""
+"""Fit of a ball that hops over still ground: only splats that move keep paths."""
 
 from dataclasses import fields, replace
 
@@ -86,7 +86,7 @@ def equal(one, two):
     return all(torch.equal(tensor, tensors(two)[name]) for name, tensor in tensors(one).items())
 
 
-def test_what_moves_has_paths_and_the_rest_stands_still(result):
+def test_only_the_moving_splats_keep_paths(result):
     splats = result.splats
     assert result.metrics["moving"] == len(splats.moving) == len(splats.shifts)
     moves = torch.zeros(len(splats), dtype=torch.bool)
@@ -102,15 +102,15 @@ def test_what_moves_has_paths_and_the_rest_stands_still(result):
         assert torch.equal(first, last)
 
 
-def test_a_ball_that_hops_is_explained_better_than_by_still_splats(capture, points, result):
+def test_a_hopping_ball_fits_better_than_with_still_splats(capture, points, result):
     still = fit(capture, points, replace(SETTINGS, knots=0), generator=seeded())
     assert result.metrics["training"]["psnr"] > still.metrics["training"]["psnr"] + 2
     assert still.metrics["moving"] == 0
 
 
 @pytest.mark.parametrize("stop_at", [50, 95, 185])
-def test_a_stopped_fit_goes_on_to_the_same_result(capture, points, tmp_path, result, stop_at):
-    # Before paths are zeroed, before they are removed, and after that.
+def test_an_interrupted_fit_continues_to_the_same_result(capture, points, tmp_path, result, stop_at):
+    # Before paths are zeroed, before they are removed, and after they are removed.
     steps = []
 
     def stop(step, splats):
@@ -124,7 +124,7 @@ def test_a_stopped_fit_goes_on_to_the_same_result(capture, points, tmp_path, res
     assert steps[0] == stop_at // 40 * 40 + 1
 
 
-def test_where_nothing_is_seen_to_move_no_paths_stay(capture, points):
+def test_no_paths_stay_without_visible_motion(capture, points):
     found = fit(capture, points, replace(SETTINGS, steps=20, still_below=1.0), generator=seeded())
     assert isinstance(found.splats, MovingSplats)
     assert found.metrics["moving"] == 0 and found.splats.shifts.shape == (0, 4, 3)
@@ -133,7 +133,7 @@ def test_where_nothing_is_seen_to_move_no_paths_stay(capture, points):
 
 @pytest.mark.parametrize("right", [True, False])
 def test_the_benefit_of_motion_by_hand(capture, right):
-    """One rises, one moves where no frame looks, a black one before nothing, and one stands still."""
+    """One splat rises, one moves outside all frames, one is black on black, and one is still."""
     means = torch.tensor([[1.0, 1.0, 0.5], [0.0, 0.0, -50.0], [-1.0, 1.0, 0.5], [1.0, -1.0, 0.5]])
     N = len(means)
     sh = torch.tensor([1.5, 1.5, -0.5 / SH_C0, 1.5])[:, None, None].repeat(1, 1, 3)

@@ -4,7 +4,7 @@ from recon.fitting.schedule import Schedule
 from recon.fitting.settings import FitSettings
 
 
-def test_splats_come_and_go_between_a_tenth_and_six_tenths():
+def test_splats_are_added_and_removed_between_a_tenth_and_six_tenths():
     schedule = Schedule(FitSettings(steps=200), 1.0)
     assert (schedule.refine_start, schedule.refine_stop) == (20, 120)
     assert Schedule(FitSettings(steps=1), 1.0).refine_stop == 1
@@ -15,7 +15,7 @@ def test_all_degrees_are_fitted_by_half_of_the_steps():
     assert [schedule.sh_degree(step) for step in (0, 9, 10, 19, 20, 30, 59)] == [0, 0, 1, 1, 2, 2, 2]
 
 
-def test_rates_of_places_fall_and_those_of_looks_do_not():
+def test_rates_of_positions_decay_and_those_of_appearance_do_not():
     settings = FitSettings(steps=100, means_rate=1e-3, turns_rate=0.02)
     schedule = Schedule(settings, 2.0)
     assert schedule.rates(0) == settings.rates(2.0)

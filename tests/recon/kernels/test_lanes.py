@@ -1,4 +1,4 @@
-"""Sixteen numbers at a time, against numpy."""
+"""Vector lanes against numpy."""
 
 import numpy as np
 from numba import njit

@@ -1,4 +1,4 @@
-"""Scenes that the rasterizer's tests share."""
+"""Scenes shared by the rasterizer's tests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ class Rendered:
 
 @pytest.fixture(scope="session")
 def make_scene() -> Callable[..., Scene]:
-    """Random Gaussians around z = 3, some of them behind the cameras or beside the image."""
+    """Random Gaussians around z = 3, some behind the cameras or outside the image."""
 
     def make(count: int = 200, cameras: int = 2, width: int = 53, height: int = 38, seed: int = 0) -> Scene:
         generator = torch.Generator().manual_seed(seed)
@@ -75,7 +75,7 @@ def make_scene() -> Callable[..., Scene]:
 
 @pytest.fixture(scope="session")
 def render() -> Callable[..., Rendered]:
-    """Render a scene, and pull a random combination of all outputs back through it."""
+    """Render a scene, and backpropagate a random combination of all outputs."""
 
     def go(rasterize: Callable, scene: Scene, dtype: torch.dtype = torch.float32, **options: Any) -> Rendered:
         leaves = {n: getattr(scene, n).to(dtype).clone().requires_grad_() for n in PARAMETERS}

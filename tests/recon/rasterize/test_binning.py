@@ -39,7 +39,7 @@ def test_every_pixel_finds_its_splats_front_to_back():
         assert all(starts[camera] <= m < starts[camera + 1] for m in ids)
 
 
-def test_every_meeting_has_a_slot_of_its_splat():
+def test_every_intersection_has_a_slot_of_its_splat():
     arrays = random_splats(200, np.random.default_rng(1), 64)
     bins = bin_splats(*arrays, np.array([0, 200]), 64, 64)
     assert sorted(bins.slots) == list(range(len(bins.ids)))

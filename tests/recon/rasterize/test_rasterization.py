@@ -17,7 +17,7 @@ def behind(scene):
 
 
 def near_plane(scene):
-    """Half of the Gaussians within a hand's breadth of the first camera."""
+    """Half of the Gaussians are close to the first camera."""
     means = scene.means.clone()
     means[::2, 2] = torch.linspace(-0.1, 0.3, len(means[::2])) - scene.viewmats[0, 2, 3]
     return scene.with_(means=means)
@@ -40,7 +40,7 @@ def flat(scene):
 
 
 def opaque_stack(scene):
-    """Every pixel ends long before its list does."""
+    """Every pixel is finished long before the end of its list."""
     spread = torch.tensor([0.3, 0.3, 1.0])
     center = torch.tensor([0.0, 0.0, 3.0])
     means = (scene.means - center) * spread + center
@@ -106,7 +106,7 @@ OPTIONS = [
 
 
 def partly(scene, change, generator):
-    """The scene with `change` made to about half of its Gaussians."""
+    """The scene with `change` applied to about half of its Gaussians."""
     changed, chosen = change(scene), torch.rand(len(scene.means), 1, generator=generator) < 0.5
     return scene.with_(
         means=torch.where(chosen, changed.means, scene.means),
@@ -116,7 +116,7 @@ def partly(scene, change, generator):
 
 
 def assert_same(ours, exact):
-    """Images within 1e-5, gradients within 1e-4 of the largest of their tensor."""
+    """Images agree within 1e-5, gradients within 1e-4 of the tensor's largest value."""
     scale = exact.images.abs().max().clamp_min(1)
     assert ours.images.shape == exact.images.shape
     assert ((ours.images - exact.images).abs().max() / scale) < 1e-5
@@ -136,7 +136,7 @@ def test_scenes_agree_with_the_reference(change, packed, make_scene, render):
 
 @pytest.mark.parametrize("seed", range(24))
 def test_random_scenes_agree_with_the_reference(seed, make_scene, render):
-    """Any size, ordinary and degenerate Gaussians side by side, any options."""
+    """Any size and options, ordinary and degenerate Gaussians mixed."""
     draw, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     size = {"width": draw.randint(1, 40), "height": draw.randint(1, 40)}
     scene = make_scene(count=draw.choice([0, 1, 8, 60, 200]), cameras=draw.randint(1, 3), seed=100 + seed, **size)
@@ -261,7 +261,7 @@ def test_a_parameter_that_changes_before_backward_is_noticed(make_scene):
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_what_the_strategies_read(packed, make_scene, render):
+def test_meta_has_what_the_strategies_read(packed, make_scene, render):
     scene = make_scene(width=40, height=30)
     meta = render(rasterization, scene, sh_degree=0, packed=packed, absgrad=True).meta
     means2d = meta["means2d"]
@@ -353,7 +353,7 @@ def test_agrees_with_gsplat(options, make_scene, render):
 
     scene = make_scene()
     ours, theirs = render(rasterization, scene, **options), render(there, scene, **options)
-    # gsplat rounds exp and log on the GPU: a splat at the edge of 1/255 may fall on either side of it.
+    # gsplat rounds exp and log on the GPU: a splat with alpha near 1/255 may be on either side of the threshold.
     assert ((ours.images - theirs.images).abs() > 1e-4).float().mean() < 1e-3
     for name, grad in theirs.grads.items():
         assert (ours.grads[name] - grad).abs().max() <= 1e-2 * grad.abs().max(), name

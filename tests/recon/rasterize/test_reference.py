@@ -1,4 +1,4 @@
-"""The plain torch reference: by hand, and its gradients by finite differences."""
+"""The plain torch reference against values by hand, and its gradients against finite differences."""
 
 import math
 
@@ -62,13 +62,13 @@ def test_a_pixel_ends_before_its_transmittance_falls_to_one_in_ten_thousand():
     features = torch.eye(4, dtype=torch.float64)
     opacities = torch.tensor([1.0, 0.8, 0.6, 0.5], dtype=torch.float64)
     feature, covered = reference.composite(pixel.repeat(4, 1), covariances, opacities, features, pixel)
-    # 0.001, then 0.0002, then 0.00008: the third is not drawn, nor is what lies behind it.
+    # 0.001, then 0.0002, then 0.00008: neither the third nor any splat behind it is drawn.
     assert feature[0].tolist() == pytest.approx([0.999, 0.0008, 0.0, 0.0], abs=1e-15)
     assert covered.item() == pytest.approx(0.9998, abs=1e-15)
 
 
 def test_spherical_harmonics_are_orthonormal():
-    """By a quadrature that is exact for their products: Gauss-Legendre in z, even steps in azimuth."""
+    """Checked with a quadrature that is exact for their products: Gauss-Legendre in z, even steps in azimuth."""
     heights, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(8))
     z, azimuth = torch.meshgrid(heights, torch.arange(16.0, dtype=heights.dtype) * (2 * math.pi / 16), indexing="ij")
     radius = (1 - z**2).sqrt()

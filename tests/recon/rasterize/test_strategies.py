@@ -17,7 +17,7 @@ from recon.rasterize.strategies import (
 
 
 def fit(strategy, make_scene, packed=True, steps=50):
-    """Fit a random image for some steps; the number of Gaussians and the highest opacity after each."""
+    """Fit a random image for some steps; returns the number of Gaussians and the largest opacity after each step."""
     scene = make_scene(count=150, cameras=1, width=40, height=30)
     values = {"means": scene.means, "quats": scene.quats, "scales": scene.scales.log()}
     values |= {"opacities": scene.opacities.logit(), "sh": scene.colors[:, :4]}
@@ -73,12 +73,12 @@ def test_the_mcmc_strategy_grows_up_to_its_cap(make_scene):
     assert all(torch.isfinite(value).all() for value in parameters.values())
 
 
-def test_the_mcmc_strategy_grows_at_the_pace_one_chooses(make_scene):
+def test_the_mcmc_strategy_grows_by_the_given_factor(make_scene):
     strategy = mcmc_strategy(cap_max=10_000, refine_start_iter=5, refine_every=10, growth=1.5)
     assert fit(strategy, make_scene, steps=25)[0][-1] == 337  # 150, 225, 337
 
 
-def test_of_too_many_those_of_largest_gradient_grow(make_scene):
+def test_the_largest_gradients_grow_first(make_scene):
     strategy = default_strategy(cap_max=170, grow_grad2d=0.0, refine_start_iter=5, refine_every=10, prune_opa=0.0)
     counts, _, _ = fit(strategy, make_scene, steps=45)
     assert counts[10] == max(counts) == 170
@@ -104,7 +104,7 @@ def test_noise_is_that_of_gsplat():
 
 
 def mcmc_noise_of_gsplat():
-    """gsplat's own function, under the one that serves tensors on a CPU."""
+    """gsplat's original function, before the patch for CPU tensors."""
     cells = ops.inject_noise_to_position.__closure__
     (theirs,) = [cell.cell_contents for cell in cells if cell.cell_contents is not strategies.inject_noise_to_position]
     return theirs

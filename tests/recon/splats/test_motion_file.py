@@ -28,7 +28,7 @@ def test_paths_come_back_as_they_were(splats, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["motion.safetensors"]
 
 
-def test_what_is_no_motion_of_these_splats_is_refused(splats, tmp_path):
+def test_motion_of_other_splats_is_refused(splats, tmp_path):
     path = tmp_path / "motion.safetensors"
     with pytest.raises(InputError, match="does not hold the paths of splats"):
         load_motion(path, splats.rest)

@@ -71,7 +71,7 @@ def test_an_instant_by_hand_and_still_ones_stand_still():
     assert len(splats) == 5 and splats.sh_degree == 1
 
 
-def test_what_does_not_move_is_kept_where_it_is_on_average():
+def test_splats_without_paths_are_at_the_average_of_their_path():
     splats = make()
     splats.shifts[1] *= 0.001
     before = splats.at(1.7).means

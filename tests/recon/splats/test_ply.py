@@ -60,7 +60,7 @@ def test_bad_input(tmp_path):
         load_splats(tmp_path / "points.ply")
 
 
-def test_a_file_that_ends_early_or_holds_other_properties_is_told(tmp_path, some_splats):
+def test_a_file_that_ends_early_or_holds_other_properties_is_refused(tmp_path, some_splats):
     path = tmp_path / "splats.ply"
     save_splats(some_splats(4), path)
     with pytest.raises(InputError, match="72 f_rest properties fit no spherical harmonics of degree 0 to 3"):
@@ -81,7 +81,7 @@ def test_a_file_that_ends_early_or_holds_other_properties_is_told(tmp_path, some
         load_splats(path)
 
 
-def test_other_splat_files_are_told(tmp_path, some_splats):
+def test_other_splat_files_are_refused(tmp_path, some_splats):
     write_compressed_ply(some_splats(1), tmp_path / "compressed.ply")
     with pytest.raises(InputError, match="it has no x, y, z"):
         load_splats(tmp_path / "compressed.ply")
@@ -89,7 +89,7 @@ def test_other_splat_files_are_told(tmp_path, some_splats):
 
 @pytest.mark.parametrize("layout", ["binary_little_endian", "ascii"])
 @pytest.mark.parametrize("count", [10**10, 10**20])
-def test_more_splats_than_memory_are_told_before_they_are_read(tmp_path, some_splats, layout, count):
+def test_more_splats_than_memory_are_refused_before_they_are_read(tmp_path, some_splats, layout, count):
     path = tmp_path / "splats.ply"
     save_splats(some_splats(1), path)
     content = path.read_bytes().replace(b"binary_little_endian", layout.encode())
@@ -102,7 +102,7 @@ def test_more_splats_than_memory_are_told_before_they_are_read(tmp_path, some_sp
         load_points(path)
 
 
-def test_other_properties_beside_those_of_splats_are_left_out(tmp_path, some_splats):
+def test_other_properties_are_ignored(tmp_path, some_splats):
     from plyfile import PlyData, PlyElement
 
     splats = some_splats(1)

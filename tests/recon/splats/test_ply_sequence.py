@@ -28,7 +28,7 @@ def test_each_file_is_its_instant_in_the_targets_axes(target, moving_splats, tmp
         wanted = turn_splats(moving_splats.at(time), TARGETS[target])
         for name, values in vars(wanted).items():
             assert torch.equal(getattr(back, name), values), name
-        # What the manifest says of the axes leads from our points to theirs.
+        # The manifest's axes map our points to theirs.
         turned = manifest["unit"] * moving_splats.at(time).means.numpy() @ np.array(manifest["turn"]).T
         np.testing.assert_allclose(back.means, turned, rtol=1e-6)
 
@@ -61,7 +61,7 @@ def test_gsply_and_plyfile_read_every_instant(moving_splats, tmp_path):
         np.testing.assert_array_equal(np.reshape(data.shN, (-1, 8, 3)), wanted.sh[:, 1:])
 
 
-def test_same_bytes_and_nothing_over_what_is_there(moving_splats, tmp_path):
+def test_same_bytes_and_nothing_is_overwritten(moving_splats, tmp_path):
     for name in ("a", "b"):
         write_ply_sequence(moving_splats, TIMES, tmp_path / name, TARGETS["opengl"])
     for path in (tmp_path / "a").iterdir():
@@ -79,7 +79,7 @@ def test_a_sequence_is_read_back_instant_by_instant(moving_splats, tmp_path):
         assert torch.equal(back.at(time).means, moving_splats.at(instant).means)
 
 
-def test_what_is_no_sequence_of_ours_is_refused(moving_splats, tmp_path):
+def test_other_folders_and_manifests_are_refused(moving_splats, tmp_path):
     folder, path = tmp_path / "moves", tmp_path / "moves" / "manifest.json"
     with pytest.raises(InputError, match="there is no such file"):
         load_ply_sequence(folder)

@@ -32,7 +32,7 @@ def test_points_in_one_place_get_a_size():
     assert from_points(points, 0, torch.Generator()).log_scales.isfinite().all()
 
 
-def test_a_still_scene_answers_itself():
+def test_still_splats_return_themselves():
     splats = from_points(grid(), 0, torch.Generator())
     assert splats.at(1.5) is splats
 

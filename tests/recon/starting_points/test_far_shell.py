@@ -12,7 +12,7 @@ def test_directions_are_even():
 
 
 def test_the_shell_is_the_sky(world):
-    # The ground, measured densely, leaves the sky.
+    # The ground is measured densely, so only the sky is left.
     x, y = np.meshgrid(np.arange(-40, 40, 0.25), np.arange(-40, 40, 0.25))
     ground = np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1)
     shell = far_shell(world.capture.cameras, world.capture.images(), PointCloud(ground, 0 * ground, ""))

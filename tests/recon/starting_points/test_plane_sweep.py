@@ -14,7 +14,7 @@ def test_depths_of_the_world(world):
     assert np.percentile(error, 90) < 2 * step
 
 
-def test_the_sky_is_not_sure(world):
+def test_the_sky_has_low_confidence(world):
     cameras, images = world.capture.cameras, world.capture.images()
     _, confidence = sweep(cameras, strongest_channel(images), 5, np.array([4, 6]), np.linspace(0.05, 0.6, 16))
     rows = np.flatnonzero(np.isinf(world.depths[5]).all(axis=1))

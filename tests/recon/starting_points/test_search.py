@@ -58,7 +58,7 @@ def test_frames_without_texture_start_at_random_and_say_so(world):
     with pytest.warns(UserWarning, match="random points"):
         points = initial_points(blank, generator=seeded())
     assert points.source == "2000 random points"
-    # They lie where the cameras look.
+    # They are around the cameras' focus point.
     assert np.linalg.norm(points.positions.mean(axis=0) - [0, 0, 0.5]) < 0.5
 
 

@@ -4,7 +4,7 @@ from recon.starting_points.tracks import _link, find_tracks, match_along_epipola
 from trajectories.geometry import fundamental_matrix
 
 ROWS = np.array([[0.0, 0, 0], [0, 0, -1], [0, 1, 0]])
-"""Fundamental matrix of a sideways step: matches lie in the same row."""
+"""The fundamental matrix of a sideways translation: matches are in the same row."""
 
 
 def unit(*angles):
@@ -36,7 +36,7 @@ def test_no_features_no_matches():
     assert matches.shape == (0, 2)
 
 
-def test_a_track_never_meets_a_view_twice():
+def test_a_track_has_no_view_twice():
     # Nodes 0 and 1 are in view 0; 2 in view 1; 3 in view 2. The last match would join 0 and 1.
     assert _link([[0, 2], [2, 3], [1, 3]], [0, 0, 1, 2]) == [[0, 2, 3]]
 
