@@ -98,7 +98,7 @@ def test_more_splats_than_memory_are_refused_before_they_are_read(tmp_path, some
     )
     with pytest.raises(InputError, match=rf"splats\.ply declares {count} vertices, which need .* GB of memory"):
         load_splats(path)
-    with pytest.raises(InputError, match="more than this machine has; thin them out"):
+    with pytest.raises(InputError, match="more than this machine has; reduce their number"):
         load_points(path)
 
 
