@@ -1,4 +1,4 @@
-"""The generator's network: an AnimateDiff UNet with CameraCtrl's cameras and the paper's cross-view module."""
+"""The video diffusion network: an AnimateDiff UNet with CameraCtrl's pose encoder and the paper's cross-view module."""
 
 from cvd3d.model.released import from_released
 from cvd3d.model.unet import CollaborativeUNet

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SMALL_SCORES = 1 << 17  # scores of one sequence; below, plain products beat the fused kernel on a CPU
+SMALL_SCORES = 1 << 17  # up to this many scores, plain matrix products are faster than the fused kernel on a CPU
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -38,7 +38,7 @@ class Attention(nn.Module):
         self.to_out = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, context: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-        """Let x (B, N, C) look at context (B, M, C), itself by default, under bias (B, N, M)."""
+        """Attend from x (B, N, C) to context (B, M, C), which is x by default, with an additive bias (B, N, M)."""
         context = x if context is None else context
         q, k, v = (
             project(y).unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -48,7 +48,7 @@ class Attention(nn.Module):
 
 
 def sinusoidal_positions(length: int, dim: int) -> Tensor:
-    """(1, length, dim) sines and cosines of the position, interleaved (Vaswani et al. 2017, section 3.5)."""
+    """(1, length, dim) positional encoding, sines and cosines interleaved (Vaswani et al. 2017, section 3.5)."""
     position = torch.arange(length).unsqueeze(1)
     frequency = torch.exp(torch.arange(0, dim, 2) * (-torch.log(torch.tensor(10000.0)) / dim))
     table = torch.zeros(1, length, dim)

@@ -1,4 +1,4 @@
-"""The small autoencoder of the default model: 16 x 16 pixels to one latent."""
+"""The small autoencoder of the default model; it encodes 16 x 16 pixels as one latent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(silu(conv(silu(x)))), without normalization: frames must not depend on their neighbours' statistics."""
+    """x + conv(silu(conv(silu(x)))), without normalization, so that frames do not depend on each other's statistics."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -24,14 +24,15 @@ class ResidualBlock(nn.Module):
 
 
 class SmallAutoencoder(ModelMixin, ConfigMixin):
-    """A deterministic convolutional autoencoder that does its work at a quarter of the image's size and below.
+    """A deterministic convolutional autoencoder that works at 1/4 of the image resolution and below.
 
-    Latents have zero mean and unit deviation in every channel over the training images (`latent_mean`, `latent_std`).
+    Every latent channel is normalized to mean 0 and standard deviation 1 over the training images (`latent_mean`,
+    `latent_std`).
     """
 
     @register_to_config
     def __init__(self, latent_channels: int = 32, channels: tuple[int, ...] = (64, 128, 192), patch: int = 4) -> None:
-        """channels: widths from the finest level (image / patch) to the latents' level, each half the size."""
+        """channels: widths from the finest level (image / patch) to the latents; each level halves the resolution."""
         super().__init__()
         widths = list(channels)
         down: list[nn.Module] = [nn.Conv2d(3 * patch**2, widths[0], 3, padding=1), ResidualBlock(widths[0])]
@@ -49,15 +50,15 @@ class SmallAutoencoder(ModelMixin, ConfigMixin):
 
     @property
     def scale_factor(self) -> int:
-        """Pixels on a side of one latent."""
+        """Side of one latent in pixels."""
         return self.config.patch * 2 ** (len(self.config.channels) - 1)
 
     def encode_frames(self, frames: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] to latents (N, C, H / f, W / f)."""
+        """Encode frames (N, 3, H, W) in [0, 1] as latents (N, C, H / f, W / f) with f = `scale_factor`."""
         z = self.encoder(F.pixel_unshuffle(frames * 2 - 1, self.config.patch))
         return (z - self.latent_mean) / self.latent_std
 
     def decode_frames(self, latents: Tensor) -> Tensor:
-        """Latents (N, C, h, w) to (N, 3, H, W), about [0, 1] and not clamped."""
+        """Decode latents (N, C, h, w) to frames (N, 3, H, W), about in [0, 1] and not clamped."""
         z = latents * self.latent_std + self.latent_mean
         return (F.pixel_shuffle(self.decoder(z), self.config.patch) + 1) / 2

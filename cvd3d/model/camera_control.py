@@ -1,4 +1,4 @@
-"""CameraCtrl's side of the network: Plücker rays, and the encoder that turns them into pose features."""
+"""Camera conditioning of CameraCtrl: Plücker rays, and the encoder that computes pose features from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trajectories import Cameras
 def plucker(cameras: Cameras, rows: int, cols: int) -> Tensor:
     """(..., 6, rows, cols) float32 Plücker coordinates (o x d, d) of the rays through a grid over the image.
 
-    d is the unit direction of the ray in the world and o the camera's center (CameraCtrl, section 3.1).
+    d is the unit direction of the ray in world axes, o the camera center (CameraCtrl, section 3.1).
     """
     o, d = cameras.rays(feature_pixels(cameras.height, cameras.width, rows, cols)[:, :2], unit=True)
     rays = np.concatenate([np.cross(o, d), d], axis=-1).astype(np.float32)
@@ -38,7 +38,7 @@ class PoseResnetBlock(nn.Module):
 
 
 class PoseTemporalBlock(nn.Module):
-    """Self-attention over the frames at each place, then a feed-forward layer; both residual."""
+    """Self-attention over time at each spatial position, then a feed-forward layer; both are residual."""
 
     pe: Tensor
 
@@ -51,13 +51,13 @@ class PoseTemporalBlock(nn.Module):
         self.register_buffer("pe", sinusoidal_positions(max_frames, channels), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (B, T, C) to the same shape."""
+        """Map x (B, T, C) to the same shape."""
         x = x + self.attn1(self.norm1(x) + self.pe[:, : x.shape[1]].to(x.dtype))
         return x + self.ff(self.norm2(x))
 
 
 class PoseEncoder(nn.Module):
-    """Plücker rays to one feature map for every resolution of the UNet (CameraCtrl, section 3.2)."""
+    """Encodes Plücker rays as one feature map per resolution of the UNet (CameraCtrl, section 3.2)."""
 
     def __init__(
         self, block_out_channels: tuple[int, ...], unshuffle: int, blocks_per_scale: int, heads: int, max_frames: int
@@ -75,7 +75,7 @@ class PoseEncoder(nn.Module):
             previous = channels
 
     def forward(self, rays: Tensor) -> tuple[Tensor, ...]:
-        """Encode rays (V, T, 6, h * unshuffle, w * unshuffle) as (V, T, C_i, h / 2^i, w / 2^i) for every scale i."""
+        """Encode rays (V, T, 6, h * unshuffle, w * unshuffle) as (V, T, C_i, h / 2^i, w / 2^i) at each scale i."""
         V, T = rays.shape[:2]
         x = self.conv_in(F.pixel_unshuffle(rays.flatten(0, 1), self.unshuffle))
         features = []

@@ -1,4 +1,4 @@
-"""The cross-view synchronization module (CVSM): each video looks at its partner along epipolar lines."""
+"""The cross-view synchronization module (CVSM): each video attends to its partner along epipolar lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cvd3d.model.attention import Attention
 class CrossViewModule(nn.Module):
     """Two masked cross-attentions from every frame of a video to the same frame of its partner (CVD, section 3.2).
 
-    A fresh module changes nothing: `proj_out` starts at zero.
+    A new module is the identity: `proj_out` is initialized to zero.
     """
 
     def __init__(self, channels: int, heads: int, norm_num_groups: int = 32) -> None:
@@ -34,9 +34,9 @@ class CrossViewModule(nn.Module):
 
         Args:
             x: (V, T, C, h, w) features.
-            partners: (V,) index of the video that each one looks at; -1 for one that rests and stays as it is.
-            bias: (V, T, h*w, h*w) epipolar bias of each video towards its partner.
-            scale: strength of the module; 0 switches it off.
+            partners: (V,) index of the video that each one attends to; -1 leaves a video unchanged.
+            bias: (V, T, h*w, h*w) epipolar bias from each video to its partner.
+            scale: factor of the module's output; 0 disables it.
         """
         V, T, C, h, w = x.shape
         keys = partners.clamp_min(0)

@@ -1,4 +1,4 @@
-"""A LoRA beside the weights of a network, which can be switched on and off."""
+"""A LoRA that is added to a network's layers at run time and can be switched on and off."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from trajectories import InputError
 
 
 class SwitchedLora(nn.Module):
-    """Adds up(down(x)) to the linear layers that a released LoRA file names (CVD.md, section 5), while `active`."""
+    """Adds up(down(x)) to the linear layers named in a released LoRA file (CVD.md, section 5), while `active`."""
 
     def __init__(self, network: nn.Module, path: str | Path) -> None:
-        """Read the file and hook onto the network's layers.
+        """Read the file and register hooks on the network's layers.
 
         Raises:
-            InputError: a file that is no LoRA, or that names layers the network does not have.
+            InputError: the file is not a LoRA, names layers that the network does not have, or has other shapes.
         """
         super().__init__()
         tensors = read_tensors(path)
         if recognize(tensors) != LORA:
             raise InputError(f"{path} is not {DESCRIPTIONS[LORA]}.")
         self.active = True
-        halves, strange = lora_halves(tensors)
-        if strange:
-            raise InputError(f"{path}: the network has no place for {strange[0]}.")
+        halves, unknown = lora_halves(tensors)
+        if unknown:
+            raise InputError(f"{path}: the network has no parameter for {unknown[0]}.")
         layers = dict(network.named_modules())
         for index, (weight, half) in enumerate(halves.items()):
             layer = layers.get(weight.removesuffix(".weight"))
             if not isinstance(layer, nn.Linear):
-                raise InputError(f"{path}: the network has no place for {weight}.")
+                raise InputError(f"{path}: the network has no parameter for {weight}.")
             if (half["up"].shape[0], half["down"].shape[1]) != layer.weight.shape:
-                raise InputError(f"{path}: the halves for {weight} are of a network of another size.")
+                raise InputError(f"{path}: the LoRA matrices for {weight} belong to a network of another size.")
             self.register_buffer(f"up_{index}", half["up"].float(), persistent=False)
             self.register_buffer(f"down_{index}", half["down"].float(), persistent=False)
             layer.register_forward_hook(self._add(index))

@@ -1,4 +1,4 @@
-"""AnimateDiff's motion module as the released networks compute it, with CameraCtrl's pose injected."""
+"""AnimateDiff's motion module as the released networks compute it, with CameraCtrl's pose features added."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class MotionModule(AnimateDiffTransformer3D):
-    """Two self-attentions over time at each place.
+    """Two self-attentions over time at each spatial position.
 
-    diffusers' own class pools the group normalization over frames; AnimateDiff, CameraCtrl and CVD normalize each
-    frame by itself (CVD.md, 1.4). A fresh module changes nothing, and neither does a fresh `qkv_merge`.
+    The class of diffusers computes group normalization over all frames. AnimateDiff, CameraCtrl and CVD normalize each
+    frame separately (CVD.md, 1.4). `proj_out` and `qkv_merge` are initialized to zero, so a new module is the identity.
     """
 
     def __init__(self, channels: int, heads: int, max_frames: int, norm_num_groups: int = 32) -> None:
@@ -28,13 +28,18 @@ class MotionModule(AnimateDiffTransformer3D):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, pose: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        """Mix the frames of each video: x (V, T, C, h, w) and pose features of that shape, or none."""
+        """Apply attention over the frames of each video.
+
+        Args:
+            x: (V, T, C, h, w) features.
+            pose: pose features of the same shape, or None.
+        """
         V, T, C, h, w = x.shape
-        y = self.proj_in(_by_place(self.norm(x.flatten(0, 1)).unflatten(0, (V, T))))
+        y = self.proj_in(_frame_sequences(self.norm(x.flatten(0, 1)).unflatten(0, (V, T))))
         block = self.transformer_blocks[0]
         z = block.pos_embed(block.norm1(y))
         if pose is not None:
-            z = z + self.qkv_merge(z + _by_place(pose))
+            z = z + self.qkv_merge(z + _frame_sequences(pose))
         y = y + block.attn1(z)
         y = y + block.attn2(block.pos_embed(block.norm2(y)))
         y = y + block.ff(block.norm3(y))
@@ -42,7 +47,7 @@ class MotionModule(AnimateDiffTransformer3D):
         return x + y
 
 
-def _by_place(x: Tensor) -> Tensor:
-    """(V, T, C, h, w) to one sequence of frames for each place: (V h w, T, C)."""
+def _frame_sequences(x: Tensor) -> Tensor:
+    """Reshape (V, T, C, h, w) to one sequence over time per spatial position, (V h w, T, C)."""
     V, T, C, h, w = x.shape
     return x.permute(0, 3, 4, 1, 2).reshape(V * h * w, T, C)

@@ -1,4 +1,4 @@
-"""What the released files call our parameters (CVD.md's layout), and which kind of file holds them."""
+"""Parameter names in the released weight files (see CVD.md), and detection of the kind of file from its keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Size, Tensor, nn
 UNET, MOTION_MODULE, CAMERA_CONTROL, CROSS_VIEW, LORA = (
     "unet", "motion module", "camera control", "cross-view", "LoRA",
 )  # fmt: skip
-LDM_UNET = "model.diffusion_model."  # the prefix of SD's own single-file layout
+LDM_UNET = "model.diffusion_model."  # the prefix in SD's original single-file layout
 
 DESCRIPTIONS = {
     UNET: "an SD 1.5 UNet",
@@ -27,7 +27,7 @@ _LAYERS = (("attn1.", "attention_blocks.0."), ("attn2.", "attention_blocks.1."),
 
 
 def official_name(name: str) -> tuple[str, str]:
-    """The kind of file and the key in it for a parameter of `CollaborativeUNet`."""
+    """The kind of file that holds a parameter of `CollaborativeUNet`, and its key there."""
     if name.startswith("pose_encoder."):
         return CAMERA_CONTROL, _pose_encoder(name.removeprefix("pose_encoder."))
     if (place := _PLACE.fullmatch(name)) is None:
@@ -42,7 +42,7 @@ def official_name(name: str) -> tuple[str, str]:
 
 
 def official_shapes(network: nn.Module) -> dict[str, dict[str, tuple[str, Size]]]:
-    """For each kind of file, the key, our name and the shape of every parameter of a `CollaborativeUNet`."""
+    """For each kind of file: key -> (our name, shape) of every parameter of a `CollaborativeUNet`."""
     files: dict[str, dict[str, tuple[str, Size]]] = {}
     for name, parameter in network.named_parameters():
         kind, key = official_name(name)
@@ -51,7 +51,7 @@ def official_shapes(network: nn.Module) -> dict[str, dict[str, tuple[str, Size]]
 
 
 def lora_target(key: str) -> tuple[str, str] | None:
-    """The official name of the weight that a LoRA's key belongs to, and "down" or "up"; None for another key."""
+    """The official name of the weight that a LoRA key changes, and "down" or "up"; None for other keys."""
     match = re.fullmatch(r"(.*)\.processor\.to_(q|k|v|out)_lora\.(down|up)\.weight", key)
     if match is None:
         return None
@@ -60,30 +60,30 @@ def lora_target(key: str) -> tuple[str, str] | None:
 
 
 def lora_halves(tensors: Mapping[str, Tensor]) -> tuple[dict[str, dict[str, Tensor]], list[str]]:
-    """The "up" and "down" of each weight that a LoRA changes, by the weight's official name.
+    """The "up" and "down" matrices of each weight that a LoRA changes, by the weight's official name.
 
     Returns:
-        The whole ones, and the names that are no LoRA's or whose other half is missing.
+        The complete pairs, and the names that are not LoRA keys or whose other matrix is missing.
     """
     halves: dict[str, dict[str, Tensor]] = {}
-    strange = []
+    unknown = []
     for key, tensor in tensors.items():
         target = lora_target(key)
         if target is None:
-            strange.append(key)
+            unknown.append(key)
         else:
             halves.setdefault(target[0], {})[target[1]] = tensor
-    broken = [weight for weight, half in halves.items() if half.keys() != {"up", "down"}]
-    return {weight: half for weight, half in halves.items() if weight not in broken}, strange + broken
+    incomplete = [weight for weight, half in halves.items() if half.keys() != {"up", "down"}]
+    return {weight: half for weight, half in halves.items() if weight not in incomplete}, unknown + incomplete
 
 
 def is_table(key: str) -> bool:
-    """Whether a key names a constant table (positions, coordinates) that the network computes itself."""
+    """Whether a key names a constant table (positional encoding, coordinates) that the network computes itself."""
     return key.endswith((".pos_encoder.pe", ".pos_encoder.coords"))
 
 
 def recognize(keys: Iterable[str]) -> str | None:
-    """The kind of file that has such keys; None for something else."""
+    """The kind of file that has these keys, or None."""
     keys = list(keys)
     if any("_lora.down.weight" in key for key in keys):
         return LORA
@@ -99,7 +99,7 @@ def recognize(keys: Iterable[str]) -> str | None:
 
 
 def _transformer(rest: str) -> str:
-    """A parameter's name inside a temporal or an epipolar transformer."""
+    """The official name of a parameter inside a temporal or an epipolar transformer."""
     inner = rest.removeprefix(_BLOCK)
     for ours, official in _LAYERS:
         if inner.startswith(ours):
@@ -122,6 +122,6 @@ def _pose_encoder(rest: str) -> str:
 
 
 def listed(names: Sequence[str], most: int) -> str:
-    """The first few names, and how many more."""
+    """The first `most` names, and the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

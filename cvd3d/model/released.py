@@ -1,4 +1,4 @@
-"""The released weights, file by file as their authors publish them, as one `CollaborativeUNet`."""
+"""Loads the weight files released for SD, AnimateDiff, CameraCtrl and CVD into one `CollaborativeUNet`."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from cvd3d.model.tensor_files import folder_config, read_tensors
 from cvd3d.model.unet import CollaborativeUNet
 from trajectories import InputError
 
-HEADS = 8  # of every attention in SD 1.5, AnimateDiff, CameraCtrl and CVD; no weight tells it
-FRAMES = 16  # what the motion modules and the pose encoder were trained with
-NAMED = 6  # keys listed by name in an error
+HEADS = 8  # of every attention layer in SD 1.5, AnimateDiff, CameraCtrl and CVD; cannot be derived from the weights
+FRAMES = 16  # the number of frames in the training of the motion modules and the pose encoder
+NAMED = 6  # at most this many keys are listed in an error
 
 
 def from_released(
@@ -45,22 +45,22 @@ def from_released(
     image_lora: str | Path | None = None,
     motion_lora: str | Path | None = None,
 ) -> CollaborativeUNet:
-    """Build the network whose sizes the files have, and load them into it, in float32.
+    """Build a network of the sizes found in the files, and load the files into it in float32.
 
-    Each argument is a .safetensors, .ckpt or .pth file in its authors' layout. The positions of the network's epipolar
-    masks and the frame of its poses are those that the released weights were trained with.
+    Each argument is a .safetensors, .ckpt or .pth file in its authors' layout. The pixel offset of the epipolar masks
+    and the reference frame of the poses are those of the released weights' training.
 
     Args:
-        unet: SD 1.5 or a fine-tune of it: a diffusers folder, a file of its keys, or SD's own single file.
+        unet: SD 1.5 or a fine-tune of it: a diffusers folder, a file with its keys, or SD's original single file.
         motion_module: AnimateDiff v3.
         camera_control: CameraCtrl: the pose encoder and the projections that merge its features.
         cross_view: CVD.
-        image_lora: merged into the spatial attentions, such as CameraCtrl's RealEstate10K LoRA.
-        motion_lora: merged likewise, such as AnimateDiff's domain adapter, or a LoRA of the motion modules.
+        image_lora: merged into the spatial attention layers, such as CameraCtrl's RealEstate10K LoRA.
+        motion_lora: merged in the same way, such as AnimateDiff's domain adapter, or a LoRA of the motion modules.
 
     Raises:
-        InputError: a file of another kind, a key that is missing or that the network does not have, or a tensor of
-            another shape; by name.
+        InputError: a file of another kind, a missing or unexpected key, or a tensor of another shape; the message names
+            it.
     """
     paths = {UNET: unet, MOTION_MODULE: motion_module, CAMERA_CONTROL: camera_control, CROSS_VIEW: cross_view}
     files = {kind: _read(path, kind) for kind, path in paths.items()}
@@ -80,7 +80,7 @@ def from_released(
             if tensor.shape != shape:
                 raise InputError(
                     f"{path}: {key} has the shape {tuple(tensor.shape)}, and the network's is {tuple(shape)}; "
-                    "the files are of networks of different sizes."
+                    "the files belong to networks of different sizes."
                 )
             state[name] = tensor.float()
     network.load_state_dict({**network.state_dict(), **state}, assign=True)
@@ -88,19 +88,19 @@ def from_released(
 
 
 def _read(path: str | Path, kind: str) -> dict[str, Tensor]:
-    """The tensors of a file of the kind, in diffusers' names for a UNet."""
+    """The tensors of a file of this kind; a UNet's keys in diffusers' layout."""
     tensors = read_tensors(path)
     found = recognize(tensors)
     if found != kind:
-        what = "something that cvd3d does not know" if found is None else DESCRIPTIONS[found]
-        raise InputError(f"{path} is {what}; here {DESCRIPTIONS[kind]} belong{'s' if kind == UNET else ''}.")
+        what = "not a file that cvd3d recognizes" if found is None else DESCRIPTIONS[found]
+        raise InputError(f"{path} is {what}; expected {DESCRIPTIONS[kind]}.")
     if kind == UNET and any(key.startswith(LDM_UNET) for key in tensors):
         return _from_ldm(tensors, path)
     return tensors
 
 
 def _from_ldm(tensors: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:
-    """SD's own names to diffusers'; the text encoder and the autoencoder of the same file are left out."""
+    """Convert SD's original keys to diffusers'; the text encoder and the autoencoder of the same file are skipped."""
     downsamplers = [
         int(match.group(1))
         for key in tensors
@@ -113,37 +113,37 @@ def _from_ldm(tensors: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]
 
 
 def _merge_lora(files: dict[str, dict[str, Tensor]], path: str | Path) -> None:
-    """Add up @ down to the weights that a LoRA names (rank and all; the official files carry no alpha)."""
-    halves, strange = lora_halves(_read(path, LORA))
+    """Add up @ down to the weights that a LoRA names, without scaling: the official files contain no alpha."""
+    halves, unknown = lora_halves(_read(path, LORA))
     for weight, half in halves.items():
         holder = next((tensors for tensors in files.values() if weight in tensors), None)
         if holder is None:
-            strange.append(weight)
+            unknown.append(weight)
             continue
         up, down = half["up"].float(), half["down"].float()
         if up.shape[1] != down.shape[0] or (up.shape[0], down.shape[1]) != holder[weight].shape:
             raise InputError(
-                f"{path}: the halves for {weight} are {tuple(up.shape)} and {tuple(down.shape)}, and the weight is "
-                f"{tuple(holder[weight].shape)}; the LoRA is of a network of another size."
+                f"{path}: the LoRA matrices for {weight} are {tuple(up.shape)} and {tuple(down.shape)}, and the weight "
+                f"is {tuple(holder[weight].shape)}; the LoRA belongs to a network of another size."
             )
         holder[weight] = holder[weight].float() + up @ down
-    if strange:
-        raise InputError(f"{path}: the network has no place for {listed(strange, NAMED)}.")
+    if unknown:
+        raise InputError(f"{path}: the network has no parameter for {listed(unknown, NAMED)}.")
 
 
 def _sizes(files: dict[str, dict[str, Tensor]], paths: dict[str, str | Path]) -> dict[str, Any]:
-    """The options of `CollaborativeUNet` that the weights have."""
+    """The options of `CollaborativeUNet` derived from the weights."""
     unet, config = files[UNET], folder_config(paths[UNET])
 
     def shape(kind: str, key: str) -> torch.Size:
         if key not in files[kind]:
-            raise InputError(f"{paths[kind]} lacks {key}; it is not all of {DESCRIPTIONS[kind]}.")
+            raise InputError(f"{paths[kind]} lacks {key}; it is not a complete file of {DESCRIPTIONS[kind]}.")
         return files[kind][key].shape
 
     levels = _count(unet, r"down_blocks\.(\d+)\.resnets\.0\.conv1\.weight")
     attends = [f"down_blocks.{i}.attentions.0.norm.weight" in unet for i in range(levels)]
     if attends != sorted(attends, reverse=True) or not any(attends):
-        raise InputError(f"{paths[UNET]}: its attentions stand at other levels than SD 1.5's.")
+        raise InputError(f"{paths[UNET]}: its attention layers are at other levels than SD 1.5's.")
     heads = config.get("num_attention_heads") or config.get("attention_head_dim") or HEADS
     if not isinstance(heads, int):
         raise InputError(f"{paths[UNET]}: attention_head_dim in its config.json is {heads}; SD 1.5's is one number.")
@@ -175,7 +175,7 @@ def _sizes(files: dict[str, dict[str, Tensor]], paths: dict[str, str | Path]) ->
 
 
 def _count(tensors: dict[str, Tensor], pattern: str) -> int:
-    """How many keys match."""
+    """The number of keys that match."""
     return sum(re.fullmatch(pattern, key) is not None for key in tensors)
 
 
@@ -183,16 +183,16 @@ def _check_keys(expected: Iterable[str], found: Iterable[str], kind: str, path: 
     missing, unexpected = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
     if missing or unexpected:
         faults = [f"it lacks {listed(missing, NAMED)}"] * bool(missing)
-        faults += [f"the network has no place for {listed(unexpected, NAMED)}"] * bool(unexpected)
+        faults += [f"the network has no parameter for {listed(unexpected, NAMED)}"] * bool(unexpected)
         raise InputError(f"{path} is not {DESCRIPTIONS[kind]} that fit the other files: {', and '.join(faults)}.")
 
 
 def _check_tables(tensors: dict[str, Tensor], tables: Iterable[str], path: str | Path) -> None:
-    """Warn of positions that are not the sines that the network computes."""
+    """Warn if a file's positional encoding differs from the sinusoidal one that the network computes."""
     for key in sorted(tables):
         table = tensors[key]
         if not key.endswith(".pe") or table.is_meta:
             continue
         if table.ndim != 3 or not torch.allclose(table.float(), sinusoidal_positions(*table.shape[1:]), atol=1e-3):
-            warnings.warn(f"{path}: {key} is not the usual table of sines and is not used.", stacklevel=4)
+            warnings.warn(f"{path}: {key} is not the sinusoidal encoding and is ignored.", stacklevel=4)
             return

@@ -1,4 +1,4 @@
-"""Checkpoints of other projects, read as flat tables of named tensors; code in a pickle is never run."""
+"""Reads checkpoints of other projects as flat dictionaries of tensors, without executing code in a pickle."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ WRAPPERS = (
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """All tensors of a .safetensors, .ckpt, .pth, .pt or .bin file, or of a diffusers part's folder, by name.
+    """All tensors of a .safetensors, .ckpt, .pth, .pt or .bin file, or of the folder of a diffusers component, by name.
 
-    What training left beside them (step, optimizer) is skipped, and the tables in which the projects wrap their tensors
-    are merged; a "module." of distributed training is taken off.
+    Other training state (step, optimizer) is skipped. The dictionaries in which the projects wrap their tensors are
+    merged, and the prefix "module." of distributed training is removed.
 
     Raises:
-        InputError: a file that is missing, damaged or of another kind, that carries code, or whose numbers are not all
-            finite.
+        InputError: the file is missing, damaged or of another kind, contains code, or has values that are not finite.
     """
     path = weights_file(path)
     found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     if not found:
-        raise InputError(f"{path} holds no tensors; give a checkpoint's weights.")
+        raise InputError(f"{path} holds no tensors; give a checkpoint file with weights.")
     tensors = {name.removeprefix("module."): tensor for name, tensor in found.items()}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.is_meta and not torch.isfinite(tensor).all():
@@ -43,10 +42,10 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def weights_file(path: str | Path) -> Path:
-    """The file itself, or the weights of a diffusers part's folder.
+    """The path itself if it is a file, or the weights file of a diffusers component's folder.
 
     Raises:
-        InputError: neither is there, or a kind of file that holds no weights.
+        InputError: neither exists, or the file's suffix is not one of a checkpoint.
     """
     path = Path(path)
     if path.is_dir():
@@ -57,15 +56,15 @@ def weights_file(path: str | Path) -> Path:
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     if path.suffix not in SUFFIXES:
-        raise InputError(f"{path} is no checkpoint by its name; its suffix must be one of {', '.join(SUFFIXES)}.")
+        raise InputError(f"{path} is not a checkpoint file; its suffix must be one of {', '.join(SUFFIXES)}.")
     return path
 
 
 def folder_config(path: str | Path) -> dict:
-    """The config.json of a diffusers part's folder; empty for a single file.
+    """The config.json in the folder of a diffusers component; empty for a single file.
 
     Raises:
-        InputError: a folder whose config is missing or not JSON.
+        InputError: the config is missing or not JSON.
     """
     path = Path(path)
     if not path.is_dir():
@@ -83,21 +82,21 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError):
-        raise InputError(f"{path} is not a whole safetensors file; fetch it again.") from None
+        raise InputError(f"{path} is not a complete safetensors file; fetch it again.") from None
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "global" in str(error).lower():  # torch's word for a function that the pickle wants to call
+        if "global" in str(error).lower():  # torch's word for a function that the pickle calls
             raise InputError(
                 f"{path} carries code besides its weights and was not opened; get it as safetensors."
             ) from None
-        raise InputError(f"{path} is damaged or no checkpoint; fetch it again.") from None
+        raise InputError(f"{path} is damaged or not a checkpoint; fetch it again.") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile):
-        raise InputError(f"{path} is damaged or no checkpoint; fetch it again.") from None
+        raise InputError(f"{path} is damaged or not a checkpoint; fetch it again.") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path} holds no table of tensors but a {type(content).__name__}.")
+        raise InputError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors.")
     tables = [content[name] for name in WRAPPERS if isinstance(content.get(name), dict)] or [content]
     return {name: value for table in tables for name, value in table.items() if isinstance(value, Tensor)}

@@ -1,4 +1,4 @@
-"""Prompts to token features: any CLIP text encoder, and the small one of the default model."""
+"""Text encoding: token features of prompts from any CLIP text encoder, and the default model's small encoder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>")
 
 
 def word_tokenizer(vocabulary: Sequence[str], max_tokens: int = 24) -> PreTrainedTokenizerFast:
-    """A tokenizer of whole lower-case words; a word outside the vocabulary becomes <unk>."""
+    """A tokenizer with one token per lower-case word; words outside the vocabulary become <unk>."""
     words = {word: i for i, word in enumerate((*SPECIAL_TOKENS, *vocabulary))}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
@@ -29,7 +29,7 @@ def word_tokenizer(vocabulary: Sequence[str], max_tokens: int = 24) -> PreTraine
 
 
 def small_text_encoder(tokenizer: PreTrainedTokenizerBase, dim: int, layers: int, heads: int) -> CLIPTextModel:
-    """A CLIP text transformer with random weights, sized for a word tokenizer."""
+    """A CLIP text transformer with random weights, sized for the tokenizer's vocabulary."""
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer), hidden_size=dim, intermediate_size=4 * dim, projection_dim=dim,
@@ -41,7 +41,7 @@ def small_text_encoder(tokenizer: PreTrainedTokenizerBase, dim: int, layers: int
 
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, encoder: CLIPTextModel, prompts: Sequence[str]) -> Tensor:
-    """(B, L, D) features of the prompts, padded or cut to the tokenizer's length."""
+    """(B, L, D) token features of B prompts, padded or truncated to the tokenizer's length L."""
     tokens = tokenizer(
         list(prompts), padding="max_length", truncation=True, max_length=tokenizer.model_max_length, return_tensors="pt"
     )

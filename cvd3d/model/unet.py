@@ -1,4 +1,4 @@
-"""The whole network: `CollaborativeUNet`."""
+"""The video diffusion network, `CollaborativeUNet`."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from cvd3d.model.motion import MotionModule
 from trajectories import Cameras, InputError
 
 POSE_FRAMES = ("world", "first")
-SMALL_LATENTS = 16  # latents up to this side are quicker through plain products than through the fused attention
+SMALL_LATENTS = 16  # up to this side, plain matrix products are faster than fused attention
 
 
 @dataclass(frozen=True)
 class ViewGeometry:
-    """What the network needs to know of V cameras over T frames and their partners; the same at every step."""
+    """Camera inputs of the network for V videos of T frames and their partners; the same at every denoising step."""
 
     pose: tuple[Tensor, ...]
-    """One (V, T, C_i, h_i, w_i) feature map for each resolution; empty where the cameras are not known."""
+    """One (V, T, C_i, h_i, w_i) feature map per resolution; empty if the cameras are not known."""
     partners: Tensor
-    """(V,) index of each video's partner; -1 rests."""
+    """(V,) index of each video's partner; -1 for none."""
     biases: dict[tuple[int, int], Tensor] = field(default_factory=dict)
-    """For each resolution (h_i, w_i) the (V, T, N, N) float32 epipolar bias to the partner; empty when all rest."""
+    """(V, T, N, N) float32 epipolar bias to the partner per resolution (h_i, w_i); empty if no video has a partner."""
 
 
 @dataclass
 class _Call:
-    """What the modules inside the blocks need in one forward pass; diffusers' blocks pass on nothing but features."""
+    """Arguments of the current forward pass for the modules inside the blocks; diffusers' blocks pass only features."""
 
     geometry: ViewGeometry | None = None
     motion: bool = True
@@ -46,7 +46,7 @@ class _Call:
 
 
 class SpaceTimeModule(nn.Module):
-    """A motion module, then a cross-view module: what stands where AnimateDiff has its motion module."""
+    """A motion module followed by a cross-view module; it replaces AnimateDiff's motion module."""
 
     def __init__(self, motion: MotionModule, cross_view: CrossViewModule, resolution: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class SpaceTimeModule(nn.Module):
         self.call = _Call()
 
     def forward(self, hidden_states: Tensor, num_frames: int, **_: Any) -> Tensor:
-        """hidden_states (V*T, C, h, w), as diffusers' blocks hand them over, to the same shape."""
+        """Map hidden_states (V*T, C, h, w), as diffusers' blocks pass them, to the same shape."""
         call, geometry = self.call, self.call.geometry
         x = hidden_states.unflatten(0, (-1, num_frames))
         if call.motion:
@@ -67,10 +67,10 @@ class SpaceTimeModule(nn.Module):
 
 
 class CollaborativeUNet(UNetMotionModel):
-    """SD's UNet with AnimateDiff's motion, CameraCtrl's cameras and CVD's cross-view modules, of any size.
+    """SD's UNet with AnimateDiff's motion modules, CameraCtrl's pose encoder and CVD's cross-view modules, of any size.
 
-    Block by block: resnet, spatial transformer, motion module, cross-view module; none of the last two in the middle
-    (CVD.md, 1.1). The defaults are the released networks' sizes.
+    Each block has a resnet, a spatial transformer, a motion module and a cross-view module; the middle block lacks the
+    last two (CVD.md, 1.1). The defaults are the sizes of the released networks.
     """
 
     @register_to_config
@@ -96,14 +96,14 @@ class CollaborativeUNet(UNetMotionModel):
         """Build the network.
 
         Args:
-            attention_levels: how many resolutions, from the finest, have spatial transformers.
-            pose_unshuffle: Plücker rays on a side of each latent; 8 means one ray a pixel for SD.
-            pose_frame: where the pose encoder knows cameras: "world" for the default model, "first" (the frame of each
-                video's own first camera) for the released weights.
+            attention_levels: number of resolutions, from the finest, with spatial transformers.
+            pose_unshuffle: Plücker rays per side of each latent; 8 means one ray per pixel for SD.
+            pose_frame: coordinate frame of the pose encoder's cameras: "world" for the default model, "first" (the
+                first camera of each video) for the released weights.
             mask_pixel_offset: 0 for pixel centers at +0.5; -0.5 for weights trained with the official mask.
 
         Raises:
-            InputError: another pose frame.
+            InputError: `pose_frame` is neither of these.
         """
         if pose_frame not in POSE_FRAMES:
             raise InputError(f"The network's pose_frame is {pose_frame!r}; it must be 'world' or 'first'.")
@@ -139,7 +139,7 @@ class CollaborativeUNet(UNetMotionModel):
                 for _ in block.motion_modules
             )
         self.first_frame_line = "random"
-        """How the line lies where two cameras stand in one place: "random" (with a generator) or "horizontal"."""
+        """Direction of the line where two cameras share their center: "random" (with a generator) or "horizontal"."""
         self._call = _Call()
         for module in self.space_time_modules():
             module.call = self._call
@@ -147,16 +147,16 @@ class CollaborativeUNet(UNetMotionModel):
             self.set_attn_processor(AttnProcessor())
 
     def to_json_string(self) -> str:
-        """Our own options only; the parent's follow from them."""
+        """Only the options of this class; those of the parent class follow from them."""
         own = {name: self.config[name] for name in inspect.signature(type(self).__init__).parameters if name != "self"}
         return json.dumps({"_class_name": type(self).__name__, **own}, indent=2) + "\n"
 
     def space_time_modules(self) -> list[SpaceTimeModule]:
-        """Every motion-and-cross-view place, in the order of the state dict."""
+        """All motion and cross-view modules, in the order of the state dict."""
         return [module for module in self.modules() if isinstance(module, SpaceTimeModule)]
 
     def resolutions(self, h: int, w: int) -> list[tuple[int, int]]:
-        """The feature sizes at each level for latents of h x w."""
+        """The feature size (h_i, w_i) of each level for latents of h x w."""
         sizes = [(h, w)]
         for _ in self.config.block_out_channels[1:]:
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
@@ -166,12 +166,12 @@ class CollaborativeUNet(UNetMotionModel):
         """Pose features of cameras (V, T) for latents of h x w.
 
         Raises:
-            InputError: images of another shape than the latents.
+            InputError: the images have another aspect ratio than the latents.
         """
         if cameras.width * h != cameras.height * w:
             raise InputError(
-                f"The cameras' images are {cameras.width}x{cameras.height} and the latents {w}x{h}; they must have one "
-                "shape."
+                f"The cameras' images are {cameras.width}x{cameras.height} and the latents {w}x{h}; they must have the "
+                "same aspect ratio."
             )
         if self.config.pose_frame == "first":
             cameras = cameras.transformed(np.linalg.inv(cameras.c2w[..., :1, :, :]))
@@ -180,9 +180,9 @@ class CollaborativeUNet(UNetMotionModel):
         return self.pose_encoder(rays)
 
     def line_angles(self, shape: tuple[int, ...], generator: torch.Generator | None) -> np.ndarray:
-        """Directions in radians of the lines where two cameras stand in one place, for cameras of that shape.
+        """Angles in radians of the lines' normals where two cameras share their center, for cameras of this shape.
 
-        They are horizontal without a generator, or where `first_frame_line` says so.
+        The lines are horizontal without a generator or if `first_frame_line` is "horizontal".
         """
         if generator is None or self.first_frame_line == "horizontal":
             return np.full(shape, np.pi / 2)
@@ -191,7 +191,7 @@ class CollaborativeUNet(UNetMotionModel):
     def epipolar_biases(
         self, query: Cameras, key: Cameras, h: int, w: int, angles: np.ndarray
     ) -> dict[tuple[int, int], Tensor]:
-        """One float32 mask for each resolution, from cameras (..., ) towards cameras of the same shape.
+        """One float32 mask (..., N, N) per resolution, from `query` (...,) to `key` cameras of the same shape.
 
         Args:
             angles: (...,) see `line_angles`.
@@ -213,7 +213,7 @@ class CollaborativeUNet(UNetMotionModel):
         """Pose features and masks of cameras (V, T) for latents of h x w.
 
         Args:
-            partners: (V,) long, -1 rests; None pairs 0-1, 2-3, ..., and an odd one out rests.
+            partners: (V,) long, -1 for none; None pairs 0-1, 2-3, ..., and leaves an odd last video unpaired.
             generator: see `line_angles`.
         """
         V = cameras.shape[0]
@@ -233,10 +233,10 @@ class CollaborativeUNet(UNetMotionModel):
         w: int,
         generator: torch.Generator | None = None,
     ) -> ViewGeometry:
-        """Masks for pairs of which one video is the other one warped; there are no cameras.
+        """Masks for pairs of a video and its warped copy, which have no cameras.
 
         Args:
-            homographies: (V, T, 3, 3) pixels of each video to its partner's; 0-1, 2-3, ... are pairs.
+            homographies: (V, T, 3, 3) from each video's pixels to its partner's; 0-1, 2-3, ... are pairs.
             size: width and height of the images.
             generator: see `line_angles`.
         """
@@ -264,15 +264,15 @@ class CollaborativeUNet(UNetMotionModel):
         Args:
             sample: (V, C, T, h, w) noisy latents.
             timestep: an int, or (V,).
-            encoder_hidden_states: (V, L, D) text.
-            cameras: (V, T) cameras, or their `geometry`; None is plain AnimateDiff.
+            encoder_hidden_states: (V, L, D) text features.
+            cameras: (V, T) cameras, or their `geometry`; None is AnimateDiff without cameras.
             partners: see `geometry`; used with `Cameras` only.
-            scale: strength of the cross-view modules; 0 switches them off.
+            scale: factor of the cross-view modules; 0 disables them.
             generator: see `line_angles`; used with `Cameras` only.
-            motion: False leaves out the motion modules: every frame by itself.
+            motion: False skips the motion modules, so that every frame is independent.
 
         Returns:
-            (V, C, T, h, w).
+            (V, C, T, h, w) predicted noise (or v).
         """
         if isinstance(cameras, Cameras):
             h, w = sample.shape[-2:]
@@ -283,6 +283,6 @@ class CollaborativeUNet(UNetMotionModel):
 
 
 def default_partners(V: int) -> Tensor:
-    """(V,) long: 0-1, 2-3, ...; an odd one out rests (-1)."""
+    """(V,) long partner indices: 0-1, 2-3, ...; -1 for an odd last video."""
     partners = torch.arange(V) ^ 1
     return torch.where(partners < V, partners, -1)

@@ -15,7 +15,7 @@ TINY = {
 
 @pytest.fixture(scope="session")
 def around():
-    """Cameras (*shape,) at random places around the origin that look at points near it through random lenses."""
+    """Cameras (*shape,) at random positions around the origin that look at points near it, with random intrinsics."""
 
     def make(seed, *shape, width=96, height=64):
         rng = np.random.default_rng(seed)
@@ -30,10 +30,10 @@ def around():
 
 
 @pytest.fixture(scope="session")
-def wake():
-    """Give random values to the parameters that start at zero, so that every module does something."""
+def randomize():
+    """Give random values to the parameters that are initialized to zero, so that every module has an effect."""
 
-    def awake(module, seed=0):
+    def randomized(module, seed=0):
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for p in module.parameters():
@@ -41,7 +41,7 @@ def wake():
                     p.copy_(0.2 * torch.randn(p.shape, generator=generator))
         return module
 
-    return awake
+    return randomized
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def test_a_bias_picks_the_key():
     assert attend(torch.randn(1, 1, 2, 1), torch.randn(1, 1, 3, 1), v, bias).flatten().tolist() == [3.0, 2.0]
 
 
-def test_by_default_a_sequence_looks_at_itself():
+def test_by_default_a_sequence_attends_to_itself():
     module, x = Attention(8, 2), torch.randn(2, 5, 8)
     assert torch.equal(module(x), module(x, x))
     assert sum(p.numel() for p in module.parameters()) == 4 * 8 * 8 + 8

@@ -5,10 +5,10 @@ from cvd3d.model.autoencoder import SmallAutoencoder
 
 
 @pytest.fixture
-def autoencoder(wake):
+def autoencoder(randomize):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return wake(SmallAutoencoder(4, channels=(8, 12), patch=2)).eval().requires_grad_(False)
+        return randomize(SmallAutoencoder(4, channels=(8, 12), patch=2)).eval().requires_grad_(False)
 
 
 def test_the_sizes_follow_from_the_patch_and_the_levels(autoencoder):
@@ -31,7 +31,7 @@ def test_the_latents_are_shifted_and_scaled_and_the_frames_are_not(autoencoder):
     assert torch.allclose(autoencoder.decode_frames(latents), decoded, atol=1e-5)
 
 
-def test_frames_do_not_depend_on_their_neighbours(autoencoder):
+def test_frames_do_not_depend_on_their_neighbors(autoencoder):
     frames = torch.rand(3, 3, 8, 8)
     alone = autoencoder.encode_frames(frames[1:2])
     assert torch.allclose(autoencoder.encode_frames(frames)[1:2], alone, atol=1e-6)

@@ -21,7 +21,7 @@ def test_rays_by_hand():
 
 
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 4), cols=st.integers(1, 4))
-def test_a_ray_meets_its_pixel_and_its_moment_is_square_to_it(around, seed, rows, cols):
+def test_a_ray_passes_through_its_pixel_and_its_moment_is_orthogonal(around, seed, rows, cols):
     cameras = around(seed, 3, 3)  # three of each: a cross product along the wrong axis would show
     rays = plucker(cameras, rows, cols)
     assert rays.shape == (3, 3, 6, rows, cols)
@@ -57,8 +57,8 @@ def test_videos_do_not_mix_and_frames_do(encoder):
     assert (encoder(changed)[0][0, 0] - features[0][0, 0]).abs().max() > 1e-4
 
 
-def test_each_place_has_its_own_sequence_of_frames(encoder):
-    """The temporal blocks beside a loop over places."""
+def test_each_position_is_a_separate_sequence_of_frames(encoder):
+    """The temporal blocks compared with a loop over spatial positions."""
     rays = torch.randn(2, 3, 6, 4, 6)
     x = encoder.conv_in(torch.nn.functional.pixel_unshuffle(rays.flatten(0, 1), 2))
     for resnet, block in zip(encoder.resnets[0], encoder.temporal[0]):

@@ -6,15 +6,15 @@ from cvd3d.model.cross_view import CrossViewModule
 
 
 @pytest.fixture
-def fresh():
+def new():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return CrossViewModule(16, heads=2, norm_num_groups=4).requires_grad_(False)
 
 
 @pytest.fixture
-def module(fresh, wake):
-    return wake(fresh)
+def module(new, randomize):
+    return randomize(new)
 
 
 def inputs(V, T, h, w, seed=0):
@@ -58,9 +58,9 @@ def slow(module, x, partners, bias):
     return out
 
 
-def test_a_fresh_module_changes_nothing(fresh):
+def test_a_new_module_is_the_identity(new):
     x, bias = inputs(2, 3, 4, 6)
-    assert torch.equal(fresh(x, torch.tensor([1, 0]), bias), x)
+    assert torch.equal(new(x, torch.tensor([1, 0]), bias), x)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_it_agrees_with_a_slow_loop_for_any_partners(module, T, h, w, partners):
     assert torch.allclose(out, slow(module, x, partners, bias), atol=1e-5)
 
 
-def test_a_video_that_rests_stays_as_it_is(module):
+def test_a_video_without_a_partner_is_unchanged(module):
     x, bias = inputs(3, 2, 2, 3)
     out = module(x, torch.tensor([1, 0, -1]), bias)
     assert torch.equal(out[2], x[2])
@@ -86,7 +86,7 @@ def test_swapping_the_videos_swaps_the_results(module):
     assert torch.allclose(module(x.flip(0), partners, bias.flip(0)), module(x, partners, bias).flip(0), atol=1e-6)
 
 
-def test_a_video_sees_its_partner_at_the_same_frame_only(module):
+def test_a_video_attends_to_its_partner_at_the_same_frame_only(module):
     x, bias = inputs(4, 3, 2, 2)
     partners = torch.tensor([1, 0, 3, 2])
     changed = x.clone()
@@ -95,7 +95,7 @@ def test_a_video_sees_its_partner_at_the_same_frame_only(module):
     assert (difference > 1e-5).tolist() == [[False, False, True]] * 2 + [[False] * 3] * 2
 
 
-def test_the_scale_is_the_strength(module):
+def test_the_scale_multiplies_the_change(module):
     x, bias = inputs(2, 2, 2, 3)
     partners = torch.tensor([1, 0])
     assert torch.equal(module(x, partners, bias, scale=0.0), x)

@@ -1,4 +1,4 @@
-"""Lines and masks by hand, against projected points, and against a slow loop."""
+"""Lines and masks compared with hand-computed values, projected points and a slow loop."""
 
 import numpy as np
 import pytest
@@ -69,10 +69,10 @@ def test_the_bias_agrees_with_a_slow_loop(around, rows, cols, width, height, off
     bias = epipolar_bias(query, key, rows, cols, np.zeros(()), pixel_offset=offset)
     assert bias.dtype == torch.float32
     assert np.abs(bias.numpy() - expected).max() < 1e-4
-    assert bias.min() < -1  # the case is not an empty one
+    assert bias.min() < -1  # the mask has an effect
 
 
-def test_the_grid_lies_at_pixel_centres_and_the_official_mask_half_a_pixel_before():
+def test_the_grid_is_at_pixel_centers_and_the_official_mask_half_a_pixel_before():
     assert feature_pixels(256, 256, 256, 256)[0].tolist() == [0.5, 0.5, 1.0]
     official = feature_pixels(256, 256, 32, 32, -0.5).reshape(32, 32, 3)
     assert official[2, 5].tolist() == [5 * 8 + 3.5, 2 * 8 + 3.5, 1.0]  # x s + (s - 1) / 2 with s = 8
@@ -90,19 +90,19 @@ def test_identical_cameras_get_a_line_of_the_given_angle_through_the_pixel_itsel
 
 
 @given(seed=SEEDS, angle=st.floats(0, np.pi))
-def test_cameras_in_one_place_map_through_the_homography_at_infinity(around, seed, angle):
+def test_cameras_with_one_center_map_through_the_homography_at_infinity(around, seed, angle):
     rng = np.random.default_rng(seed)
     query, other = around(seed, 2)
     turn = look_at(query.centers, rng.uniform(-0.5, 0.5, 3))
     key = Cameras(turn, other.K, 96, 64)
     pixels = feature_pixels(64, 96, 3, 4)
     origins, directions = query.rays(pixels[:, :2])
-    seen, _ = key.project(origins + rng.uniform(1, 9, (12, 1)) * directions)
+    projected, _ = key.project(origins + rng.uniform(1, 9, (12, 1)) * directions)
     mapped = pixels @ homography_at_infinity(query, key).T
-    assert np.allclose(mapped[:, :2] / mapped[:, 2:], seen, atol=1e-6)
+    assert np.allclose(mapped[:, :2] / mapped[:, 2:], projected, atol=1e-6)
     lines = epipolar_lines(query, key, pixels, np.array(angle))
     assert np.allclose(lines[:, :2], (np.cos(angle), np.sin(angle)))
-    assert np.abs((lines * homogeneous(seen)).sum(-1)).max() < 1e-6
+    assert np.abs((lines * homogeneous(projected)).sum(-1)).max() < 1e-6
 
 
 def test_a_degenerate_pair_is_found_by_its_baseline_at_any_frame(around):
@@ -121,7 +121,7 @@ def test_the_bias_is_finite_and_bounded_for_any_cameras(around, seed, degenerate
     rng = np.random.default_rng(seed)
     query, key = around(seed, 2)
     position = query.centers if degenerate else rng.normal(size=3)
-    away = look_at(position, position + rng.normal(size=3))  # may look anywhere, so that lines miss its image
+    away = look_at(position, position + rng.normal(size=3))  # in a random direction, so that some lines miss its image
     bias = epipolar_bias(query, Cameras(away, key.K, 96, 64), rows, cols, np.array(rng.uniform(0, np.pi)))
     assert torch.isfinite(bias).all()
     assert (bias <= 0).all() and (bias >= -32).all()  # never below -height / 2, so no row is empty
@@ -146,8 +146,8 @@ def test_a_line_that_misses_the_image_leaves_the_nearest_keys():
     assert weights[0, 0, row, distance[row].argmin()] == best > 0
 
 
-def test_a_pixel_on_the_epipole_may_look_anywhere():
-    """Straight ahead of a camera that moves forward there is no line; all other pixels have theirs."""
+def test_a_pixel_on_the_epipole_may_attend_anywhere():
+    """If a camera moves straight forward, the pixel ahead has no line; all other pixels have one."""
     bias = epipolar_bias(at(0, 0, 0), at(0, 0, 1), 3, 3, np.zeros(()))
     assert torch.isfinite(bias).all()
     assert (bias[4] == 0).all()
@@ -162,7 +162,7 @@ def test_lines_that_are_not_finite_name_the_camera():
 
 
 @given(seed=SEEDS, angle=st.floats(0, np.pi))
-def test_a_turn_on_the_spot_is_its_homography(around, seed, angle):
+def test_a_rotation_about_the_center_is_its_homography(around, seed, angle):
     query, turned = around(seed, 2)
     c2w = turned.c2w.copy()
     c2w[:3, 3] = query.centers
@@ -173,7 +173,7 @@ def test_a_turn_on_the_spot_is_its_homography(around, seed, angle):
     assert torch.allclose(by_cameras, by_matches, atol=1e-3)
 
 
-def test_a_shift_moves_the_line_along():
+def test_a_translation_moves_the_line():
     shift = np.array([[1.0, 0, 0], [0, 1, 16], [0, 0, 1]])  # one feature down
     bias = homography_bias(shift, 96, 64, 4, 6, np.array(np.pi / 2)).reshape(4, 6, 4, 6)
     for row in range(3):

@@ -14,7 +14,7 @@ def save(path, up=(32, 2), down=(2, 32), place=PLACE, layer="out"):
     return halves
 
 
-def test_it_is_the_merged_weight_when_on_and_nothing_when_off(tiny_unet, tmp_path):
+def test_it_equals_the_merged_weight_when_on_and_the_original_when_off(tiny_unet, tmp_path):
     network = tiny_unet()
     halves = save(tmp_path / "lora.pt")
     names = set(network.state_dict())
@@ -33,12 +33,12 @@ def test_it_is_the_merged_weight_when_on_and_nothing_when_off(tiny_unet, tmp_pat
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"place": "down_blocks.7.attentions.0.transformer_blocks.0.attn1"}, "has no place for down_blocks.7"),
-        ({"up": (16, 2)}, "are of a network of another size"),
-        ({"layer": "z"}, "has no place for .*to_z_lora"),
+        ({"place": "down_blocks.7.attentions.0.transformer_blocks.0.attn1"}, "has no parameter for down_blocks.7"),
+        ({"up": (16, 2)}, "belong to a network of another size"),
+        ({"layer": "z"}, "has no parameter for .*to_z_lora"),
     ],
 )
-def test_what_does_not_fit_is_refused(tiny_unet, tmp_path, options, words):
+def test_a_lora_of_another_network_is_refused(tiny_unet, tmp_path, options, words):
     save(tmp_path / "lora.pt", **options)
     with pytest.raises(InputError, match=words):
         SwitchedLora(tiny_unet(), tmp_path / "lora.pt")

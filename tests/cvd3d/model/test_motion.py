@@ -7,26 +7,26 @@ from cvd3d.model.motion import MotionModule
 
 
 @pytest.fixture
-def fresh():
+def new():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return MotionModule(16, heads=2, max_frames=8, norm_num_groups=4).requires_grad_(False)
 
 
 @pytest.fixture
-def module(fresh, wake):
-    return wake(fresh)
+def module(new, randomize):
+    return randomize(new)
 
 
 @pytest.fixture
 def x():
-    """Features whose frames have statistics of their own."""
+    """Features whose frames have different statistics."""
     generator = torch.Generator().manual_seed(1)
     return torch.randn(2, 3, 16, 2, 3, generator=generator) * torch.tensor([1.0, 5.0, 0.2]).view(1, 3, 1, 1, 1) + 1
 
 
 def theirs(module, x):
-    """diffusers' own class with our weights, on features as its blocks hand them over."""
+    """The class of diffusers with our weights, on features as its blocks pass them."""
     other = AnimateDiffTransformer3D(
         2, 8, in_channels=16, norm_num_groups=4, positional_embeddings="sinusoidal", num_positional_embeddings=8
     )
@@ -36,7 +36,7 @@ def theirs(module, x):
 
 
 def slow(module, x, pose):
-    """One video and one place at a time."""
+    """One video and one spatial position at a time."""
     block = module.transformer_blocks[0]
     V, T, _, h, w = x.shape
     normal = torch.stack(
@@ -58,8 +58,8 @@ def slow(module, x, pose):
     return out
 
 
-def test_a_fresh_module_changes_nothing(fresh, x):
-    assert torch.equal(fresh(x), x)
+def test_a_new_module_is_the_identity(new, x):
+    assert torch.equal(new(x), x)
 
 
 @pytest.mark.parametrize("posed", [False, True])
@@ -68,8 +68,8 @@ def test_it_agrees_with_a_slow_loop(module, x, posed):
     assert torch.allclose(module(x, pose), slow(module, x, pose), atol=1e-4)
 
 
-def test_a_frame_is_normalised_by_itself(module, x):
-    """Without attention nothing else carries one frame to another."""
+def test_a_frame_is_normalized_by_itself(module, x):
+    """Without attention, no frame affects another one."""
     for attention in (module.transformer_blocks[0].attn1, module.transformer_blocks[0].attn2):
         torch.nn.init.zeros_(attention.to_out[0].weight)
     changed = x.clone()
@@ -77,18 +77,18 @@ def test_a_frame_is_normalised_by_itself(module, x):
     before, after = module(x), module(changed)
     assert torch.allclose(before[0, [0, 2]], after[0, [0, 2]], atol=1e-5)
     pooled = (theirs(module, x) - theirs(module, changed)).abs()
-    assert pooled[0, [0, 2]].max() > 0.1  # diffusers' own class carries it
+    assert pooled[0, [0, 2]].max() > 0.1  # in the class of diffusers it does
 
 
-def test_it_is_diffusers_module_but_for_the_normalisation(module, x):
+def test_it_equals_the_diffusers_module_except_for_the_normalization(module, x):
     assert torch.allclose(module(x[:, :1]), theirs(module, x[:, :1]), atol=1e-5)
     assert (module(x) - theirs(module, x)).abs().max() > 0.05
     same = x[:, :1].expand(-1, 3, -1, -1, -1)  # equal frames have equal statistics
     assert torch.allclose(module(same), theirs(module, same), atol=1e-5)
 
 
-def test_a_fresh_merge_lets_no_pose_in(fresh, wake, x):
-    wake(fresh)
-    for p in fresh.qkv_merge.parameters():
+def test_a_new_merge_ignores_the_pose(new, randomize, x):
+    randomize(new)
+    for p in new.qkv_merge.parameters():
         torch.nn.init.zeros_(p)
-    assert torch.equal(fresh(x, torch.randn_like(x)), fresh(x))
+    assert torch.equal(new(x, torch.randn_like(x)), new(x))

@@ -1,4 +1,4 @@
-"""Names are checked against the layout of the released files, written out by hand for each kind of line."""
+"""Names compared with the layout of the released files, written out by hand for each kind of key."""
 
 from collections import Counter
 
@@ -105,12 +105,12 @@ def test_names(ours, kind, official):
     assert recognize(["conv_in.weight", official] if kind == UNET else [official]) == kind
 
 
-def test_at_full_size_every_file_has_as_many_tensors_as_the_released_ones():
+def test_at_full_size_every_file_has_the_number_of_tensors_of_the_released_ones():
     with init_empty_weights():
         network = CollaborativeUNet()
     names = [official_name(name) for name, _ in network.named_parameters()]
     assert len(set(names)) == len(names)
-    # AnimateDiff's 560 and CameraCtrl's 150 + 40 less their tables of positions (40 and 8).
+    # AnimateDiff's 560 and CameraCtrl's 150 + 40 less their positional encodings (40 and 8).
     assert Counter(kind for kind, _ in names) == {UNET: 686, MOTION_MODULE: 520, CAMERA_CONTROL: 182, CROSS_VIEW: 520}
     sizes = Counter()
     for name, parameter in network.named_parameters():
@@ -128,7 +128,7 @@ def test_a_loras_target():
     )
 
 
-def test_tables_and_strangers():
+def test_tables_and_unknown_keys():
     assert is_table(TEMPORAL + "transformer_blocks.0.attention_blocks.0.pos_encoder.pe")
     assert is_table(EPIPOLAR + "transformer_blocks.0.attention_blocks.0.pos_encoder.coords")
     assert not is_table("conv_in.weight")

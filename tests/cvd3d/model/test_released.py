@@ -1,4 +1,4 @@
-"""Files in the official layout, made of random numbers at small width, as one network."""
+"""Small random files in the official layout load as one network."""
 
 import json
 import warnings
@@ -20,14 +20,14 @@ FILES = ("unet", "motion_module", "camera_control", "cross_view")
 
 
 @pytest.fixture(scope="module")
-def network(wake):
+def network(randomize):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        return wake(CollaborativeUNet(**SMALL).eval().requires_grad_(False))
+        return randomize(CollaborativeUNet(**SMALL).eval().requires_grad_(False))
 
 
 def write(folder, files):
-    """The four files as their authors wrap them; their paths by argument."""
+    """Paths of the four files, wrapped as their authors do, by argument name."""
     control = files[CAMERA_CONTROL]
     contents = {
         "unet": files[UNET],
@@ -118,8 +118,8 @@ def test_loras_are_added_to_the_weights(network, paths, around, tmp_path):
 @pytest.mark.parametrize(
     ("lora", "words"),
     [
-        ({"up": (32, 2), "down": (2, 25)}, r"the halves for .*attn1\.to_q\.weight are \(32, 2\) and \(2, 25\)"),
-        ({"up": (32, 2)}, r"no place for x_lora\.down\.weight, .*attn1\.to_q\.weight"),
+        ({"up": (32, 2), "down": (2, 25)}, r"the LoRA matrices for .*attn1\.to_q\.weight are \(32, 2\) and \(2, 25\)"),
+        ({"up": (32, 2)}, r"no parameter for x_lora\.down\.weight, .*attn1\.to_q\.weight"),
     ],
 )
 def test_a_lora_that_does_not_fit_is_refused(paths, tmp_path, lora, words):
@@ -131,15 +131,15 @@ def test_a_lora_that_does_not_fit_is_refused(paths, tmp_path, lora, words):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_in_anothers_place_is_told_what_it_is(paths, name):
+def test_a_file_of_another_kind_is_refused(paths, name):
     other = FILES[FILES.index(name) - 1]
-    with pytest.raises(InputError, match=rf"{other}\.ckpt is .*; here .* belong"):
+    with pytest.raises(InputError, match=rf"{other}\.ckpt is .*; expected "):
         from_released(**{**paths, name: paths[other]})
 
 
-def test_something_else_is_refused(paths, tmp_path):
+def test_a_file_of_an_unknown_kind_is_refused(paths, tmp_path):
     torch.save({"encoder.weight": torch.zeros(2)}, tmp_path / "vae.pt")
-    with pytest.raises(InputError, match="is something that cvd3d does not know; here CVD's cross-view modules belong"):
+    with pytest.raises(InputError, match="is not a file that cvd3d recognizes; expected CVD's cross-view modules"):
         from_released(**{**paths, "cross_view": tmp_path / "vae.pt"})
 
 
@@ -150,7 +150,8 @@ def test_missing_and_unexpected_keys_are_named(network, tmp_path, kind, official
     files[kind][key.replace("bias", "bios")] = files[kind].pop(key)
     with pytest.raises(InputError) as error:
         from_released(**write(tmp_path, files))
-    assert f"it lacks {key}" in str(error.value) and "no place for " + key.replace("bias", "bios") in str(error.value)
+    words = f"it lacks {key}", "the network has no parameter for " + key.replace("bias", "bios")
+    assert all(each in str(error.value) for each in words)
 
 
 def test_a_whole_module_that_is_missing_is_refused(network, tmp_path, official):
@@ -168,15 +169,15 @@ def test_a_tensor_of_another_shape_names_both(network, tmp_path, official):
         from_released(**write(tmp_path, files))
 
 
-def test_positions_that_are_not_the_usual_ones_are_warned_of(network, tmp_path, official):
+def test_another_positional_encoding_causes_a_warning(network, tmp_path, official):
     files = official(network)
     table = next(key for key in files[MOTION_MODULE] if key.endswith("pos_encoder.pe"))
     files[MOTION_MODULE][table] += 1
-    with pytest.warns(UserWarning, match="is not the usual table of sines"):
+    with pytest.warns(UserWarning, match="is not the sinusoidal encoding"):
         from_released(**write(tmp_path, files))
 
 
-def test_full_size_shapes_load_without_their_numbers(tmp_path):
+def test_full_size_shapes_load_without_their_values(tmp_path):
     with torch.device("meta"):
         network = CollaborativeUNet()
     files = {kind: {} for kind in (UNET, MOTION_MODULE, CAMERA_CONTROL, CROSS_VIEW)}

@@ -54,7 +54,7 @@ def test_code_in_a_pickle_is_refused_and_not_run(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".ckpt"])
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.98])
-def test_a_truncated_file_is_told_in_one_sentence(tmp_path, suffix, share):
+def test_a_truncated_file_is_reported_in_one_sentence(tmp_path, suffix, share):
     path = tmp_path / f"a{suffix}"
     tensors = {"w": torch.randn(1000)}
     save_file(tensors, path) if suffix == ".safetensors" else torch.save(tensors, path)
@@ -72,10 +72,10 @@ def test_other_files_are_refused(tmp_path):
     save_file({"w": torch.tensor([1.0, float("nan")])}, tmp_path / "nan.safetensors")
     for name, words in {
         "none.ckpt": "There is no file",
-        "a.txt": "is no checkpoint by its name; its suffix must be one of .safetensors",
+        "a.txt": "is not a checkpoint file; its suffix must be one of .safetensors",
         "folder": "holds no weights; it should have diffusion_pytorch_model.safetensors",
         "empty.pt": "holds no tensors",
-        "list.pt": "holds no table of tensors but a list",
+        "list.pt": "holds a list, not a dictionary of tensors",
         "nan.safetensors": "w holds numbers that are not finite",
     }.items():
         with pytest.raises(InputError, match=words):

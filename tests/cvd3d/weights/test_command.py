@@ -70,7 +70,7 @@ def test_from_files_to_a_model(weights, released, tmp_path):
 def test_a_wrong_file_among_good_ones_leaves_all_unregistered(refused, own, tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     said = refused("add", own["motion-module"], tmp_path / "notes.txt")
-    assert said.splitlines()[-1].startswith("cvd3d: error: ") and "notes.txt is no checkpoint by its name" in said
+    assert said.splitlines()[-1].startswith("cvd3d: error: ") and "notes.txt is not a checkpoint file" in said
     assert "No file was given" in refused("add")
     assert registered() == {}
 

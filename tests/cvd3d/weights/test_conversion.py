@@ -120,8 +120,8 @@ def test_files_that_are_gone_or_changed_since_they_were_added_are_refused(own):
 @pytest.mark.parametrize(
     ("place", "other", "words"),
     [
-        ("cross-view", "camera-control", r"CameraCtrl\.ckpt is CameraCtrl's .*; here CVD's cross-view modules belong"),
-        ("motion-lora", "cross-view", r"CVD\.ckpt is CVD's cross-view modules; here a LoRA belong"),
+        ("cross-view", "camera-control", r"CameraCtrl\.ckpt is CameraCtrl's .*; expected CVD's cross-view modules"),
+        ("motion-lora", "cross-view", r"CVD\.ckpt is CVD's cross-view modules; expected a LoRA"),
         ("sd", "cross-view", "There is no folder .*; give a diffusers folder"),
     ],
 )
