@@ -1,1 +1,1 @@
-"""How the small default model is made: a procedural world, its pools of samples, and the paper's order of stages."""
+"""Training of the small default model (procedural world, pools of samples, stages) and of the cross-view modules."""

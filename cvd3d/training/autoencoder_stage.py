@@ -27,8 +27,8 @@ def train_autoencoder(
 ) -> None:
     """Train in place on the pool's stored pixels; see `loop.learn`.
 
-    The loss is L1 + L2 of the pixels, L1 of the image gradients, and a small penalty on the latents. Afterwards the
-    latents' statistics over the pool are in the autoencoder (unless only the decoder learns).
+    The loss is L1 + L2 of the pixels, L1 of the image gradients, and a small penalty on the latents. At the end the
+    latents' statistics over the pool are stored in the autoencoder (unless only the decoder is trained).
     """
     images = pool.load(pixels).reshape(-1, *_image_shape(pool, pixels))
     parameters = trainable([autoencoder], ("decoder",) if stage.decoder_only else ("",), ())

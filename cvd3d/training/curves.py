@@ -1,4 +1,4 @@
-"""How a training goes, in pictures: loss curves, and what the network makes by now."""
+"""Plots of training progress: loss curves, and preview videos of the current weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PREVIEW_PROMPT, PREVIEW_STEPS, PREVIEW_INSTANTS = "a red cube on green grass", 8
 
 
 def draw_curve(log: Path, picture: Path) -> None:
-    """Draw the columns of a stage's CSV file (see `log`) over its steps; nothing where there is no line yet."""
+    """Plot the columns of a stage's CSV file (see `log`) over its steps; do nothing if the file does not exist yet."""
     if processes.rank() > 0 or not log.is_file():
         return
     from matplotlib.figure import Figure
@@ -31,14 +31,14 @@ def draw_curve(log: Path, picture: Path) -> None:
             axes.plot(table[:, 0], table[:, column], label=name)
     axes.set(xlabel="step", title=log.stem)
     axes.legend()
-    with whole(picture) as beside:
-        figure.savefig(beside, dpi=120, format="png")
+    with whole(picture) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")
 
 
 def draw_preview(pipeline: CollaborativePipeline, side: int, frames: int, picture: Path) -> None:
-    """Two videos of the paper's circle, one below the other at a few instants; always the same noise.
+    """Sample two videos of the `circle` rig from fixed noise and draw a few instants of them, one row per video.
 
-    All processes take part, since they share the network calls; the first one writes.
+    All processes must call this, since they share the network calls; the first one writes the picture.
     """
     rig = make_rig("circle", 2, frames, width=side, height=side)
     generator = torch.Generator().manual_seed(0)
@@ -48,5 +48,5 @@ def draw_preview(pipeline: CollaborativePipeline, side: int, frames: int, pictur
     if processes.rank() > 0:
         return
     shown = videos[:, np.linspace(0, frames - 1, min(frames, PREVIEW_INSTANTS)).round().astype(int)]
-    with whole(picture) as beside:
-        write_image(np.concatenate([np.concatenate(video, axis=1) for video in shown], axis=0), beside)
+    with whole(picture) as temporary:
+        write_image(np.concatenate([np.concatenate(video, axis=1) for video in shown], axis=0), temporary)

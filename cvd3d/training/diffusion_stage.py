@@ -1,4 +1,4 @@
-"""Training of the network, one stage at a time."""
+"""Training of the diffusion network: the loss, and one stage."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from trajectories import Cameras
 
 @dataclass(frozen=True)
 class Networks:
-    """What a stage trains and what it needs besides."""
+    """The UNet that a stage trains, and the modules that its loss needs."""
 
     unet: CollaborativeUNet
     text_encoder: CLIPTextModel
     tokenizer: PreTrainedTokenizerBase
     scheduler: DDIMScheduler
     lora: SwitchedLora | None = None
-    """At work where the cameras are known: the look of the posed clips is its business, not the cross-view modules'."""
+    """Active on batches with cameras, so that it and not the cross-view modules models the look of the posed clips."""
 
 
 def diffusion_loss(networks: Networks, stage: DiffusionStage, batch: Batch, generator: torch.Generator) -> Tensor:
-    """Mean square error of the predicted v (or noise), weighted by the batch's weights."""
+    """Mean squared error of the predicted v (or noise), weighted by the batch's weights."""
     scheduler, unet = networks.scheduler, networks.unet
     V, device = len(batch.latents), unet.device
     latents = batch.latents.to(device)
@@ -58,11 +58,11 @@ def diffusion_loss(networks: Networks, stage: DiffusionStage, batch: Batch, gene
 
 
 def draw_timesteps(stage: DiffusionStage, videos: int, count: int, generator: torch.Generator) -> Tensor:
-    """(videos,) timesteps below `count`; the two videos of a pair share theirs if the stage says so (paper, Eq. 2)."""
+    """(videos,) timesteps below `count`; equal within a pair if `stage.shared_timestep` (paper, Eq. 2)."""
     if stage.timesteps == "uniform":
         steps = torch.randint(count, (videos,), generator=generator)
     else:
-        # The sigmoid of a normal: the middle of the schedule, where shapes and colors are decided, comes most often.
+        # The sigmoid of a normal prefers the middle of the schedule, where shapes and colors are decided.
         steps = (torch.sigmoid(torch.randn(videos, generator=generator)) * count).long()
     return steps[::2].repeat_interleave(2) if stage.pairs and stage.shared_timestep else steps
 
@@ -79,7 +79,7 @@ def train_stage(
     """Train the stage's parameters of the UNet in place; see `loop.learn`."""
     networks.text_encoder.requires_grad_(False)
     parameters = trainable([networks.unet], stage.trains, stage.freezes)
-    # Channels last is a fifth faster, but torch's group norm dies in it (2.13, CPU) where its weights are frozen.
+    # Channels last is a fifth faster, but torch's group norm (2.13, CPU) crashes in it if its weights are frozen.
     channels_last = stage.trains == EVERYTHING
     networks.unet.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
 

@@ -1,4 +1,4 @@
-"""The loss curve as a CSV file, averaged over a few steps a line."""
+"""Writes the loss curve of a stage as a CSV file; each line is a mean over several steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EVERY = 20
 
 
 class Log:
-    """Appends `step,seconds,NAME,...` to a CSV file."""
+    """Appends lines `step,seconds,NAME,...` to a CSV file, one per `EVERY` steps."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -21,7 +21,7 @@ class Log:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def add(self, step: int, **values: float) -> None:
-        """Take in one step's values; write a line every few steps, if this is the first of several processes."""
+        """Add the values of one step, and write a line after every `EVERY` steps; only the first process does so."""
         if processes.rank() > 0:
             return
         for name, value in values.items():

@@ -1,4 +1,4 @@
-"""The training loop that every stage shares: a loss function goes in, trained parameters come out."""
+"""The training loop of all stages: minimizes a loss function, saves its state and resumes from it."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from cvd3d.training.muon import MuonAndAdamW
 from cvd3d.training.states import Average, load_state, save_state
 
 SAVE_EVERY = 100
-STEP_STRIDE, PROCESS_STRIDE = 1_000_003, 64  # keep the seeds of steps and processes apart
-LAST_RATE = 0.05  # of the learning rate, at the last step of a stage that decays
+STEP_STRIDE, PROCESS_STRIDE = 1_000_003, 64  # make the seeds of all steps and processes different
+LAST_RATE = 0.05  # the final learning rate of a stage with decay, relative to its learning rate
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a stage learns."""
+    """Optimization settings of a stage."""
 
     steps: int
     batch: int
-    """Samples of one batch, over all processes."""
+    """Samples per batch, summed over all processes."""
     learning_rate: float
     warmup: int = 50
     """Steps over which the learning rate rises from 0."""
     decay: float = 0.4
-    """Share of the steps, at the end, over which the learning rate falls linearly to 5 %; 0 keeps it constant."""
+    """Share of the steps at the end over which the learning rate falls linearly to 5 %; 0 keeps it constant."""
     optimizer: Literal["muon", "adamw"] = "muon"
     accumulate: int = 1
-    """Batches whose gradients are added up for one step."""
+    """Batches whose gradients are accumulated for one step."""
     bf16: bool = False
     """Whether the network computes in bfloat16; its weights stay in float32."""
     ema: float = 0.998
-    """Decay of the moving averages that the stage leaves in the parameters."""
+    """Decay of the exponential moving average of the parameters, which is the result of the stage."""
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
@@ -50,7 +50,7 @@ class Schedule:
 
 
 class OutOfTime(Exception):
-    """The sitting is over; the state is saved."""
+    """The deadline has passed; the state is saved."""
 
 
 def learn(
@@ -64,25 +64,25 @@ def learn(
     deadline: float | None = None,
     after_save: Callable[[int], None] | None = None,
 ) -> None:
-    """Train parameters in place, and leave their moving averages in them.
+    """Train parameters in place, and set them to their moving averages at the end.
 
-    Goes on from `state` if it is there, to the same bits as an unbroken run. Every step draws from a seed of its own,
-    and so does each of several processes (see `processes`), which share the batch.
+    Resumes from `state` if it exists; the result is bitwise equal to that of an uninterrupted run. Each step and each
+    process has a different seed. Several processes (see `processes`) share the batch.
 
     Args:
-        title: of the progress bar.
-        modules: what the state holds, by name.
-        parameters: those that learn, by name.
-        schedule: how.
-        loss: from the number of samples and a seeded generator to what one batch measures; "loss" is minimized, all of
-            it is logged.
-        state: path of the state without a suffix; the log lies beside it, with the suffix .csv.
-        seed: of the stage.
-        deadline: a `time.monotonic()` at which the stage stops.
-        after_save: called with the number of steps after each saved state.
+        title: title of the progress bar.
+        modules: the modules saved in the state, by name.
+        parameters: the parameters to train, by name.
+        schedule: the optimization settings.
+        loss: maps the number of samples and a seeded generator to the measures of one batch; "loss" is minimized, and
+            all are logged.
+        state: path of the state without a suffix; the log has the same path with the suffix .csv.
+        seed: seed of the stage.
+        deadline: the value of `time.monotonic()` at which the stage stops.
+        after_save: called with the number of finished steps each time the state is saved.
 
     Raises:
-        OutOfTime: the deadline has passed; the state is saved, and the averages are in the parameters.
+        OutOfTime: the deadline has passed; the state is saved, and the parameters are set to their averages.
     """
     generator = torch.Generator()
     share = max(1, schedule.batch // processes.count())
@@ -126,8 +126,8 @@ def learn(
                 if after_save is not None:
                     after_save(step + 1)
             if late and step + 1 < schedule.steps:
-                average.restore()
+                average.apply()
                 raise OutOfTime
-    average.restore()
+    average.apply()
     for module in modules.values():
         module.requires_grad_(False)

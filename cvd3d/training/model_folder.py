@@ -1,4 +1,4 @@
-"""The model folder that a training ends with."""
+"""Writes the trained model as a model folder."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from trajectories.files import whole
 def save_model(
     pipeline: CollaborativePipeline, folder: Path, dtype: torch.dtype = torch.float32, shard: str | None = None
 ) -> None:
-    """Write a float32 pipeline as safetensors, in the place of the model that is there; it stays on the CPU.
+    """Write a float32 pipeline as safetensors, replacing an existing model; the pipeline is moved to the CPU.
 
     Args:
         pipeline: the model.
         folder: the model folder.
-        dtype: of the weights in the files.
-        shard: the most that a file of weights holds, such as "15MB"; as the libraries choose by default.
+        dtype: precision of the weights in the files.
+        shard: maximum size of a weights file, such as "15MB"; the libraries' default if None.
     """
     pipeline.to("cpu")
-    with quiet(), whole(folder) as beside:
-        pipeline.to(dtype=dtype).save_pretrained(beside, safe_serialization=True, max_shard_size=shard)
+    with quiet(), whole(folder) as temporary:
+        pipeline.to(dtype=dtype).save_pretrained(temporary, safe_serialization=True, max_shard_size=shard)
         pipeline.to(dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Muon for the matrices of a network, AdamW for the rest."""
+"""The optimizer: Muon for the matrices of a network, AdamW for all other parameters."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cvd3d import processes
 NEWTON_SCHULZ_STEPS = 5
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # maximal slope at zero (Jordan et al. 2024, "Muon")
 OUTER_LAYERS = ("conv_in.", "conv_out.", "embedding", "latent_")
-"""Fragments of the names of layers whose inputs or outputs are not features: AdamW learns these."""
+"""Name fragments of layers whose inputs or outputs are not features; AdamW optimizes them."""
 
 
 def orthogonalized(matrices: Tensor) -> Tensor:
-    """The nearest semi-orthogonal matrices, approximately: singular values come out between 0.7 and 1.2.
+    """Approximately the nearest semi-orthogonal matrices, with singular values between 0.7 and 1.2.
 
     Args:
         matrices: (N, rows, columns).
@@ -33,9 +33,9 @@ def orthogonalized(matrices: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum with orthogonalized updates, scaled to the size of AdamW's (Liu et al. 2025, 2502.16982).
+    """Nesterov momentum with orthogonalized updates, scaled to the magnitude of AdamW's (Liu et al. 2025, 2502.16982).
 
-    Convolutions count as matrices of (out, in x k x k). Several processes share the work of orthogonalizing.
+    Convolutions are treated as matrices (out, in x k x k). Several processes share the orthogonalization.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class Muon(torch.optim.Optimizer):
         weight_decay: float = 0.01,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        """Set up.
+        """Create the optimizer.
 
         Args:
             parameters: with two or more dimensions.
             lr: learning rate.
-            momentum: of the gradients' moving average.
-            weight_decay: decoupled, times the learning rate.
-            dtype: in which the updates are orthogonalized.
+            momentum: decay of the moving average of the gradients.
+            weight_decay: decoupled; multiplied by the learning rate.
+            dtype: precision of the orthogonalization.
         """
         self.dtype = dtype
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
@@ -75,7 +75,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def _shared_updates(directions: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
-    """The orthogonalized matrices; each process computes some of them, by shape so that equal ones go together."""
+    """The orthogonalized matrices; each process computes a part of them, batched by shape."""
     by_shape: dict[tuple[int, int], list[int]] = {}
     for index, direction in enumerate(directions):
         rows = direction.shape[0]
@@ -93,7 +93,7 @@ def _shared_updates(directions: Sequence[Tensor], dtype: torch.dtype) -> list[Te
 
 
 class MuonAndAdamW:
-    """Both optimizers on one network: Muon on the inner matrices, AdamW on vectors and `OUTER_LAYERS`."""
+    """Both optimizers of one network: Muon for the inner matrices, AdamW for vectors and `OUTER_LAYERS`."""
 
     def __init__(
         self,
@@ -102,13 +102,13 @@ class MuonAndAdamW:
         muon: bool = True,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        """Split the parameters.
+        """Assign each parameter to one of the optimizers.
 
         Args:
             parameters: by name.
             lr: learning rate of both.
-            muon: False leaves everything to AdamW.
-            dtype: in which Muon orthogonalizes.
+            muon: False uses AdamW for all parameters.
+            dtype: precision of Muon's orthogonalization.
         """
         inner: list[nn.Parameter] = []
         rest: list[nn.Parameter] = []
@@ -122,7 +122,7 @@ class MuonAndAdamW:
             self.optimizers.append(torch.optim.AdamW(rest, lr, betas=(0.9, 0.99), weight_decay=1e-2, fused=True))
 
     def step(self, lr: float) -> None:
-        """One update at this learning rate; the gradients are cleared."""
+        """Make one update at this learning rate and clear the gradients."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr
@@ -130,10 +130,10 @@ class MuonAndAdamW:
             optimizer.zero_grad(set_to_none=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` takes."""
+        """The state of both optimizers, for `load_state_dict`."""
         return {str(i): optimizer.state_dict() for i, optimizer in enumerate(self.optimizers)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state of the same parameters."""
+        """Restore the state of both optimizers for the same parameters."""
         for i, optimizer in enumerate(self.optimizers):
             optimizer.load_state_dict(state[str(i)])

@@ -1,4 +1,4 @@
-"""The paper's training of the cross-view modules alone, on filmed clips (sections 3.3 and 3.4)."""
+"""`cvd3d train-pairs`: trains only the cross-view modules, on filmed clips (paper, sections 3.3 and 3.4)."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SIDE_MULTIPLE = 16  # pixels of the coarsest features of the default model
 
 @dataclass(frozen=True)
 class PairTraining:
-    """What the pairs are made of and how the modules learn; the defaults are the paper's where it says.
+    """Data and optimization settings; the defaults are the paper's where it gives values.
 
     Raises:
-        InputError: no clips, or a number out of range.
+        InputError: no folder of clips, or a number out of range.
     """
 
     posed: Path | None = None
@@ -36,15 +36,15 @@ class PairTraining:
     captioned: Path | None = None
     """Folder of any clips with captions."""
     posed_share: float = 0.7
-    """Share of batches with posed clips, where there are both."""
+    """Share of batches with posed clips if both folders are given."""
     lora: Path | None = None
-    """A LoRA that is at work on posed clips only (CameraCtrl's for RealEstate10K)."""
+    """A LoRA that is applied to posed clips only (CameraCtrl's for RealEstate10K)."""
     warp: Warp = field(default_factory=Warp)
     side: int = 256
     frames: int = 16
     steps: int = 100_000
     pairs: int = 8
-    """Pairs of one step, over all processes and accumulated batches."""
+    """Pairs per step, summed over all processes and accumulated batches."""
     accumulate: int = 1
     half: bool = False
     learning_rate: float = 1e-4
@@ -54,9 +54,7 @@ class PairTraining:
 
     def __post_init__(self) -> None:
         if self.posed is None and self.captioned is None:
-            raise InputError(
-                "There is nothing to learn from; give a folder of posed clips, of captioned ones, or of both."
-            )
+            raise InputError("There are no training clips; give a folder of posed clips, of captioned clips, or both.")
         for name in ("frames", "steps", "pairs", "accumulate"):
             if getattr(self, name) < 1:
                 raise InputError(f"The number for {name} is {getattr(self, name)}; give at least 1.")
@@ -69,41 +67,41 @@ class PairTraining:
 
 
 def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
-    """Train the cross-view modules of a model; goes on from `run` if it is there.
+    """Train the cross-view modules of a model; resumes from `run` if it exists.
 
     Args:
         run: folder of the state, the loss curve and the trained model.
-        model: a model folder; the default model unless given.
-        training: the options.
+        model: a model folder; None is the default model.
+        training: the settings.
 
     Returns:
         The model folder, `run/model`.
 
     Raises:
-        InputError: no clips, or options that do not fit.
+        InputError: no usable clips, or settings that do not fit together.
     """
     from cvd3d.sampling import load_pipeline
 
     if training.pairs % (training.accumulate * processes.count()):
         raise InputError(
-            f"{training.pairs} pairs a step do not fall into {training.accumulate} batches on {processes.count()} "
-            "processes; give a multiple."
+            f"{training.pairs} pairs per step cannot be divided into {training.accumulate} batches on "
+            f"{processes.count()} processes; give a multiple."
         )
     run.mkdir(parents=True, exist_ok=True)
     claim(
         run / "training.json",
         {**asdict(training), "model": model},
-        "is of a training with other options; give --out a folder of its own.",
+        "belongs to a training with other options; give another --out folder.",
     )
     pipeline = load_pipeline(model)
     device = processes.device()
     pipeline.to(device)
-    framing = ClipShape(pipeline.vae, training.side, training.frames, training.text_dropout)
+    shape = ClipShape(pipeline.vae, training.side, training.frames, training.text_dropout)
     sources: list[tuple[BatchSource, float]] = []
     if training.posed is not None:
-        sources.append((FoldedClips(training.posed, framing), training.posed_share))
+        sources.append((FoldedClips(training.posed, shape), training.posed_share))
     if training.captioned is not None:
-        sources.append((WarpedClips(training.captioned, framing, training.warp), 1 - training.posed_share))
+        sources.append((WarpedClips(training.captioned, shape, training.warp), 1 - training.posed_share))
     lora = None if training.lora is None else SwitchedLora(pipeline.unet, training.lora).to(device)
     networks = Networks(pipeline.unet.train(), pipeline.text_encoder, pipeline.tokenizer, pipeline.scheduler, lora)
     schedule = Schedule(
@@ -116,14 +114,14 @@ def train_pairs(run: Path, model: Path | None, training: PairTraining) -> Path:
     )  # fmt: skip
     source = sources[0][0] if len(sources) == 1 else Mixture(*zip(*sources))
 
-    def show(step: int) -> None:
+    def draw_progress(step: int) -> None:
         if step % SHOW_EVERY == 0 or step == training.steps:
             if lora is not None:
                 lora.active = False
             draw_curve(run / "pairs.csv", run / "pairs.png")
             draw_preview(pipeline, training.side, training.frames, run / "previews" / f"{step:06d}.png")
 
-    train_stage(networks, stage, source, run / "pairs", training.seed, after_save=show)
+    train_stage(networks, stage, source, run / "pairs", training.seed, after_save=draw_progress)
     if processes.rank() == 0:
         save_model(pipeline, run / "model")
     processes.wait()

@@ -1,4 +1,4 @@
-"""Batches of a pool: stored latents, and the words and cameras of their scenes."""
+"""Training batches from a pool: stored latents with the captions and cameras of their scenes."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from trajectories import Cameras, Rig
 
 @dataclass(frozen=True)
 class PooledVideos:
-    """Videos of a pool, or pairs of them."""
+    """Draws batches of videos, or of pairs of videos, from a pool."""
 
     pool: Pool
     latents: np.ndarray
-    """(samples, views, frames, C, h, w) of the pool."""
+    """(samples, views, frames, C, h, w) latents of the pool."""
     frames: int
-    """Frames of each video, taken from the pool's with an even stride."""
+    """Frames of each video, drawn from the pool's with a constant stride."""
     pairs: bool
     text_dropout: float
     """Share of empty captions."""
     object_weight: float = 0.0
-    """What a latent that shows an object weighs in the loss beyond one that does not; the mean weight is 1."""
+    """Additional loss weight of a latent that shows an object, before the weights are normalized to mean 1."""
     _drawn: dict[int, tuple[World, Rig]] = field(default_factory=dict, repr=False)
 
     def draw(self, count: int, generator: torch.Generator) -> Batch:
-        """Draw samples of the pool, and videos, frames and words of each."""
+        """Draw `count` samples, and the videos, frames and caption of each."""
         pool = self.pool
         h, w = self.latents.shape[-2:]
         chosen = torch.randint(pool.samples, (count,), generator=generator)
-        videos, prompts, poses, lenses, weights = [], [], [], [], []
+        videos, prompts, c2w, K, weights = [], [], [], [], []
         for index in chosen.tolist():
             if index not in self._drawn:
                 self._drawn[index] = pool.draw(index)
@@ -54,9 +54,9 @@ class PooledVideos:
                 videos.append(torch.from_numpy(self.latents[index, view, frames].astype(np.float32)).transpose(0, 1))
                 prompts.append(words)
                 cameras = rig.cameras[view, frames]
-                poses.append(cameras.c2w)
-                lenses.append(cameras.K)
+                c2w.append(cameras.c2w)
+                K.append(cameras.K)
                 weights.append(1 + self.object_weight * object_coverage(world, cameras, rig.times[frames], h, w))
-        cameras = Cameras(np.stack(poses), np.stack(lenses), rig.cameras.width, rig.cameras.height)
+        cameras = Cameras(np.stack(c2w), np.stack(K), rig.cameras.width, rig.cameras.height)
         weight = torch.from_numpy(np.stack(weights)).float().unsqueeze(1)
         return Batch(torch.stack(videos), prompts, cameras, weights=weight / weight.mean())

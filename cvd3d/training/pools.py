@@ -1,7 +1,7 @@
-"""Pools of training samples, rendered and encoded once and kept in shards.
+"""Pools of training samples, rendered and encoded once and stored in shards.
 
-A sample is drawn from the pool's seed and its own index, so its world, words and cameras need no file: only pixels and
-latents are stored.
+A sample is determined by the pool's seed and its index. Only pixels and latents are stored; the world, caption and
+cameras are drawn again when they are needed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from trajectories import Rig
 from trajectories.files import whole
 
 SHARD = 64
-INDEX_STRIDE = 1_000_003  # keeps the seeds of two pools apart
+INDEX_STRIDE = 1_000_003  # makes the seeds of all pools and samples different
 
 
 @dataclass(frozen=True)
 class Pool:
-    """`samples` scenes, each seen by `views` videos of `frames` frames."""
+    """`samples` scenes, each shown by `views` videos of `frames` frames."""
 
     name: str
     seed: int
@@ -42,7 +42,7 @@ class Pool:
         return sample_world(generator), sample_rig(generator, self.views, self.frames)
 
     def render(self, index: int) -> np.ndarray:
-        """(views, frames, H, W, 3) uint8."""
+        """(views, frames, H, W, 3) uint8 images of one sample."""
         world, rig = self.draw(index)
         return render(world, rig.cameras, rig.times)
 
@@ -52,16 +52,16 @@ class Pool:
             yield f"{start:06d}.npy", range(start, min(start + SHARD, self.samples))
 
     def write_pixels(self, folder: Path) -> None:
-        """Render the whole pool into `folder/NAME`; shards that are there are kept."""
+        """Render the whole pool into `folder/NAME`; existing shards are kept."""
         for path, indices in self._missing(folder, "Rendering"):
             _save(path, np.stack([self.render(i) for i in indices]))
 
     @torch.no_grad()
     def write_latents(self, folder: Path, autoencoder: SmallAutoencoder, pixels: Path | None = None) -> None:
-        """Encode the whole pool into `folder/NAME` as float16; shards that are there are kept.
+        """Encode the whole pool into `folder/NAME` as float16; existing shards are kept.
 
         Args:
-            pixels: folder of `write_pixels`; None renders each sample here.
+            pixels: folder written by `write_pixels`; None renders each sample again.
         """
         for path, indices in self._missing(folder, "Encoding"):
             stored = np.load(pixels / self.name / path.name) if pixels else (self.render(i) for i in indices)
@@ -71,7 +71,7 @@ class Pool:
             _save(path, np.stack(encoded).reshape(len(indices), self.views, self.frames, *encoded[0].shape[1:]))
 
     def load(self, folder: Path) -> np.ndarray:
-        """(samples, views, frames, ...) of all shards in `folder/NAME`."""
+        """(samples, views, frames, ...) array of all shards in `folder/NAME`."""
         return np.concatenate([np.load(folder / self.name / name) for name, _ in self.shards()])
 
     def _missing(self, folder: Path, verb: str) -> Iterator[tuple[Path, range]]:
@@ -90,5 +90,5 @@ def _to_batch(frames: np.ndarray) -> torch.Tensor:
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    with whole(path) as beside, beside.open("wb") as file:
+    with whole(path) as temporary, temporary.open("wb") as file:
         np.save(file, array)

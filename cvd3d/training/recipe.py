@@ -1,4 +1,4 @@
-"""The recipe of the default model: its sizes, its pools and its stages, in the paper's order."""
+"""The recipe of the default model: network sizes, pools of samples, and training stages in the paper's order."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ class DiffusionStage:
 
     name: str
     pool: str
-    """Name of the pool that it learns from."""
+    """Name of the pool that provides the training samples."""
     schedule: Schedule
-    """A sample is a video, or a pair where `pairs`."""
+    """Optimization settings; a sample is a video, or a pair if `pairs`."""
     frames: int
-    """Frames of each video, taken from the pool's with an even stride."""
+    """Frames of each video, drawn from the pool's with a constant stride."""
     trains: tuple[str, ...]
-    """Fragments of the names of the parameters that learn."""
+    """Name fragments of the parameters to train."""
     freezes: tuple[str, ...] = ()
-    """Fragments of names that stay frozen all the same."""
+    """Name fragments of parameters that stay frozen even if `trains` matches them."""
     motion: bool = True
-    """Whether the motion modules take part."""
+    """Whether the motion modules are applied."""
     cameras: bool = False
-    """Whether the network knows the cameras."""
+    """Whether the network gets the cameras as input."""
     pairs: bool = False
-    """Whether two videos of one scene look at each other."""
+    """Whether the two videos of a scene attend to each other."""
     timesteps: Literal["sigmoid", "uniform"] = "sigmoid"
-    """How t is drawn: the sigmoid of a normal, or evenly (the paper's)."""
+    """Distribution of t: the sigmoid of a normal, or uniform (as in the paper)."""
     shared_timestep: bool = True
-    """Whether the two videos of a pair share t (paper, Eq. 2); the released code draws one for each."""
+    """Whether the two videos of a pair share t (paper, Eq. 2); the released code draws one for each video."""
 
 
 @dataclass(frozen=True)
 class AutoencoderStage:
-    """How the autoencoder learns."""
+    """One stage of autoencoder training."""
 
     name: str
     pool: str
     schedule: Schedule
     noise: float = 0.1
-    """Deviation of the noise on the latents, in their own deviations; it makes the decoder forgiving."""
+    """Standard deviation of the noise added to the latents, relative to theirs; it makes the decoder robust."""
     penalty: float = 1e-4
-    """Weight of the latents' mean square."""
+    """Loss weight of the latents' mean square."""
     edges: float = 0.5
-    """Weight of the difference of image gradients."""
+    """Loss weight of the L1 difference of image gradients."""
     decoder_only: bool = False
 
 
 @dataclass(frozen=True)
 class WordsStage:
-    """How the text encoder learns to read captions."""
+    """The stage that trains the text encoder on captions."""
 
     name: str
     schedule: Schedule
@@ -101,7 +101,7 @@ class Recipe:
     text_dropout: float = 0.1
     """Share of empty captions."""
     object_weight: float = 2.0
-    """What a latent that shows an object weighs in the loss beyond one that shows ground or sky."""
+    """Additional loss weight of a latent that shows an object."""
     stages: tuple[TrainingStage, ...] = (
         AutoencoderStage("autoencoder", "stills", Schedule(1500, 16, 5e-3)),
         AutoencoderStage("decoder", "stills", Schedule(500, 16, 2e-3), edges=2.0, decoder_only=True),
@@ -117,7 +117,7 @@ class Recipe:
 
 
 def shortened(recipe: Recipe, steps: int) -> Recipe:
-    """The same recipe with `steps` steps a stage and as many samples as that needs; to try the code, not to learn."""
+    """The recipe with `steps` steps per stage and small pools, to test the code."""
     return replace(
         recipe,
         pools=tuple(replace(pool, samples=min(pool.samples, 8)) for pool in recipe.pools),

@@ -1,4 +1,4 @@
-"""The camera paths that the default model learns from."""
+"""Random camera rigs for the training of the default model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SIZE = 128  # pixels
 FPS = 8.0
 SHARES = (("circle", 6), ("orbit", 5), ("upper_hemi", 2), ("dome", 3), ("interpolate", 2), ("static", 2))
 IDENTICAL = 0.12  # share of pairs whose cameras are the same
-RIG_VIEWS = 4  # a pair is two of this many videos
+RIG_VIEWS = 4  # a pair is two of at least this many camera paths
 
 
 def sample_rig(generator: torch.Generator, views: int, frames: int) -> Rig:
-    """Draw `views` camera paths of one rig around the origin, with another lens, distance and height each time."""
+    """Draw `views` camera paths of one rig around the origin, with random field of view, distance and height."""
     name = choose(generator, tuple(name for name, weight in SHARES for _ in range(weight)))
-    framing = {
+    options = {
         "target": (uniform(generator, -0.15, 0.15), uniform(generator, -0.15, 0.15), uniform(generator, 0.4, 0.8)),
         "radius": uniform(generator, 3.6, 5.8),
         "elevation": np.radians(uniform(generator, 4.0, 20.0) if name == "dome" else uniform(generator, 6.0, 45.0)),
@@ -30,10 +30,10 @@ def sample_rig(generator: torch.Generator, views: int, frames: int) -> Rig:
         "fps": FPS,
     }
     if name in ("circle", "upper_hemi"):
-        framing["spread"] = uniform(generator, 0.15, 0.6)
+        options["spread"] = uniform(generator, 0.15, 0.6)
     if name == "orbit":
-        framing["sweep"] = np.radians(uniform(generator, -90.0, 90.0))
-    rig = make_rig(name, max(RIG_VIEWS, views), frames, **framing)
+        options["sweep"] = np.radians(uniform(generator, -90.0, 90.0))
+    rig = make_rig(name, max(RIG_VIEWS, views), frames, **options)
     chosen = torch.randperm(rig.views, generator=generator)[:views].numpy()
     if chance(generator, IDENTICAL):
         chosen = np.repeat(chosen[:1], views)

@@ -1,4 +1,4 @@
-"""What a stopped training needs to go on: states in parts of at most 16 MiB, moving averages, frozen parameters."""
+"""Training state: moving averages, saving and loading of checkpoints in parts of at most 16 MiB, frozen parameters."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from cvd3d import processes
 from trajectories import InputError
 from trajectories.files import read_json, write_bytes, write_text
 
-PART = 16 << 20  # bytes; small enough for any way of moving files between machines
+PART = 16 << 20  # bytes; small enough for most ways to copy files between machines
 
 
 class Average:
-    """An exponential moving average of parameters, with a warm-up: after n steps the decay is at most (1+n)/(10+n)."""
+    """An exponential moving average of parameters with a warm-up: after n steps the decay is at most (1+n)/(10+n)."""
 
     def __init__(self, parameters: dict[str, nn.Parameter], decay: float) -> None:
         self.parameters = parameters
@@ -29,27 +29,27 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the parameters after `step` (from 0)."""
+        """Update the averages with the parameters after `step` (counted from 0)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.values.values()), list(self.parameters.values()), weight)
 
     @torch.no_grad()
     def load(self, values: Mapping[str, torch.Tensor]) -> None:
-        """Go on from saved averages of the same parameters."""
+        """Set the averages to saved ones of the same parameters."""
         for name, value in self.values.items():
             value.copy_(values[name])
 
     @torch.no_grad()
-    def restore(self) -> None:
-        """Put the averages in the parameters' place."""
+    def apply(self) -> None:
+        """Set the parameters to their averages."""
         for name, value in self.values.items():
             self.parameters[name].copy_(value)
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a state as `PATH.json`, which names its parts `PATH.DIGEST-NN.part`; the first of several processes does.
+    """Write a state as `PATH.json`, which lists its parts `PATH.DIGEST-NN.part`; only the first process writes.
 
-    The parts are written before the file that names them, so that a killed write leaves the old state.
+    The parts are written before the file that lists them, so that an interrupted write keeps the old state.
     """
     if processes.rank() > 0:
         return
@@ -68,7 +68,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def has_state(path: Path) -> bool:
-    """Whether a state was saved at `path`."""
+    """Whether a state is saved at `path`."""
     return path.with_name(f"{path.name}.json").exists()
 
 
@@ -76,7 +76,7 @@ def load_state(path: Path) -> dict[str, Any] | None:
     """The state saved at `path`, or None.
 
     Raises:
-        InputError: a part is missing or cut short.
+        InputError: a part is missing or truncated.
     """
     if not has_state(path):
         return None
@@ -88,25 +88,25 @@ def load_state(path: Path) -> dict[str, Any] | None:
             content = path.with_name(name).read_bytes()
             digest.update(content)
             buffer.write(content)
-        whole = digest.hexdigest() == listed["sha256"]
+        complete = digest.hexdigest() == listed["sha256"]
     except (OSError, KeyError, TypeError):
-        whole = False
-    if not whole:
+        complete = False
+    if not complete:
         raise InputError(f"{index}: the parts of this state are not complete; copy them again, or delete this file.")
     buffer.seek(0)
     return torch.load(buffer, weights_only=True)
 
 
 def claim(path: Path, content: dict[str, Any], otherwise: str) -> None:
-    """Write what determines a run into its folder, or make sure that the folder is of no other run.
+    """Write the settings of a run to its folder, or check that the folder has the same settings.
 
     Args:
-        path: a JSON file of the run.
-        content: what it says; values that JSON does not know are written as text.
-        otherwise: the sentence about a file that says something else, after its path.
+        path: a JSON file in the run's folder.
+        content: the settings; values without a JSON type are written as text.
+        otherwise: the error sentence if the file has other content, without the path at its beginning.
 
     Raises:
-        InputError: the file says something else.
+        InputError: the file has other content.
     """
     text = json.dumps(content, indent=2, default=str) + "\n"
     if not path.exists():
@@ -118,7 +118,7 @@ def claim(path: Path, content: dict[str, Any], otherwise: str) -> None:
 def trainable(
     modules: Iterable[nn.Module], fragments: Iterable[str], excluded: Iterable[str]
 ) -> dict[str, nn.Parameter]:
-    """Freeze all parameters but those whose names hold one of `fragments` and none of `excluded`; return those."""
+    """The parameters whose names contain one of `fragments` and none of `excluded`; all others are frozen."""
     chosen: dict[str, nn.Parameter] = {}
     for index, module in enumerate(modules):
         for name, parameter in module.named_parameters():

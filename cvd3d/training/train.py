@@ -1,4 +1,4 @@
-"""`cvd3d train`: from nothing to the weights of the default model, stage by stage, resumable."""
+"""`cvd3d train`: trains the default model from random weights, stage by stage; it can be resumed."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from cvd3d.training.words_stage import train_words
 from cvd3d.training.world.captions import VOCABULARY
 from trajectories import InputError
 
-SAMPLING_STEPS, GUIDANCE = 16, 3.0  # what suits weights of this size
-SHARD = "15MB"  # of a weights file, so that it travels as the states do
+SAMPLING_STEPS, GUIDANCE = 16, 3.0  # suited to weights of this size
+SHARD = "15MB"  # maximum size of a weights file, similar to the parts of a state
 
 
 def build_networks(recipe: Recipe) -> tuple[SmallAutoencoder, Networks]:
-    """The networks of the recipe with seeded random weights."""
+    """The networks of the recipe with random weights from its seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)  # modules draw their first weights from the global generator
+        torch.manual_seed(recipe.seed)  # modules draw their initial weights from the global generator
         autoencoder = SmallAutoencoder(**recipe.autoencoder)
         tokenizer = word_tokenizer(VOCABULARY)
         text_encoder = small_text_encoder(
@@ -53,7 +53,7 @@ def build_networks(recipe: Recipe) -> tuple[SmallAutoencoder, Networks]:
 
 @contextmanager
 def _flushed_denormals() -> Iterator[None]:
-    """Numbers below 1e-38 are zeros in the block: as gradients they cost a quarter of a step otherwise."""
+    """Flush numbers below 1e-38 to zero in the block; such gradients would make steps a quarter slower."""
     torch.set_flush_denormal(True)
     try:
         yield
@@ -71,32 +71,35 @@ def train(
     device: torch.device | None = None,
     bf16: bool | None = None,
 ) -> bool:
-    """Train every stage that `run` has not finished, and write the model so far to `run/model`.
+    """Train every unfinished stage of `run`, and write the current model to `run/model`.
 
     Args:
-        run: folder of pools, states and loss curves; the same call goes on where a killed one stopped.
-        recipe: the default model's by default.
-        until: name of the last stage to train; all by default.
-        start: a model folder of the recipe's sizes to go on from, with its autoencoder and text encoder as they are;
-            random weights by default.
-        minutes: how long this sitting lasts; until everything is trained by default.
-        device: where the network trains; `processes.device()` by default.
-        bf16: whether the network computes in bfloat16; what is faster here by default.
+        run: folder of pools, states and loss curves; the same call resumes an interrupted training.
+        recipe: the recipe; by default that of the default model.
+        until: name of the last stage to train; by default the last of the recipe.
+        start: a model folder of the recipe's sizes whose UNet is trained further, without training its autoencoder and
+            text encoder; random weights by default.
+        minutes: time limit of this call; no limit by default.
+        device: device of the training; `processes.device()` by default.
+        bf16: whether the network computes in bfloat16; by default if it is faster on this device.
 
     Returns:
-        Whether all stages are finished, up to `until`.
+        Whether all stages up to `until` are finished.
+
+    Raises:
+        InputError: an unknown stage, a run of another recipe, or a `start` of other sizes.
     """
     recipe = recipe or Recipe()
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     stages = [stage for stage in recipe.stages if start is None or isinstance(stage, DiffusionStage)]
     names = [stage.name for stage in stages]
     if until is not None and until not in names:
-        raise InputError(f"There is no stage {until!r}; known: {', '.join(names)}.")
+        raise InputError(f"There is no stage {until!r}; the stages are {', '.join(names)}.")
     run.mkdir(parents=True, exist_ok=True)
     claim(
         run / "recipe.json",
         {**asdict(recipe), "start": start},
-        "is another recipe's; give --out a folder of its own, or delete this one.",
+        "belongs to another recipe; give another --out folder, or delete this one.",
     )
     autoencoder, networks = build_networks(recipe)
     if start is not None:
@@ -146,7 +149,7 @@ def _train_stage(
     networks: Networks,
     deadline: float | None,
 ) -> str:
-    """Train one stage; the name of the network that has learnt."""
+    """Train one stage, and return the name of the network that it has trained."""
     state = run / "states" / stage.name
     if isinstance(stage, WordsStage):
         train_words(networks.text_encoder, networks.tokenizer, stage, state, seed, deadline)
@@ -164,7 +167,7 @@ def _train_stage(
 
 
 def _load_weights(start: Path, autoencoder: SmallAutoencoder, networks: Networks) -> None:
-    """Copy the weights of a model folder."""
+    """Copy the weights of a model folder into the networks."""
     from cvd3d.sampling import load_pipeline
 
     model = load_pipeline(start)

@@ -1,7 +1,7 @@
-"""Training of the text encoder to read captions, before any picture: which thing, which color, where.
+"""Training of the text encoder on captions alone: it learns to answer questions about the described scene.
 
-SD's text encoder comes pretrained. A small one that learns from pictures alone needs most of its time to find out that
-the red of "a red cube and a blue ball" belongs to the cube.
+SD's text encoder is pretrained. A small one trained with images only spends most of its training on learning that "red"
+in "a red cube and a blue ball" belongs to the cube.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cvd3d.training.world.objects import COLORS, OBJECTS
 from cvd3d.training.world.scenes import BOUNCING, DRIVING, SPINNING, STILL, World, sample_world
 from cvd3d.training.world.surroundings import GROUNDS, SKIES
 
-NOTHING = "nothing"  # where a second object is not there
+NOTHING = "nothing"  # the answer if there is no second object
 
 THING = ((*OBJECTS, NOTHING), (*COLORS, NOTHING), (STILL, BOUNCING, SPINNING, DRIVING, NOTHING))
 QUESTIONS: tuple[tuple[str, ...], ...] = (*THING, *THING, tuple(GROUNDS), tuple(SKIES))
@@ -30,16 +30,16 @@ QUESTIONS: tuple[tuple[str, ...], ...] = (*THING, *THING, tuple(GROUNDS), tuple(
 
 
 def answers(world: World) -> list[int]:
-    """The true answer to each of `QUESTIONS`, as an index into its possible ones."""
-    said: list[str] = []
+    """The correct answer to each of `QUESTIONS`, as an index into its possible answers."""
+    correct: list[str] = []
     for thing in (*world.objects, None)[:2]:
-        said += [NOTHING] * 3 if thing is None else [thing.kind, thing.color, thing.action]
-    said += [world.ground, world.sky]
-    return [possible.index(answer) for possible, answer in zip(QUESTIONS, said)]
+        correct += [NOTHING] * 3 if thing is None else [thing.kind, thing.color, thing.action]
+    correct += [world.ground, world.sky]
+    return [possible.index(answer) for possible, answer in zip(QUESTIONS, correct)]
 
 
 class Reader(nn.Module):
-    """Answers each question from one attention over the tokens, the way that a UNet reads them."""
+    """Answers each question from one attention over the tokens, similar to the cross-attention of a UNet."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Reader(nn.Module):
         self.answers = nn.ModuleList(nn.Linear(dim, len(possible)) for possible in QUESTIONS)
 
     def forward(self, text: Tensor) -> list[Tensor]:
-        """(B, L, D) token features to (B, possible answers) logits for each question."""
+        """Map token features (B, L, D) to logits (B, possible answers) for each question."""
         weights = torch.einsum("qd,bld->bql", self.queries, text).softmax(dim=-1)
         read = torch.einsum("bql,bld->bqd", weights, text)
         return [answer(read[:, i]) for i, answer in enumerate(self.answers)]
@@ -61,12 +61,13 @@ def train_words(
     seed: int,
     deadline: float | None = None,
 ) -> None:
-    """Train the encoder in place on captions of random worlds, together with a reader that is thrown away.
+    """Train the encoder in place on captions of random worlds, together with a reader that is discarded.
 
-    See `loop.learn`. The log has the share of right answers, which stays below 1 because captions leave things unsaid.
+    See `loop.learn`. The log has the share of correct answers, which stays below 1 because captions do not mention
+    everything.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # modules draw their first weights from the global generator
+        torch.manual_seed(seed)  # modules draw their initial weights from the global generator
         reader = Reader(encoder.config.hidden_size).to(encoder.device)
     both = nn.ModuleList([encoder, reader])
 
@@ -74,8 +75,8 @@ def train_words(
         worlds = [sample_world(generator) for _ in range(count)]
         truth = torch.tensor([answers(world) for world in worlds], device=encoder.device)
         logits = reader(encode_text(tokenizer, encoder, [caption(world, generator) for world in worlds]))
-        right = torch.stack([said.argmax(dim=-1) == truth[:, i] for i, said in enumerate(logits)]).float().mean()
-        total = torch.stack([F.cross_entropy(said, truth[:, i]) for i, said in enumerate(logits)]).mean()
+        right = torch.stack([each.argmax(dim=-1) == truth[:, i] for i, each in enumerate(logits)]).float().mean()
+        total = torch.stack([F.cross_entropy(each, truth[:, i]) for i, each in enumerate(logits)]).mean()
         return {"loss": total, "right": right}
 
     parameters = trainable([both], ("",), ())

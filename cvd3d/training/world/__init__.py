@@ -1,5 +1,5 @@
-"""A procedural low-poly world: objects in their colors, grounds, skies and motions, with captions and exact cameras.
+"""A procedural low-poly world of colored objects, grounds, skies and motions, with captions and exact cameras.
 
-It trains the small default model. `scenes.sample_world` draws a `World`, `captions.caption` says it in words, and
-`render.render` shows it to any `trajectories.Cameras`.
+It provides the training data of the small default model. `scenes.sample_world` draws a `World`, `captions.caption`
+describes it, and `render.render` renders it for any `trajectories.Cameras`.
 """

@@ -1,4 +1,4 @@
-"""What a person might type to ask for a world, and which words such prompts know."""
+"""Random captions of a world, and the vocabulary of all captions."""
 
 from __future__ import annotations
 
@@ -75,15 +75,15 @@ def unknown_words(prompt: str) -> list[str]:
 
 
 def caption(world: World, generator: torch.Generator) -> str:
-    """Say the world in words, as one of many people would.
+    """Describe the world with random wording.
 
-    Objects come in the world's order. A customary color, green grass and a clear sky are left unsaid more often than
-    the rest; a motion is always named, beside the object that has it.
+    Objects are named in the world's order. Customary colors, grass and a clear sky are omitted more often than others;
+    a motion is always named, next to the object that moves.
     """
     bare = chance(generator, 0.15)
     things = [_thing(thing, bare, generator) for thing in world.objects]
     text = things[0] if len(things) == 1 else f"{things[0]} {choose(generator, JOINS)} {things[1]}"
-    # An unsaid ground is grass, and an unsaid sky clear, in 70 % of the cases (see sample_world's shares).
+    # An omitted ground is grass, and an omitted sky clear, in 70 % of the cases (see sample_world's shares).
     if not chance(generator, 0.55 if world.ground == "grass" else 0.13):
         text += " " + choose(generator, GROUND_PHRASES[world.ground])
     if not chance(generator, 0.70 if world.sky == "clear" else 0.20):
@@ -94,9 +94,9 @@ def caption(world: World, generator: torch.Generator) -> str:
 
 
 def _thing(thing: Object, bare: bool, generator: torch.Generator) -> str:
-    """A noun phrase such as "a bouncing red ball"; without its article if `bare`."""
+    """A noun phrase such as "a bouncing red ball"; without the article if `bare`."""
     phrase = choose(generator, NOUNS[thing.kind])
-    # Of all colors a quarter are customary, so that one caption in ten leaves a color out.
+    # A quarter of all colors are customary, so one noun phrase in ten has no color.
     if thing.color != CUSTOMARY_COLOR[thing.kind] or not chance(generator, 0.4):
         phrase = f"{choose(generator, ADJECTIVES[thing.color])} {phrase}"
     form = "" if thing.action == STILL else choose(generator, ("before", "after", "clause"))

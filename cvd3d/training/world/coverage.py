@@ -1,4 +1,4 @@
-"""Where in the picture the objects are, as the latents see it."""
+"""The share of each latent of a frame that shows objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trajectories import Cameras
 
 
 def object_coverage(world: World, cameras: Cameras, times: np.ndarray, rows: int, cols: int) -> np.ndarray:
-    """How much of each cell of a grid over the image lies in the disc around an object.
+    """The share of each cell of a grid over the image that the disc around an object covers.
 
     Args:
         world: the scene.
@@ -19,7 +19,7 @@ def object_coverage(world: World, cameras: Cameras, times: np.ndarray, rows: int
         cols: cells from left to right.
 
     Returns:
-        (T, rows, cols) in [0, 1], falling off over the width of a cell.
+        (T, rows, cols) in [0, 1]; the border of a disc is one cell wide.
     """
     y, x = np.meshgrid(np.arange(rows) + 0.5, np.arange(cols) + 0.5, indexing="ij")
     covered = np.zeros((len(times), rows, cols))

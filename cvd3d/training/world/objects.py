@@ -1,6 +1,6 @@
-"""The things of the world, built from primitives: about a meter big, on the ground z=0, centered on the z axis.
+"""The objects of the world, built from primitives: about one meter in size, on the ground z=0, centered on the z axis.
 
-An object's front, where it has one, looks along -y; a car heads along +x.
+The front of an object, if it has one, faces -y; a car drives along +x.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Rgb = tuple[float, float, float]
 TRUNK: Rgb = (0.40, 0.26, 0.14)
 SLATE: Rgb = (0.34, 0.25, 0.23)
 GLASS: Rgb = (0.62, 0.78, 0.88)
-TYRE: Rgb = (0.12, 0.12, 0.13)
+TIRE: Rgb = (0.12, 0.12, 0.13)
 CARROT: Rgb = (1.00, 0.45, 0.05)
 
 
@@ -76,7 +76,7 @@ def table(color: Rgb) -> Primitives:
 
 
 def car(color: Rgb) -> Primitives:
-    wheels = [primitive(WHEEL, (x, y, 0.15), (0.15, 0.05, 0.15), TYRE) for x in (-0.36, 0.36) for y in (-0.29, 0.29)]
+    wheels = [primitive(WHEEL, (x, y, 0.15), (0.15, 0.05, 0.15), TIRE) for x in (-0.36, 0.36) for y in (-0.29, 0.29)]
     return concatenate(
         [
             primitive(BOX, (0, 0, 0.28), (0.60, 0.30, 0.15), color),
@@ -88,8 +88,8 @@ def car(color: Rgb) -> Primitives:
 
 
 def snowman(color: Rgb) -> Primitives:
-    # The hat must stand out from the body.
-    hat = TYRE if np.mean(color) > 0.15 else COLORS["white"]
+    # The hat must differ from the body in color.
+    hat = TIRE if np.mean(color) > 0.15 else COLORS["white"]
     eyes = [primitive(SPHERE, (x, -0.17, 1.07), (0.035, 0.035, 0.035), hat) for x in (-0.075, 0.075)]
     return concatenate(
         [

@@ -1,4 +1,4 @@
-"""Colored convex solids, the only geometry of the world."""
+"""Colored convex solids, from which all objects are built."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-# In the unit frame of a primitive, where its half sizes are 1:
+# Definitions in the unit frame of a primitive, where its half sizes are 1:
 SPHERE = 0  # x² + y² + z² <= 1
 BOX = 1  # |x|, |y|, |z| <= 1
 CYLINDER = 2  # x² + y² <= 1, |z| <= 1
@@ -27,17 +27,17 @@ class Primitives:
     yaws: np.ndarray
     """(P,) radians about +z through the center, counter-clockwise seen from above."""
     half_sizes: np.ndarray
-    """(P, 3) half sizes along the primitive's own x, y and z."""
+    """(P, 3) half sizes along the x, y and z axes of the primitive."""
     colors: np.ndarray
     """(P, 3) RGB in [0, 1]."""
     striped: np.ndarray
-    """(P,) bool: two of the four quarters around the vertical axis are darker, so that a round thing's turn is seen."""
+    """(P,) bool: two of the four quarters around the vertical axis are darker, so that a round solid's turn shows."""
 
     def __len__(self) -> int:
         return len(self.kinds)
 
     def placed(self, position: Sequence[float], yaw: float = 0.0, size: float = 1.0) -> Primitives:
-        """The same primitives scaled by `size`, turned by `yaw` about the origin, then moved to `position` (3,)."""
+        """The primitives scaled by `size`, rotated by `yaw` about the z axis, then translated by `position` (3,)."""
         c, s = np.cos(yaw), np.sin(yaw)
         R = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
         centers = size * self.centers @ R.T + np.asarray(position, dtype=np.float64)

@@ -1,6 +1,6 @@
-"""A ray tracer for the world: exact pinhole rays, sun shadows, and anti-aliased edges, compiled by Numba.
+"""A ray tracer for the world, compiled by Numba: exact pinhole rays, sun shadows and anti-aliased edges.
 
-A ray is carried into the unit frame of each primitive, where the shapes are simple and its parameter keeps its value.
+Rays are transformed to the unit frame of each primitive, where shapes are simple; the ray parameter is the same there.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from trajectories.cameras import Cameras
 from trajectories.errors import InputError
 
 MISS = 1e30
-NEAR = 1e-4  # meters; a hit nearer than this is the ray's own surface
+NEAR = 1e-4  # meters; nearer hits are on the surface where the ray starts
 ROUNDING = 1e-12
-HAZE = 24.0  # meters; the ground melts into the horizon beyond
-FINE = 14.0  # meters; the ground's tiles fade beyond
+HAZE = 24.0  # meters; beyond this distance the ground fades into the horizon
+FINE = 14.0  # meters; beyond this distance the tiles of the ground fade
 DARK_STRIPE = 0.8
 
 _SKY, _GROUND = 0, 1  # surface labels; objects follow
 
 
 def render(world: World, cameras: Cameras, times: np.ndarray | float = 0.0, *, supersample: int = 2) -> np.ndarray:
-    """Render the world as seen by every camera.
+    """Render the world for every camera.
 
     Args:
         world: the scene.
         cameras: any leading shape (...).
         times: seconds; broadcast to (...).
-        supersample: pixels on an edge are the mean of supersample² rays; 1 sends one ray through every pixel center.
+        supersample: pixels on an edge are the mean of supersample² rays; 1 traces one ray through every pixel center.
 
     Returns:
         (..., H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: times that do not fit the cameras, or a supersample below 1.
+        InputError: times that do not broadcast to the cameras, or `supersample` below 1.
     """
     if supersample < 1:
-        raise InputError(f"supersample is {supersample}; give 1 or more rays along a pixel's side.")
+        raise InputError(f"supersample is {supersample}; give 1 or more rays per side of a pixel.")
     ground, sky = GROUNDS[world.ground], SKIES[world.sky]
     palette = np.array([ground.color, ground.tile, sky.zenith, sky.horizon, sky.sun, sky.ambient])
     images = np.empty((cameras.size, cameras.height, cameras.width, 3), dtype=np.uint8)
@@ -53,7 +53,7 @@ def render(world: World, cameras: Cameras, times: np.ndarray | float = 0.0, *, s
 
 
 def render_depth(world: World, cameras: Cameras, times: np.ndarray | float = 0.0) -> np.ndarray:
-    """Exact z-depth through every pixel center.
+    """Render the exact z-depth at every pixel center.
 
     Args:
         world: the scene.
@@ -61,7 +61,7 @@ def render_depth(world: World, cameras: Cameras, times: np.ndarray | float = 0.0
         times: seconds; broadcast to (...).
 
     Returns:
-        (..., H, W) float32 meters along the camera's z axis; the sky is infinitely far.
+        (..., H, W) float32 meters along the camera's z axis; infinity for the sky.
     """
     depths = np.empty((cameras.size, cameras.height, cameras.width), dtype=np.float32)
     for depth, c2w, K, time in zip(depths, *_flat(cameras, times)):
@@ -74,7 +74,7 @@ def _flat(cameras: Cameras, times: np.ndarray | float) -> tuple[np.ndarray, np.n
         seconds = np.broadcast_to(np.asarray(times, dtype=np.float64), cameras.shape)
     except ValueError:
         raise InputError(f"times has shape {np.shape(times)}; give one that broadcasts to {cameras.shape}.") from None
-    # Copies in one memory layout, so that Numba compiles once.
+    # Copies in one memory layout, so that Numba compiles only once.
     c2w, K = np.array(cameras.c2w, order="C"), np.array(cameras.K, order="C")
     return c2w.reshape(-1, 4, 4), K.reshape(-1, 3, 3), seconds.reshape(-1)
 
@@ -94,7 +94,7 @@ def _solids(primitives: Primitives) -> np.ndarray:
 
 @kernel
 def _round_hit(ox, oy, oz, dx, dy, dz):
-    """Enter the unit cylinder: (t, face); the side is 0, the caps 1 and 2."""
+    """Where a ray enters the unit cylinder: (t, face); face 0 is the side, 1 and 2 are the caps."""
     near, far, face = -MISS, MISS, 0
     a = dx * dx + dy * dy
     if a > 1e-18:
@@ -124,7 +124,7 @@ def _round_hit(ox, oy, oz, dx, dy, dz):
 
 @kernel
 def _cone_hit(ox, oy, oz, dx, dy, dz):
-    """Meet the unit cone: (t, face); the side is 0, the base 1."""
+    """Where a ray hits the unit cone: (t, face); face 0 is the side, 1 the base."""
     nearest, face = MISS, 0
     s = 0.5 * (1.0 - oz)
     a = dx * dx + dy * dy - 0.25 * dz * dz
@@ -132,7 +132,7 @@ def _cone_hit(ox, oy, oz, dx, dy, dz):
     c = ox * ox + oy * oy - s * s
     root = b * b - a * c
     if root >= -ROUNDING * b * b:
-        # The stable form of the quadratic's roots; a ray along the side has one, a ray through the apex a double one.
+        # The stable form of the quadratic's roots: one for a ray along the side, a double one through the apex.
         q = -b - math.copysign(math.sqrt(max(root, 0.0)), b)
         for k in range(2):
             t = MISS
@@ -152,7 +152,7 @@ def _cone_hit(ox, oy, oz, dx, dy, dz):
 
 @kernel
 def _flat_hit(kind, ox, oy, oz, dx, dy, dz):
-    """Enter the unit box or roof through its planes: (t, face)."""
+    """Where a ray enters the unit box or roof through its planes: (t, face)."""
     near, far, face = -MISS, MISS, 0
     for k in range(6 if kind == BOX else 5):
         # Inside is where `side` <= 0; it changes by `slope` per unit of t.
@@ -218,7 +218,7 @@ def _hit(solids, p, ox, oy, oz, dx, dy, dz):
 
 @kernel
 def _unit_normal(kind, face, x, y, z):
-    """Outward normal of a unit shape at a point of its surface, of any length."""
+    """Outward normal, not normalized, of a unit shape at a point on its surface."""
     if kind == SPHERE:
         return x, y, z
     if kind == CYLINDER:
@@ -246,7 +246,7 @@ def _unit_normal(kind, face, x, y, z):
 
 @kernel
 def _bounds(solids, c2w, K, width, height):
-    """(P, 4) pixel rectangles (u0, u1, v0, v1) that hold each solid's projection, from its bounding sphere."""
+    """(P, 4) pixel rectangles (u0, u1, v0, v1) that contain each solid's projection, from its bounding sphere."""
     rectangles = np.empty((len(solids), 4))
     for p in range(len(solids)):
         x, y, z = solids[p, _X] - c2w[0, 3], solids[p, _Y] - c2w[1, 3], solids[p, _Z] - c2w[2, 3]
@@ -271,7 +271,7 @@ def _bounds(solids, c2w, K, width, height):
 
 @kernel
 def _ray(c2w, K, u, v):
-    """The world direction through pixel position (u, v), with unit z in the camera: its parameter is the z-depth."""
+    """World direction through pixel position (u, v) with camera z = 1, so that the ray parameter is the z-depth."""
     y = (v - K[1, 2]) / K[1, 1]
     x = (u - K[0, 2] - K[0, 1] * y) / K[0, 0]
     return (
@@ -283,7 +283,7 @@ def _ray(c2w, K, u, v):
 
 @kernel
 def _nearest(solids, rectangles, u, v, ox, oy, oz, dx, dy, dz):
-    """The first surface on a camera ray: (t, index, face); index -1 is the ground, and t is MISS in the sky."""
+    """The first surface on a camera ray: (t, index, face); index -1 is the ground, t is MISS for the sky."""
     nearest, index, face = MISS, -1, 0
     if oz * dz < 0.0:
         nearest = -oz / dz
@@ -297,7 +297,7 @@ def _nearest(solids, rectangles, u, v, ox, oy, oz, dx, dy, dz):
 
 @kernel
 def _shadowed(solids, x, y, z, sun):
-    """Whether a solid stands between the point and the sun."""
+    """Whether a solid is between the point and the sun."""
     for p in range(len(solids)):
         cx, cy, cz = solids[p, _X] - x, solids[p, _Y] - y, solids[p, _Z] - z
         along = cx * sun[0] + cy * sun[1] + cz * sun[2]
@@ -312,16 +312,16 @@ def _shadowed(solids, x, y, z, sun):
 
 @kernel
 def _hump(x):
-    """Parabolas in place of sin(pi x), for speed."""
+    """Approximate sin(pi x) by parabolas, for speed."""
     x *= 0.5
     x = 2.0 * (x - math.floor(x)) - 1.0
     return 4.0 * x * (abs(x) - 1.0)
 
 
-# Inlined, because a call that passes seven arrays costs as much as its work.
+# Inlined, because a call with seven array arguments takes as long as its body.
 @njit(nogil=True, error_model="numpy", forceinline=True)
-def _look(rgb, solids, rectangles, c2w, K, sun, palette, u, v):
-    """Add the color seen at pixel position (u, v) to `rgb` (3,); returns a label of the surface and its shadow."""
+def _trace(rgb, solids, rectangles, c2w, K, sun, palette, u, v):
+    """Add the color at pixel position (u, v) to `rgb` (3,), and return a label of the surface and its shadow."""
     dx, dy, dz = _ray(c2w, K, u, v)
     ox, oy, oz = c2w[0, 3], c2w[1, 3], c2w[2, 3]
     t, index, face = _nearest(solids, rectangles, u, v, ox, oy, oz, dx, dy, dz)
@@ -335,7 +335,7 @@ def _look(rgb, solids, rectangles, c2w, K, sun, palette, u, v):
     if index < 0:
         distance = t * length
         lit = 0.0 if _shadowed(solids, x, y, 0.0, sun) else sun[2]
-        # A checker of one-metre tiles with soft borders, which needs no anti-aliasing.
+        # A checkerboard of one-meter tiles with soft borders, which needs no anti-aliasing.
         wave = min(max(4.0 * _hump(x) * _hump(y), -1.0), 1.0)
         tile = 0.5 + 0.5 * wave / (1.0 + (distance / FINE) ** 2) ** 2
         clear = 1.0 / (1.0 + (distance / HAZE) ** 2) ** 2
@@ -373,7 +373,7 @@ def _render_frame(image, solids, c2w, K, sun, palette, supersample):
     for v in range(height):
         for u in range(width):
             rgb[:] = 0.0
-            labels[v, u] = _look(rgb, solids, rectangles, c2w, K, sun, palette, u + 0.5, v + 0.5)
+            labels[v, u] = _trace(rgb, solids, rectangles, c2w, K, sun, palette, u + 0.5, v + 0.5)
             for k in range(3):
                 image[v, u, k] = np.uint8(255.0 * rgb[k] + 0.5)
     if supersample == 1:
@@ -393,7 +393,7 @@ def _render_frame(image, solids, c2w, K, sun, palette, supersample):
             for j in range(supersample):
                 for i in range(supersample):
                     x, y = u + (i + 0.5) / supersample, v + (j + 0.5) / supersample
-                    _look(rgb, solids, rectangles, c2w, K, sun, palette, x, y)
+                    _trace(rgb, solids, rectangles, c2w, K, sun, palette, x, y)
             for k in range(3):
                 image[v, u, k] = np.uint8(weight * rgb[k] + 0.5)
 

@@ -1,7 +1,7 @@
-"""Scenes: one or two objects, a ground, a sky, a sun and at most one motion, drawn at random.
+"""Random scenes of one or two objects, a ground, a sky, a sun and at most one motion.
 
-The layout has little entropy on purpose: a small model must learn it on two cores. One object stands at the origin; of
-two, the one that the caption names first stands at negative x.
+The layout varies little, because a small model must learn it on two cores. A single object stands at the origin; of two
+objects, the one that the caption names first stands at negative x.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STILL, BOUNCING, SPINNING, DRIVING = "still", "bouncing", "spinning", "driving"
 
 BOUNCE_HEIGHT = 0.6  # meters; one bounce a second
 SPIN_RATE = 0.5  # turns per second
-DRIVE_SPEED = 0.8  # meters per second, from -DRIVE_REACH to +DRIVE_REACH around the car's place
+DRIVE_SPEED = 0.8  # meters per second, from -DRIVE_REACH to +DRIVE_REACH around the car's position
 DRIVE_REACH = 0.8
 
 SPACING = 0.95  # meters from the origin to either of two objects
@@ -33,14 +33,14 @@ SUN_AZIMUTH = math.radians(-130.0)  # over the left shoulder of a camera that lo
 
 @dataclass(frozen=True)
 class Object:
-    """One thing, where it stands at rest, and how it moves."""
+    """An object with its pose at rest and its motion."""
 
     kind: str
     """A key of `objects.OBJECTS`."""
     color: str
     """A key of `objects.COLORS`."""
     position: tuple[float, float]
-    """Its place on the ground, meters."""
+    """x and y on the ground in meters."""
     yaw: float
     """Radians about +z."""
     size: float
@@ -48,10 +48,10 @@ class Object:
     action: str = STILL
     """STILL, BOUNCING, SPINNING or DRIVING."""
     phase: float = 0.0
-    """Where the action starts at time 0, in [0, 1): of a bounce, a turn, or the first half second of a drive."""
+    """Phase of the action at time 0 in [0, 1), as a share of a bounce, a turn, or the first half second of a drive."""
 
     def at(self, time: float) -> Primitives:
-        """Its primitives at `time` seconds, in the world."""
+        """The object's primitives in world coordinates at `time` seconds."""
         (x, y), z, yaw = self.position, 0.0, self.yaw
         if self.action == BOUNCING:
             z = BOUNCE_HEIGHT * abs(math.sin(math.pi * (time + self.phase)))
@@ -65,10 +65,10 @@ class Object:
 
 @dataclass(frozen=True)
 class World:
-    """A scene that can be asked for its geometry at any time."""
+    """A scene with its geometry at any time."""
 
     objects: tuple[Object, ...]
-    """In the caption's order."""
+    """Objects in the order of the caption."""
     ground: str = "grass"
     """A key of `GROUNDS`."""
     sky: str = "clear"
@@ -92,7 +92,7 @@ class World:
 
 
 def sample_world(generator: torch.Generator) -> World:
-    """Draw a scene that is not held out: half have two objects, 60 % are still; grass and a clear sky lead."""
+    """Draw a scene that is not held out: half have two objects, 60 % are still; grass and clear sky are most common."""
     while True:
         world = _draw_world(generator)
         if not is_held_out([(thing.kind, thing.color) for thing in world.objects], world.ground):
@@ -100,24 +100,24 @@ def sample_world(generator: torch.Generator) -> World:
 
 
 def make_world(things: Sequence[tuple[str, str, str]], ground: str, sky: str, generator: torch.Generator) -> World:
-    """A scene of named things, placed as in training.
+    """A scene of the given objects, placed as in training.
 
     Args:
-        things: kind, color and action of one or two objects, in the caption's order.
+        things: kind, color and action of one or two objects, in the order of the caption.
         ground: a key of `GROUNDS`.
         sky: a key of `SKIES`.
-        generator: draws what no caption says: exact places, sizes and headings, and the sun.
+        generator: draws what captions do not mention: exact positions, sizes, headings and the direction of the sun.
     """
     objects = []
     for index, (kind, color, action) in enumerate(things):
-        # Beside another object a car drives across the line between them, so that they do not collide.
+        # With two objects, a car drives across the line between them, so that they do not collide.
         heading = 90.0 if action == DRIVING and len(things) == 2 else 20.0
-        place = 0.0 if len(things) == 1 else SPACING * (2 * index - 1)
+        x = 0.0 if len(things) == 1 else SPACING * (2 * index - 1)
         objects.append(
             Object(
                 kind=kind,
                 color=color,
-                position=(place + uniform(generator, -JITTER, JITTER), uniform(generator, -JITTER, JITTER)),
+                position=(x + uniform(generator, -JITTER, JITTER), uniform(generator, -JITTER, JITTER)),
                 yaw=math.radians(heading + uniform(generator, -15.0, 15.0)),
                 size=uniform(generator, 1.15, 1.4),
                 action=action,

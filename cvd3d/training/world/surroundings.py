@@ -1,4 +1,4 @@
-"""What lies under and over the objects: grounds, and skies with their light."""
+"""Grounds, and skies with their light."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cvd3d.training.world.objects import Rgb
 
 @dataclass(frozen=True)
 class Ground:
-    """A flat color and the second tone of its one-metre tiles, RGB in [0, 1]."""
+    """A color and the second color of the one-meter tiles, RGB in [0, 1]."""
 
     color: Rgb
     tile: Rgb
@@ -17,14 +17,14 @@ class Ground:
 
 @dataclass(frozen=True)
 class Sky:
-    """A vertical gradient and the light that falls from it, RGB in [0, 1]."""
+    """A vertical color gradient and the light of the sky, RGB in [0, 1]."""
 
     zenith: Rgb
     horizon: Rgb
     sun: Rgb
     """Light on a surface that faces the sun."""
     ambient: Rgb
-    """Light on a surface that faces up; one that faces down has half of it."""
+    """Light on a surface that faces up; a surface that faces down gets half of it."""
 
 
 GROUNDS: dict[str, Ground] = {

@@ -47,7 +47,7 @@ def recipe():
 
 @pytest.fixture(scope="session")
 def trained(recipe, tmp_path_factory):
-    """The folder of an unbroken run."""
+    """The folder of an uninterrupted run."""
     run = tmp_path_factory.mktemp("trained")
     assert train(run, recipe)
     return run
@@ -55,13 +55,13 @@ def trained(recipe, tmp_path_factory):
 
 @pytest.fixture
 def networks(recipe):
-    """`networks()`: fresh networks of the recipe, always the same."""
+    """`networks()`: newly initialized networks of the recipe, always the same."""
     return lambda: build_networks(recipe)[1]
 
 
 @pytest.fixture(scope="session")
 def latents(recipe, tmp_path_factory):
-    """A folder of made-up latents of both pools: sample, video and frame are told by channels 0, 1 and 2."""
+    """A folder of synthetic latents of both pools; channels 0, 1 and 2 encode sample, video and frame."""
     folder = tmp_path_factory.mktemp("latents")
     rng = np.random.default_rng(0)
     for pool in recipe.pools:

@@ -31,9 +31,9 @@ class Killed(Exception):
     pass
 
 
-def test_a_killed_run_goes_on_to_the_same_bits(recipe, pixels, tmp_path, monkeypatch):
+def test_a_killed_run_resumes_to_the_same_bits(recipe, pixels, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SAVE_EVERY", 2)
-    unbroken = run(recipe, pixels, STAGE, tmp_path / "a")
+    uninterrupted = run(recipe, pixels, STAGE, tmp_path / "a")
 
     def dies(self, step, **values):
         if step == 3:
@@ -44,7 +44,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(recipe, pixels, tmp_path, monkeyp
         with pytest.raises(Killed):
             run(recipe, pixels, STAGE, tmp_path / "b")
     resumed = run(recipe, pixels, STAGE, tmp_path / "b")
-    assert all(torch.equal(unbroken[name], resumed[name]) for name in unbroken)
+    assert all(torch.equal(uninterrupted[name], resumed[name]) for name in uninterrupted)
 
 
 def test_latents_have_zero_mean_and_unit_deviation_over_the_pool(recipe, pixels, tmp_path):

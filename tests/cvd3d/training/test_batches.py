@@ -14,7 +14,7 @@ class Named:
         return self.name, count, torch.rand((), generator=generator).item()
 
 
-def test_each_batch_is_of_one_source_by_the_weights():
+def test_each_batch_is_from_one_source_chosen_by_the_weights():
     mixture = Mixture((Named("posed"), Named("warped")), (0.7, 0.3))
     generator = torch.Generator().manual_seed(0)
     drawn = Counter(mixture.draw(4, generator)[:2] for _ in range(2000))

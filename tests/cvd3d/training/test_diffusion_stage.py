@@ -1,4 +1,4 @@
-"""Batches, losses, which parameters a stage moves, and that a killed stage goes on to the same bits."""
+"""Batches, losses, the parameters that a stage changes, and resuming an interrupted stage to the same bits."""
 
 from dataclasses import replace
 
@@ -62,7 +62,7 @@ def test_words_are_dropped_with_the_given_probability(stages, pools, latents):
 
 
 class Recorder:
-    """Stands for the network, keeps what it is given and predicts zero."""
+    """Replaces the network, records its inputs and predicts zero."""
 
     device = torch.device("cpu")
 
@@ -81,7 +81,7 @@ def loss_and_record(networks, stage, batch, seed=0):
 
 
 def test_the_two_videos_of_a_pair_share_their_timestep_but_not_their_noise(networks, stages, pools, latents):
-    seen = set()
+    steps = set()
     for seed in range(5):
         batch = batch_of(stages["pairs"], pools, latents, seed)
         batch = replace(batch, latents=torch.zeros_like(batch.latents))
@@ -89,8 +89,8 @@ def test_the_two_videos_of_a_pair_share_their_timestep_but_not_their_noise(netwo
         assert record.steps[0::2].equal(record.steps[1::2])
         assert not torch.equal(record.noisy[0], record.noisy[1])
         assert record.options["partners"] is None and record.options["cameras"] is batch.cameras
-        seen |= set(record.steps.tolist())
-    assert len(seen) > 5
+        steps |= set(record.steps.tolist())
+    assert len(steps) > 5
     _, alone = loss_and_record(networks, stages["motion"], batch_of(stages["motion"], pools, latents))
     assert alone.options["partners"].tolist() == [-1, -1] and alone.options["cameras"] is None
 
@@ -104,7 +104,7 @@ def test_the_loss_is_the_mean_square_of_v(networks, stages, pools, latents):
     assert loss.item() == pytest.approx((v.square() * batch.weights).mean().item(), rel=1e-4)
 
 
-def test_what_the_warp_left_empty_does_not_count(networks, stages):
+def test_pixels_outside_the_warped_clip_have_no_weight(networks, stages):
     torch.manual_seed(0)
     H = np.tile(np.eye(3), (2, 2, 1, 1))
     visible = torch.ones(2, 1, 2, 8, 8)
@@ -178,7 +178,7 @@ def learns(stage, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["images", "motion", "cameras", "pairs"])
 def test_only_the_stages_parameters_change(networks, stages, pools, latents, tmp_path, name):
-    # Four steps: what lies behind two layers that start at zero gets its first gradient in the third.
+    # Four steps: parameters behind two zero-initialized layers get their first gradient in the third.
     stage, parts = scheduled(stages[name], steps=4), networks()
     before = states(parts)
     train_stage(parts, stage, source_of(stage, pools, latents, 0.1), tmp_path / "s", seed=0)
@@ -199,7 +199,7 @@ class Killed(Exception):
 
 @pytest.fixture
 def kill_at(monkeypatch):
-    """`kill_at(step)`: die after that step's update, before it is saved."""
+    """`kill_at(step)`: raise an exception after the update of this step, before it is saved."""
 
     def arrange(step):
         def add(self, at, **values):
@@ -213,7 +213,7 @@ def kill_at(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["images", "pairs"])
-def test_a_killed_stage_goes_on_to_the_same_bits(
+def test_a_killed_stage_resumes_to_the_same_bits(
     networks, stages, pools, latents, tmp_path, monkeypatch, kill_at, name
 ):
     stage = stages[name]
@@ -224,12 +224,12 @@ def test_a_killed_stage_goes_on_to_the_same_bits(
         return states(parts)
 
     monkeypatch.setattr(loop, "SAVE_EVERY", 2)
-    unbroken = run("unbroken")
+    uninterrupted = run("uninterrupted")
     kill_at(3)
     with pytest.raises(Killed):
-        run("broken")
+        run("interrupted")
     kill_at(None)
-    resumed = run("broken")
-    assert all(torch.equal(unbroken[key], resumed[key]) for key in unbroken)
-    again = run("broken")  # killed after the last step, before the stage was called finished
-    assert all(torch.equal(unbroken[key], again[key]) for key in unbroken)
+    resumed = run("interrupted")
+    assert all(torch.equal(uninterrupted[key], resumed[key]) for key in uninterrupted)
+    again = run("interrupted")  # as if killed after the last step, before the stage was marked as finished
+    assert all(torch.equal(uninterrupted[key], again[key]) for key in uninterrupted)

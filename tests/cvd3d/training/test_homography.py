@@ -23,7 +23,7 @@ def apply(H, pixel):
 
 
 @given(seed=st.integers(0, 2**32))
-def test_they_grow_from_the_identity_and_repeat_under_their_seed(seed):
+def test_they_start_at_the_identity_and_depend_on_the_seed_only(seed):
     H = sample_homographies(Warp(), 4, 96, 64, torch.Generator().manual_seed(seed))
     assert np.allclose(H[0], np.eye(3)) and np.array_equal(H, sample_homographies(
         Warp(), 4, 96, 64, torch.Generator().manual_seed(seed)
@@ -31,8 +31,8 @@ def test_they_grow_from_the_identity_and_repeat_under_their_seed(seed):
     assert np.abs(np.linalg.det(H)).min() > 0
 
 
-def test_each_control_by_hand():
-    """The controls of seed 0 are known from the same generator."""
+def test_each_parameter_by_hand():
+    """The parameters of seed 0 are known from the same generator."""
     n = torch.randn(9, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()
     moved = sample(translation=0.5)
     assert apply(moved[-1], (48, 32)) == pytest.approx((48 + 16 * n[0], 32 + 16 * n[1]))  # half heights of 32 pixels
@@ -52,8 +52,8 @@ def test_a_pixel_moves_to_where_the_homography_says():
     H = sample_homographies(Warp(), 6, 96, 64, torch.Generator().manual_seed(2))
     frames = np.zeros((6, 64, 96, 3), dtype=np.uint8)
     frames[:, 29:32, 49:52] = 255  # its middle is at (50.5, 30.5)
-    warped, seen = warp_frames(frames, H)
-    assert np.array_equal(warped[0], frames[0]) and seen[0].all()
+    warped, valid = warp_frames(frames, H)
+    assert np.array_equal(warped[0], frames[0]) and valid[0].all()
     for frame, M in zip(warped, H):
         weight = frame[..., 0].astype(float)
         v, u = np.mgrid[:64, :96] + 0.5
@@ -61,14 +61,14 @@ def test_a_pixel_moves_to_where_the_homography_says():
         assert center == pytest.approx(apply(M, (50.5, 30.5)), abs=0.15)
 
 
-def test_what_the_clip_does_not_reach_is_not_seen():
+def test_pixels_outside_the_clip_are_invalid():
     shift = np.array([[1.0, 0, 10], [0, 1, 0], [0, 0, 1]])
-    warped, seen = warp_frames(np.full((1, 64, 96, 3), 200, dtype=np.uint8), shift[None])
-    assert not seen[0, :, :10].any() and seen[0, :, 10:].all()
+    warped, valid = warp_frames(np.full((1, 64, 96, 3), 200, dtype=np.uint8), shift[None])
+    assert not valid[0, :, :10].any() and valid[0, :, 10:].all()
     assert (warped[0, :, :10] == 0).all() and (warped[0, :, 10:] == 200).all()
 
 
-def test_most_of_the_clip_stays_in_sight():
+def test_most_of_the_clip_stays_visible():
     shares = [
         warp_frames(np.zeros((16, 32, 32, 3), dtype=np.uint8), sample_homographies(
             Warp(), 16, 32, 32, torch.Generator().manual_seed(seed)

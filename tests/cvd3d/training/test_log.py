@@ -2,7 +2,7 @@ from cvd3d.training import log
 from cvd3d.training.log import Log
 
 
-def test_a_line_is_the_mean_of_its_steps_and_a_resumed_log_goes_on(tmp_path, monkeypatch):
+def test_a_line_is_the_mean_of_its_steps_and_a_resumed_log_continues(tmp_path, monkeypatch):
     monkeypatch.setattr(log, "EVERY", 2)
     path = tmp_path / "states" / "stage.csv"
     first = Log(path)

@@ -15,7 +15,7 @@ def pipeline(recipe):
     )
 
 
-def test_a_model_replaces_the_one_before_and_stays_as_it_was_in_memory(pipeline, tmp_path):
+def test_a_model_replaces_the_previous_one_and_is_unchanged_in_memory(pipeline, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "stale").touch()
     save_model(pipeline, tmp_path / "model", torch.float16)
@@ -26,7 +26,7 @@ def test_a_model_replaces_the_one_before_and_stays_as_it_was_in_memory(pipeline,
     assert texts and not any(".part" in text for text in texts)
 
 
-def test_a_save_that_is_stopped_leaves_the_model_before(pipeline, tmp_path, monkeypatch):
+def test_an_interrupted_save_keeps_the_previous_model(pipeline, tmp_path, monkeypatch):
     save_model(pipeline, tmp_path / "model")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 

@@ -1,4 +1,4 @@
-"""Muon against plain arithmetic on singular values."""
+"""Muon compared with plain arithmetic on singular values."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def reference(matrix):
 
 
 @pytest.mark.parametrize("shape", [(20, 7), (7, 20), (12, 12)], ids=["tall", "wide", "square"])
-def test_singular_values_come_out_near_one(shape):
+def test_singular_values_are_near_one(shape):
     matrices = seeded(3, *shape)
     result = orthogonalized(matrices)
     values = torch.linalg.svdvals(result)
@@ -58,14 +58,14 @@ def test_convolutions_count_as_matrices_of_their_outputs():
     assert not torch.equal(convolution, start)
 
 
-def test_a_parameter_without_a_gradient_stays():
+def test_a_parameter_without_a_gradient_is_unchanged():
     learns, rests = nn.Parameter(seeded(3, 3)), nn.Parameter(seeded(3, 3))
     learns.grad = torch.ones(3, 3)
     Muon([learns, rests], LR).step()
     assert torch.equal(rests, seeded(3, 3)) and not torch.equal(learns, seeded(3, 3))
 
 
-def test_adamw_takes_vectors_and_outer_layers():
+def test_adamw_optimizes_vectors_and_outer_layers():
     names = ("mid.weight", "mid.bias", "conv_in.weight", "token_embedding.weight")
     parameters = {name: nn.Parameter(torch.zeros(4) if name.endswith("bias") else torch.zeros(4, 4)) for name in names}
 

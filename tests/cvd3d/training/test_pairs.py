@@ -1,4 +1,4 @@
-"""The cross-view modules' own training, on made-up clips and the tiny trained model."""
+"""`cvd3d train-pairs` on synthetic clips and the tiny trained model."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +10,9 @@ from PIL import Image
 
 from cvd3d.commands.train_pairs import TrainPairs
 from cvd3d.sampling import load_pipeline
-from cvd3d.training import diffusion_stage as diffusion
+from cvd3d.training import loop
 from cvd3d.training.pairs import PairTraining, train_pairs
+from cvd3d.training.states import has_state
 from cvd3d.videos import write_video
 from trajectories import InputError, make_rig
 from trajectories.formats.realestate10k import write_poses
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory):
-    """Three steps on one posed and one captioned clip."""
+    """Six steps on one posed and one captioned clip."""
     folder = tmp_path_factory.mktemp("clips")
     frames = np.random.default_rng(0).random((6, 32, 32, 3))
     for kind in ("posed", "captioned"):
@@ -48,34 +49,34 @@ def test_only_the_cross_view_modules_learn_and_the_model_samples(trained, traini
     assert changed and all(".cross_view." in name for name in changed)
     with Image.open(tmp_path / "run" / "previews" / "000006.png") as preview:
         assert preview.size == (64, 64)  # two frames of two videos
-    assert (tmp_path / "run" / "pairs.pt").exists()
+    assert has_state(tmp_path / "run" / "pairs")
     rig = make_rig("circle", 2, 2, width=32, height=32)
     videos = load_pipeline(model)("a red cube", rig, num_inference_steps=1, progress=False).videos
     assert videos.shape == (2, 2, 32, 32, 3) and np.isfinite(videos).all()
 
 
-def test_a_killed_training_goes_on_to_the_same_weights(trained, training, tmp_path, monkeypatch):
-    monkeypatch.setattr(diffusion, "SAVE_EVERY", 2)
-    unbroken = weights(train_pairs(tmp_path / "a", trained / "model", training))
+def test_a_killed_training_resumes_to_the_same_weights(trained, training, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_EVERY", 2)
+    uninterrupted = weights(train_pairs(tmp_path / "a", trained / "model", training))
 
     def dies(self, step, **values):
         if step == 4:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(diffusion.Log, "add", dies)
+        patch.setattr(loop.Log, "add", dies)
         with pytest.raises(KeyboardInterrupt):
             train_pairs(tmp_path / "b", trained / "model", training)
     resumed = weights(train_pairs(tmp_path / "b", trained / "model", training))
-    assert all(torch.equal(unbroken[name], resumed[name]) for name in unbroken)
+    assert all(torch.equal(uninterrupted[name], resumed[name]) for name in uninterrupted)
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"posed": None, "captioned": None}, "There is nothing to learn from"),
+        ({"posed": None, "captioned": None}, "There are no training clips"),
         ({"posed_share": 1.0}, "The share of posed clips is 1.0"),
-        ({"pairs": 3}, "3 pairs a step do not fall into 2 batches on 1 processes"),
+        ({"pairs": 3}, "3 pairs per step cannot be divided into 2 batches on 1 processes"),
         ({"pairs": 0}, "The number for pairs is 0; give at least 1"),
         ({"learning_rate": -1e-4}, "The learning rate is -0.0001; give a number above 0"),
         ({"learning_rate": float("nan")}, "The learning rate is nan"),
@@ -90,7 +91,7 @@ def test_options_that_do_not_fit_are_refused(trained, training, tmp_path, option
 
 def test_a_run_folder_belongs_to_one_training(trained, training, tmp_path):
     train_pairs(tmp_path / "run", trained / "model", replace(training, steps=1))
-    with pytest.raises(InputError, match=r"training\.json is of a training with other options"):
+    with pytest.raises(InputError, match=r"training\.json belongs to a training with other options"):
         train_pairs(tmp_path / "run", trained / "model", training)
 
 

@@ -8,7 +8,7 @@ from cvd3d.training.pools import Pool
 from cvd3d.training.rig_draws import IDENTICAL, SIZE, sample_rig
 
 
-def test_a_sample_follows_from_the_seed_and_its_index_alone():
+def test_a_sample_depends_on_the_seed_and_its_index_only():
     pool = Pool("a", 7, samples=5, views=2, frames=3)
     worlds = []
     for index in (3, 0, 3):
@@ -32,7 +32,7 @@ def test_shards_cover_the_pool():
 
 @pytest.fixture
 def counted(monkeypatch):
-    """A pool of three shards whose renders are grey levels; what was rendered is noted."""
+    """A pool of three shards with gray images, and the list of rendered samples."""
     monkeypatch.setattr(pools, "SHARD", 2)
     rendered = []
 
@@ -44,15 +44,15 @@ def counted(monkeypatch):
 
     fails = {"at": None}
     monkeypatch.setattr(Pool, "render", render)
-    return Pool("grey", 1, samples=5, views=1, frames=1), rendered, fails
+    return Pool("gray", 1, samples=5, views=1, frames=1), rendered, fails
 
 
-def test_a_killed_rendering_goes_on_at_its_shard(counted, tmp_path):
+def test_a_killed_rendering_resumes_at_its_shard(counted, tmp_path):
     pool, rendered, fails = counted
     fails["at"] = 3
     with pytest.raises(KeyboardInterrupt):
         pool.write_pixels(tmp_path)
-    assert [p.name for p in (tmp_path / "grey").iterdir()] == ["000000.npy"]
+    assert [p.name for p in (tmp_path / "gray").iterdir()] == ["000000.npy"]
     fails["at"] = None
     pool.write_pixels(tmp_path)
     assert rendered == [0, 1, 2, 3, 2, 3, 4]

@@ -8,7 +8,7 @@ from trajectories import InputError
 
 
 def test_the_average_by_hand():
-    """Decays of 1/10, 2/11 and then the given 0.15."""
+    """The decays are 1/10 and then the given 0.15, since 2/11 is larger."""
     parameter = nn.Parameter(torch.tensor([1.0]))
     average = Average({"p": parameter}, decay=0.15)
     value = 1.0
@@ -17,7 +17,7 @@ def test_the_average_by_hand():
         average.update(step)
         value = decay * value + (1 - decay) * now
     assert parameter.item() == -1.0
-    average.restore()
+    average.apply()
     assert parameter.item() == pytest.approx(value)
 
 
@@ -26,11 +26,11 @@ def test_a_long_average_hardly_moves():
     average = Average({"p": parameter}, decay=0.998)
     parameter.data.fill_(1.0)
     average.update(100_000)
-    average.restore()
+    average.apply()
     assert parameter.item() == pytest.approx(0.002, rel=1e-3)
 
 
-def test_the_named_parameters_learn_and_the_others_are_frozen():
+def test_the_named_parameters_are_trained_and_the_others_frozen():
     module = nn.ModuleDict({"motion": nn.Linear(2, 2), "motion_merge": nn.Linear(2, 2), "pose": nn.Linear(2, 2)})
     chosen = trainable([module, nn.Linear(1, 1)], ("motion", "pose.bias"), ("merge",))
     assert list(chosen) == ["0.motion.weight", "0.motion.bias", "0.pose.bias"]
@@ -44,7 +44,7 @@ def test_a_state_comes_back_in_parts(tmp_path, monkeypatch):
     for step in (3, 4):
         save_state(path, {"step": step, "p": torch.arange(1000)})
         parts = list(path.parent.glob("*.part"))
-        assert len(parts) > 5 and all(part.stat().st_size <= 1000 for part in parts)  # the earlier state's are gone
+        assert len(parts) > 5 and all(part.stat().st_size <= 1000 for part in parts)  # the old parts are deleted
         state = load_state(path)
         assert state["step"] == step and state["p"].equal(torch.arange(1000))
 

@@ -1,4 +1,4 @@
-"""The whole of `cvd3d train`, on tiny networks and a few samples."""
+"""`cvd3d train` on tiny networks and a few samples."""
 
 import shutil
 from dataclasses import replace
@@ -45,7 +45,7 @@ def test_a_finished_run_trains_nothing_again(trained, recipe, tmp_path, monkeypa
     assert "kept in float32" not in capfd.readouterr().err
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(trained, recipe, tmp_path, monkeypatch):
+def test_a_killed_run_resumes_to_the_same_weights(trained, recipe, tmp_path, monkeypatch):
     run = tmp_path / "run"
     shutil.copytree(trained / "pixels", run / "pixels")
     count = 0
@@ -53,7 +53,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained, recipe, tmp_path, mon
     def add(self, step, **values):
         nonlocal count
         count += 1
-        if count == 14:  # all before the motion is done, and one step of it
+        if count == 14:  # all stages before "motion", and one step of it
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -65,17 +65,17 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained, recipe, tmp_path, mon
     assert weights(run) == weights(trained)
 
 
-def test_a_stage_may_be_the_last(trained, recipe, tmp_path):
+def test_training_stops_after_the_given_stage(trained, recipe, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained / "pixels", run / "pixels")
     train(run, recipe, until="autoencoder")
     assert {path.name for path in (run / "states").glob("*.finished.json")} == {"autoencoder.finished.json"}
-    with pytest.raises(InputError, match="no stage 'colour'; known: autoencoder, decoder, words, images"):
+    with pytest.raises(InputError, match="no stage 'color'; the stages are autoencoder, decoder, words, images"):
         train(tmp_path / "none", recipe, until="color")
     assert not (tmp_path / "none").exists()
 
 
-def test_fresh_networks_are_always_the_same_and_leave_the_global_generator_alone(recipe):
+def test_initial_networks_are_always_the_same_and_leave_the_global_generator_alone(recipe):
     torch.manual_seed(5)
     before = torch.get_rng_state()
     (a, one), (b, two) = build_networks(recipe), build_networks(recipe)
@@ -93,7 +93,7 @@ def test_the_shortened_recipe_keeps_the_stages_and_the_networks():
     assert all(pool.samples == 8 for pool in short.pools)
 
 
-def test_the_papers_order_and_the_cross_view_modules_alone_at_the_end():
+def test_the_stages_have_the_papers_order_and_the_last_trains_the_cross_view_modules_only():
     stages = [stage for stage in Recipe().stages if isinstance(stage, DiffusionStage)]
     paper = ["images", "cameras", "pairs"]
     assert [stage.name for stage in stages if stage.name in paper] == paper
@@ -105,30 +105,30 @@ def test_the_papers_order_and_the_cross_view_modules_alone_at_the_end():
 
 
 def test_a_run_folder_belongs_to_one_recipe(trained, recipe):
-    with pytest.raises(InputError, match=r"recipe\.json is another recipe's; give --out a folder of its own"):
+    with pytest.raises(InputError, match=r"recipe\.json belongs to another recipe; give another --out folder"):
         train(trained, shortened(recipe, 1))
 
 
-def test_a_sitting_ends_in_time_with_a_model_and_goes_on_to_the_same_weights(trained, recipe, tmp_path, capfd):
+def test_a_run_with_a_time_limit_writes_a_model_and_resumes_to_the_same_weights(trained, recipe, tmp_path, capfd):
     run = tmp_path / "run"
     shutil.copytree(trained / "pixels", run / "pixels")
-    sittings = 0
+    runs = 0
     while not train(run, recipe, minutes=1e-9):
-        sittings += 1
+        runs += 1
         assert load_pipeline(run / "model").unet.config.pose_frame == "world"
-    # Every sitting makes one step; the last step of a stage ends that stage as well.
-    assert sittings == sum(stage.schedule.steps - 1 for stage in recipe.stages)
+    # Every run makes one step; after the last step of a stage, it starts the next one.
+    assert runs == sum(stage.schedule.steps - 1 for stage in recipe.stages)
     assert weights(run) == weights(trained)
 
 
-def test_a_run_may_go_on_from_a_model(trained, recipe, tmp_path):
+def test_a_run_may_start_from_a_model(trained, recipe, tmp_path):
     train(tmp_path / "run", recipe, start=trained / "model")
     before, after = weights(trained), weights(tmp_path / "run")
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"unet/diffusion_pytorch_model.safetensors"}
 
 
-def test_a_model_of_other_sizes_is_no_start(trained, recipe, tmp_path):
+def test_a_start_model_of_other_sizes_is_refused(trained, recipe, tmp_path):
     wider = replace(recipe, unet={**recipe.unet, "block_out_channels": (32, 32)})
     with pytest.raises(InputError, match="has another CollaborativeUNet than the recipe"):
         train(tmp_path / "run", wider, start=trained / "model")

@@ -21,13 +21,13 @@ def test_the_answers_of_a_scene():
     assert said(World((house, ball)))[:6] == ["house", "blue", "still", "ball", "red", "bouncing"]
 
 
-def test_a_reader_reads_the_tokens_that_its_queries_ask_for():
+def test_a_reader_attends_to_the_tokens_of_its_queries():
     reader = Reader(4)
     text = torch.zeros(1, 3, 4)
     text[0, 1] = torch.tensor([9.0, 0.0, 0.0, 0.0])
     with torch.no_grad():
         reader.queries.zero_()
-        reader.queries[0, 0] = 9.0  # all of its attention goes to the second token
+        reader.queries[0, 0] = 9.0  # it attends to the second token only
         reader.answers[0].weight.zero_()
         reader.answers[0].weight[5, 0] = 1.0
         reader.answers[0].bias.zero_()
@@ -51,7 +51,7 @@ def test_the_encoder_learns_to_read(networks, tmp_path):
     assert not any(p.requires_grad for p in trained.text_encoder.parameters())
 
 
-def test_a_killed_run_goes_on_to_the_same_bits(networks, tmp_path, monkeypatch):
+def test_a_killed_run_resumes_to_the_same_bits(networks, tmp_path, monkeypatch):
     def run(state):
         trained = networks()
         train_words(trained.text_encoder, trained.tokenizer, WordsStage("words", Schedule(4, 2, 1e-2)), state, seed=1)
@@ -62,9 +62,9 @@ def test_a_killed_run_goes_on_to_the_same_bits(networks, tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(loop, "SAVE_EVERY", 2)
-    unbroken = run(tmp_path / "a")
+    uninterrupted = run(tmp_path / "a")
     with monkeypatch.context() as patch:
         patch.setattr(loop.Log, "add", dies)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "b")
-    assert torch.equal(run(tmp_path / "b"), unbroken)
+    assert torch.equal(run(tmp_path / "b"), uninterrupted)

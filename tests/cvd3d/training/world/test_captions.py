@@ -1,4 +1,4 @@
-"""Captions say what is in the world, in known words."""
+"""Captions describe the world with words of the vocabulary."""
 
 import torch
 from hypothesis import given, settings
@@ -38,7 +38,7 @@ def test_captions_use_only_the_vocabulary(seed):
 
 @given(seed=st.integers(0, 2**40))
 @settings(max_examples=80, deadline=None)
-def test_captions_name_the_objects_in_order_with_their_colours(seed):
+def test_captions_name_the_objects_in_order_with_their_colors(seed):
     kinds = {noun: kind for kind, nouns in NOUNS.items() for noun in nouns}
     colors = {adjective: color for color, adjectives in ADJECTIVES.items() for adjective in adjectives}
     for world, text in pairs(5, seed):
@@ -52,14 +52,14 @@ def test_captions_name_the_objects_in_order_with_their_colours(seed):
 
 @given(seed=st.integers(0, 2**40))
 @settings(max_examples=80, deadline=None)
-def test_captions_say_whether_something_moves(seed):
+def test_captions_mention_motions(seed):
     for world, text in pairs(5, seed):
         assert any(word in MOTION_WORDS for word in words(text)) == any(
             thing.action != STILL for thing in world.objects
         )
 
 
-def test_named_grounds_and_skies_are_the_worlds_own():
+def test_named_grounds_and_skies_are_those_of_the_world():
     def ungrayed(text):
         return f" {text.replace('gray', 'grey')} "
 
@@ -69,7 +69,7 @@ def test_named_grounds_and_skies_are_the_worlds_own():
             assert named <= {name}, text
 
 
-def test_what_is_left_unsaid_is_mostly_grass_clear_sky_and_the_customary_colour():
+def test_omitted_attributes_are_mostly_grass_clear_sky_and_the_customary_color():
     unsaid_ground, unsaid_sky, bare_things, things = [], [], 0, 0
     adjectives = {adjective for each in ADJECTIVES.values() for adjective in each}
     nouns = {noun for each in NOUNS.values() for noun in each}

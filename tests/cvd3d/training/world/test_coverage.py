@@ -1,4 +1,4 @@
-"""Discs around objects on the grid of the latents."""
+"""Coverage of the latents' grid by the discs around objects."""
 
 import numpy as np
 import pytest
@@ -27,18 +27,18 @@ def test_a_ball_in_the_middle_covers_a_disc_of_the_radius_computed_by_hand():
     assert grid[7:9, 7:9].min() == 1 and grid[8, 10] == pytest.approx(0, abs=0.2) and grid[0].max() == 0
 
 
-def test_nothing_is_seen_behind_the_camera():
+def test_nothing_is_covered_behind_the_camera():
     assert covered((0.0, -5.0, 0.5), target=(0.0, -9.0, 0.5)).max() == 0
 
 
-def test_a_picture_that_is_wider_than_its_grid_moves_the_disc_along():
+def test_the_disc_scales_with_the_width_of_the_picture():
     (grid,) = covered((1.0, -5.0, 0.5), target=(1.0, 0.0, 0.5), size=(320, 160), cells=(8, 8))
     # The ball is 1 m left of the axis: at pixel 160 - 20, which is cell 3.5 of 8.
     assert np.unravel_index(grid.argmax(), grid.shape)[1] == 3
     np.testing.assert_allclose(grid, grid[::-1], atol=1e-12)
 
 
-def test_what_bounces_is_covered_where_it_is():
+def test_the_disc_follows_a_bouncing_object():
     ball = Object("ball", "red", (0.0, 0.0), 0.0, 1.0, BOUNCING)
     low, high = covered((0.0, -5.0, 0.5), thing=ball, times=(0.0, 0.5))
     rows = np.arange(16) + 0.5

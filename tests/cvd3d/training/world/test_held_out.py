@@ -1,4 +1,4 @@
-"""Combinations that training never sees."""
+"""Combinations that are held out of training."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ from cvd3d.training.world.surroundings import GROUNDS
 
 
 def even(names, known):
-    """Whether 50 names hold every known one equally often, give or take one."""
+    """Whether 50 names contain every known one equally often, with differences of at most 1."""
     counts = Counter(names)
     return (
         counts.keys() == set(known) and sum(counts.values()) == 50 and max(counts.values()) <= min(counts.values()) + 1

@@ -1,4 +1,4 @@
-"""Ray hits computed by hand, shadows, projections, and a plain reference beside the kernel."""
+"""Ray hits computed by hand, shadows, projections, and the kernel compared with a plain reference."""
 
 import math
 
@@ -26,7 +26,7 @@ def camera(position, target=(0.0, 0.0, 0.6), size=65, fov=50.0):
 
 
 def shows(monkeypatch, *primitives):
-    """A world that holds these primitives in place of a ball."""
+    """A world with these primitives instead of a ball."""
     monkeypatch.setitem(objects.OBJECTS, "ball", lambda color: concatenate(primitives))
     return World((Object("ball", "red", (0.0, 0.0), 0.0, 1.0),))
 
@@ -47,7 +47,7 @@ def shows(monkeypatch, *primitives):
         (WHEEL, (0, -5, 1), 4.5),
     ],
 )
-def test_the_centre_pixel_meets_a_shape_at_its_surface(monkeypatch, kind, position, depth):
+def test_the_center_pixel_meets_a_shape_at_its_surface(monkeypatch, kind, position, depth):
     world = shows(monkeypatch, primitive(kind, (0, 0, 1), (0.4, 0.5, 1.0), RED))
     view = camera(position, target=(0, 0, 1))
     assert render_depth(world, view)[32, 32] == pytest.approx(depth, abs=1e-5)
@@ -79,11 +79,11 @@ def test_depth_is_along_the_axis_and_the_sky_is_infinitely_far():
     np.testing.assert_allclose(depth[33:], np.broadcast_to(expected[:, None], (32, 65)), rtol=1e-5)
 
 
-def test_a_shadow_falls_where_the_sun_says():
+def test_a_shadow_falls_opposite_to_the_sun():
     ball = World((Object("ball", "red", (0.0, 0.0), 0.0, 1.0),), ground="snow", sun_elevation=math.radians(45.0))
     empty = World((Object("ball", "red", (90.0, 0.0), 0.0, 1.0),), ground="snow", sun_elevation=math.radians(45.0))
-    # From its center, half a meter up, a ball's shadow lies half a meter away from a sun that stands at 45 degrees;
-    # it ends where the ray that touches the ball ends, 0.5 / sin 45 further on.
+    # With the sun at 45 degrees, the shadow of the ball's center, half a meter up, is half a meter away from it;
+    # the shadow ends 0.5 / sin 45 further on, where the ray that touches the ball ends.
     away = -np.array([math.cos(ball.sun_azimuth), math.sin(ball.sun_azimuth), 0.0])
     view = camera((0, 0.001, 9), target=(0, 0, 0), size=257)
     dark = render(ball, view).sum(axis=-1).astype(int) < render(empty, view).sum(axis=-1) - 90
@@ -92,7 +92,7 @@ def test_a_shadow_falls_where_the_sun_says():
         assert dark[int(v), int(u)] == shadowed, along
 
 
-def test_known_points_are_seen_where_the_cameras_project_them(monkeypatch):
+def test_known_points_are_drawn_where_the_cameras_project_them(monkeypatch):
     centers = [(0.6, 0.2, 0.9), (-0.7, 0.5, 0.4), (0.1, -0.8, 1.5)]
     world = shows(monkeypatch, *(primitive(SPHERE, center, (0.06, 0.06, 0.06), RED) for center in centers))
     views = Cameras(
@@ -113,7 +113,7 @@ def test_known_points_are_seen_where_the_cameras_project_them(monkeypatch):
 
 
 def inside(kind, x, y, z):
-    """Whether points of a unit frame lie in the solid: the definitions beside the kinds in primitives.py."""
+    """Whether points in the unit frame are inside the solid, by the definitions of the kinds in primitives.py."""
     cube = np.maximum(np.maximum(abs(x), abs(y)), abs(z)) <= 1
     return {
         SPHERE: x**2 + y**2 + z**2 <= 1,
@@ -141,7 +141,7 @@ def test_hits_agree_with_a_march_along_the_ray(kind, seed):
     if filled.sum() > 1:
         assert hit == pytest.approx(t[filled][0], abs=3e-4)
     elif not filled.any():
-        # The march may step over a corner, but never over a long chord.
+        # The march may miss a corner, but not a long chord.
         middle = (origin + (hit + 1e-3) * direction - center) if hit < 100 else None
         if middle is not None:
             x, y, z = middle
@@ -156,7 +156,7 @@ def test_edges_are_the_mean_of_four_rays():
         four = render(world, view.resized(192, 192), 0.7, supersample=1).astype(float)
         mean = four.reshape(96, 2, 96, 2, 3).mean(axis=(1, 3))
         difference = np.abs(render(world, view, 0.7).astype(float) - mean)
-        # Inside a surface one ray stands for four; only a feature thinner than a pixel can differ.
+        # Inside a surface, one ray replaces four; the result differs only for details thinner than a pixel.
         assert (difference.max(axis=-1) > 8).mean() < 0.003
         assert difference.mean() < 0.5
 
@@ -175,14 +175,14 @@ def test_batches_of_cameras_and_times_give_what_single_frames_give():
 
 
 @pytest.mark.parametrize("kind", sorted(objects.OBJECTS))
-def test_colours_are_told_apart_on_every_object(kind):
+def test_colors_differ_clearly_on_every_object(kind):
     view = camera((0.0, -3.0, 1.2), size=64)
     means = {}
     for color in objects.COLORS:
         world = World((Object(kind, color, (0.0, 0.0), 0.3, 1.0),), ground="road")
         far = World((Object(kind, color, (0.0, 90.0), 0.3, 1.0),), ground="road")
-        seen = np.isfinite(render_depth(world, view)) & (render_depth(world, view) < render_depth(far, view) - 1e-3)
-        means[color] = render(world, view)[seen].mean(axis=0)
+        shown = np.isfinite(render_depth(world, view)) & (render_depth(world, view) < render_depth(far, view) - 1e-3)
+        means[color] = render(world, view)[shown].mean(axis=0)
     names = list(means)
     for i, a in enumerate(names):
         for b in names[:i]:

@@ -1,4 +1,4 @@
-"""Drawn worlds: what stands where, what moves, and what repeats."""
+"""Random worlds: positions, motions, and reproducibility."""
 
 import math
 
@@ -38,7 +38,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("kind", sorted(OBJECTS))
-def test_objects_stand_on_the_ground_and_are_about_a_metre_big(kind):
+def test_objects_stand_on_the_ground_and_are_about_a_meter_big(kind):
     low, high = reach(OBJECTS[kind](COLORS["red"]))
     assert low[2] == pytest.approx(0.0, abs=0.025)
     assert 0.6 < (high - low).max() < 1.5
@@ -46,7 +46,7 @@ def test_objects_stand_on_the_ground_and_are_about_a_metre_big(kind):
 
 
 @pytest.mark.parametrize("kind", sorted(OBJECTS))
-def test_every_object_carries_its_colour(kind):
+def test_every_object_has_its_color(kind):
     assert (OBJECTS[kind](COLORS["purple"]).colors == COLORS["purple"]).all(axis=1).any()
 
 
@@ -91,11 +91,11 @@ def test_two_objects_do_not_meet():
         if len(world.objects) == 2:
             for time in (0.0, 0.5, 1.0, 1.5, 2.0):
                 left, right = (thing.at(time) for thing in world.objects)
-                # Bounding circles on the ground of the large parts may touch; their centers stay well apart.
+                # The bounding circles of large parts on the ground may touch; their centers keep a distance.
                 assert np.linalg.norm(left.centers[0, :2] - right.centers[0, :2]) > 0.9
 
 
-def test_still_worlds_hold_still_and_others_move():
+def test_still_worlds_are_static_and_others_move():
     times = (0.0, 0.3, 0.7, 1.2)
     for world in draw(200):
         for thing in world.objects:
@@ -105,7 +105,7 @@ def test_still_worlds_hold_still_and_others_move():
 
 @pytest.mark.parametrize("kind", sorted(OBJECTS))
 @pytest.mark.parametrize("action", [BOUNCING, SPINNING])
-def test_a_motion_can_be_seen(kind, action):
+def test_a_motion_is_visible(kind, action):
     world = World((Object(kind, "red", (0.0, 0.0), 0.35, 1.0, action, 0.1),))
     first, second = (render(world, view(128), time).astype(int) for time in (0.0, 0.25))
     assert (np.abs(first - second).max(axis=-1) > 8).sum() > 30
