@@ -1,14 +1,15 @@
-"""What cameras and the cross-view modules add to AnimateDiff at the size of SD 1.5, and the module against a plain one.
+"""Measures the cost of cameras and cross-view modules at the size of SD 1.5, and compares the module with a plain one.
 
     python benchmarks/cross_view.py [--frames 16] [--side 32] [--repeats 1] [--threads 2] [--no-network]
 
-First one network call for a pair of videos with random weights in float32 (256 pixels are 32 x 32 latents): AnimateDiff
-alone, with cameras, and with cameras and cross-view modules, interleaved; the least of the repeats, and the ratios.
-Pose features and masks are computed before, as the sampler does.
+The first part times the cross-view module alone at 32 x 32 features of 320 channels, and the same module in plain
+operations, which computes the mask again in each of its two attention layers and repeats it over the heads. It prints
+seconds and the peak memory in addition to the inputs, each measured in a separate process.
 
-Then the cross-view module alone at 32 x 32 features of 320 channels, against the same module written out plainly: the
-mask is built anew in each of its two attentions and repeated over the heads. Seconds and the peak of memory over the
-inputs, each in a process of its own. The full network needs about 10 GB.
+The second part times one network call for a pair of videos with random float32 weights (256 pixels are 32 x 32
+latents): AnimateDiff alone, with cameras, and with cameras and cross-view modules. It prints the minimum of the
+repeats, which are interleaved, and the ratios. Pose features and masks are computed before, as in the sampler. The full
+network needs about 10 GB.
 """
 
 import argparse
@@ -35,7 +36,7 @@ def a_pair(frames: int, side: int) -> Cameras:
 
 
 def random_network() -> CollaborativeUNet:
-    """The released sizes with random weights."""
+    """A network of the released sizes with random weights."""
     with init_empty_weights():
         network = CollaborativeUNet()
     generator = torch.Generator().manual_seed(0)
@@ -48,14 +49,14 @@ def random_network() -> CollaborativeUNet:
 
 
 def network_calls(frames: int, side: int, repeats: int) -> None:
-    """Time the three kinds of call."""
+    """Time the three kinds of network call."""
     network = random_network()
     z, text = torch.randn(2, 4, frames, side, side), torch.randn(2, 77, 768)
     geometry = network.geometry(a_pair(frames, side), None, side, side)
-    resting = network.geometry(a_pair(frames, side), torch.full((2,), -1), side, side)
+    unpaired = network.geometry(a_pair(frames, side), torch.full((2,), -1), side, side)
     kinds: dict[str, Callable[[], Tensor]] = {
         "AnimateDiff": lambda: network(z, 500, text),
-        "with cameras": lambda: network(z, 500, text, resting),
+        "with cameras": lambda: network(z, 500, text, unpaired),
         "with cameras and cross-view": lambda: network(z, 500, text, geometry),
     }
     seconds = {name: float("inf") for name in kinds}
@@ -71,7 +72,7 @@ def network_calls(frames: int, side: int, repeats: int) -> None:
 
 
 def plain(module: CrossViewModule, x: Tensor, partners: Tensor, mask: Callable[[], Tensor]) -> Tensor:
-    """The module step by step, with a mask of its own in each attention, repeated over the heads."""
+    """The module in plain operations, with the mask computed in each attention layer and repeated over the heads."""
     V, T, C, h, w = x.shape
     heads = module.attn1.heads
     y = module.proj_in(module.norm(x.reshape(V * T, C, h, w)).flatten(2).transpose(1, 2))
@@ -91,7 +92,7 @@ def plain(module: CrossViewModule, x: Tensor, partners: Tensor, mask: Callable[[
 
 
 def status(name: str) -> int:
-    """Kilobytes that Linux tells of this process."""
+    """A field of /proc/self/status in kilobytes (Linux)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
@@ -99,7 +100,7 @@ def status(name: str) -> int:
 def module_call(
     ours: bool, frames: int, side: int, repeats: int, threads: int, answer: "multiprocessing.Queue"
 ) -> None:
-    """Time one form of the module and measure its memory; the output's mean square tells that both do the same."""
+    """Time one form of the module and measure its memory; equal mean squares of the output show that both agree."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     module = CrossViewModule(320, 8).eval().requires_grad_(False)
@@ -114,7 +115,7 @@ def module_call(
     bias = mask()
     forms = {True: lambda: module(x, partners, bias), False: lambda: plain(module, x, partners, mask)}
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from what is held now
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak to the current use
     before = status("VmRSS")
     seconds = []
     for _ in range(repeats):
@@ -148,9 +149,9 @@ def main() -> None:
         "frames"
     )
     for name, (seconds, memory, square) in results.items():
-        print(f"  {name:<6} {seconds:7.3f} s   {memory:6.2f} GB over the inputs   (mean square {square:.6f})")
-    (slow, much, _), (quick, little, _) = results["plain"], results["ours"]
-    print(f"  {slow / quick:.1f} times as fast, {much / max(little, 1e-6):.1f} times as lean\n", flush=True)
+        print(f"  {name:<6} {seconds:7.3f} s   {memory:6.2f} GB besides the inputs   (mean square {square:.6f})")
+    (slow, large, _), (fast, small, _) = results["plain"], results["ours"]
+    print(f"  {slow / fast:.1f} times faster, {large / max(small, 1e-6):.1f} times less memory\n", flush=True)
     if not args.no_network:
         network_calls(args.frames, args.side, args.repeats)
 

@@ -1,10 +1,10 @@
-"""What the default model can do: 20 prompts, a contact sheet to judge by eye, and how well two videos agree.
+"""Samples 20 prompts with the default model: a contact sheet for inspection, and the difference of paired videos.
 
     python benchmarks/default_model.py --sheet docs/images/default_model.png
 
-Each prompt is asked for twice with identical cameras, as in the last line of the paper's evaluation (CVD, section 4):
-once with the cross-view modules and once with them switched off, from the same noise. Printed is the mean squared
-difference of the two videos, pixels in [0, 1].
+Each prompt is sampled as two videos with identical cameras, as in the last line of the paper's evaluation (CVD, section
+4), once with the cross-view modules and once without, from the same noise. Prints the mean squared difference of the
+two videos, with pixels in [0, 1].
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw
 from cvd3d.sampling import load_pipeline
 from trajectories import Cameras, Rig, make_rig
 
-# None can come out of the grammar of training captions: other wording, order or punctuation.
+# The grammar of training captions generates none of these: their wording, order or punctuation differ.
 PROMPTS = (
     "Red cube, green grass.",
     "on a sandy beach, a blue ball",
@@ -56,10 +56,10 @@ def twin_rig(frames: int) -> Rig:
 def main() -> None:
     """Run the prompts and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=None, help="a model folder; the default model unless given")
+    parser.add_argument("--model", type=Path, default=None, help="a model folder; the default model by default")
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--prompts", type=int, default=len(PROMPTS), help="only the first so many")
+    parser.add_argument("--prompts", type=int, default=len(PROMPTS), help="number of prompts, from the first")
     parser.add_argument("--sheet", type=Path, default=Path("default_model.png"))
     args = parser.parse_args()
     pipeline = load_pipeline(args.model)
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def _row(prompt: str, videos: np.ndarray) -> np.ndarray:
-    """The first, middle and last frame of one video and the last of its twin, beside the prompt."""
+    """The prompt, the first, middle and last frame of one video, and the last frame of its twin."""
     first, twin = videos
     frames = [first[0], first[len(first) // 2], first[-1], twin[-1]]
     strip = (np.concatenate(frames, axis=1) * 255).round().astype(np.uint8)

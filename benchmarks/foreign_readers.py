@@ -1,12 +1,12 @@
-"""Whether programs that are not ours read the splats that `cvd3d export` writes.
+"""Checks that other programs read the splats that `cvd3d export` writes.
 
     npm install --prefix NODE @playcanvas/splat-transform gltf-validator
     python benchmarks/foreign_readers.py NODE
 
-Random splats with harmonics of degree 3 are written in each format. PlayCanvas' splat-transform (with Niantic's own SPZ
-library inside) turns the files back into plain PLY, and the largest differences are printed beside what the format's
-steps allow. The turn of the harmonics is compared with its own, and its .glb with ours, attribute by attribute.
-Khronos' validator says what it thinks of the .glb.
+Random splats with spherical harmonics of degree 3 are written in each format. PlayCanvas' splat-transform, which
+contains Niantic's SPZ library, converts the files to plain PLY. The largest difference of each attribute is printed.
+Its rotation of the harmonics is compared with ours, and its .glb with ours, attribute by attribute. The report of
+Khronos' validator for both .glb files is printed.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from recon.splats import Splats
 from recon.splats.ply import load_splats, save_splats
 
 N = 2000
-# What splat-transform writes as PLY after it read SPZ, and what PLY it writes as glTF's axes: one turned about z.
+# Axes of the PLY that splat-transform writes for SPZ, and of a PLY that it converts to glTF's axes: rotated about z.
 FROM_SPZ = Target("x right, y down, z forward", ((1, 0, 0), (0, 0, -1), (0, 1, 0)))
 FOR_GLTF = Target("x left, y down, z backward", ((-1, 0, 0), (0, 0, -1), (0, -1, 0)))
-# Its turn by 90 degrees about x, then by 90 degrees about z, in the axes of a PLY.
+# Its rotation by 90 degrees about x, then by 90 degrees about z, in the axes of a PLY.
 TURNED = Target("", ((0, 0, -1), (1, 0, 0), (0, -1, 0)))
 VALIDATE = """
 const fs = require("fs"), validator = require("gltf-validator");
 validator.validateBytes(new Uint8Array(fs.readFileSync(process.argv[1]))).then(({issues}) => console.log(
-  JSON.stringify({errors: issues.numErrors, warnings: issues.numWarnings, said: issues.messages})));
+  JSON.stringify({errors: issues.numErrors, warnings: issues.numWarnings, messages: issues.messages})));
 """
 
 
@@ -55,24 +55,24 @@ def random_splats() -> Splats:
     return Splats(2 * normal(N, 3), quats, -3 + normal(N, 3), 2 * normal(N), 0.25 * normal(N, 16, 3))
 
 
-def compare(name: str, found: Splats, wanted: Splats, order: Callable[[Splats], np.ndarray] | None = None) -> None:
+def compare(name: str, found: Splats, expected: Splats, order: Callable[[Splats], np.ndarray] | None = None) -> None:
     """Print the largest difference of each attribute."""
     if order is not None:
-        found, wanted = (splats.map(lambda t, s=splats: t[order(s)]) for splats in (found, wanted))
+        found, expected = (splats.map(lambda t, s=splats: t[order(s)]) for splats in (found, expected))
     differences = {
-        "means": (found.means - wanted.means).abs().max(),
-        "shapes": (shapes(found) - shapes(wanted)).abs().max(),
-        "log scales": (found.log_scales - wanted.log_scales).abs().max(),
-        "opacities": (found.logit_opacities.sigmoid() - wanted.logit_opacities.sigmoid()).abs().max(),
+        "means": (found.means - expected.means).abs().max(),
+        "shapes": (shapes(found) - shapes(expected)).abs().max(),
+        "log scales": (found.log_scales - expected.log_scales).abs().max(),
+        "opacities": (found.logit_opacities.sigmoid() - expected.logit_opacities.sigmoid()).abs().max(),
     }
     for degree in range(found.sh_degree + 1):
         band = slice(degree**2, (degree + 1) ** 2)
-        differences[f"sh {degree}"] = (found.sh[:, band] - wanted.sh[:, band]).abs().max()
+        differences[f"sh {degree}"] = (found.sh[:, band] - expected.sh[:, band]).abs().max()
     print(f"{name:<16}" + "  ".join(f"{key} {float(value):.1e}" for key, value in differences.items()))
 
 
 def shapes(splats: Splats) -> torch.Tensor:
-    """(N, 3, 3) covariances of ellipsoids with axes 1, sqrt(2) and sqrt(3): half turns about an axis do not show."""
+    """(N, 3, 3) covariances of ellipsoids with axes 1, sqrt(2) and sqrt(3); they do not change with half turns."""
     R = rotation_matrices(splats.quats.double())
     return R @ torch.diag(torch.tensor([1.0, 2.0, 3.0], dtype=R.dtype)) @ R.mT
 
@@ -99,27 +99,27 @@ def glb_attributes(path: Path) -> dict[str, np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("node", type=Path, help="the folder that npm installed into")
+    parser.add_argument("node", type=Path, help="folder of the npm packages")
     node = parser.parse_args().node.resolve()
     tool = node / "node_modules" / "@playcanvas" / "splat-transform" / "bin" / "cli.mjs"
     splats, folder = random_splats(), Path(tempfile.mkdtemp())
 
-    def through(source: str, target: str, *actions: str) -> Path:
+    def convert(source: str, target: str, *actions: str) -> Path:
         words = ["node", str(tool), "-q", "-w", str(folder / source), *actions, str(folder / target)]
         subprocess.run(words, check=True, capture_output=True)
         return folder / target
 
     write_compressed_ply(splats, folder / "a.compressed.ply")
     ordered = splats.map(lambda tensor: tensor[morton_order(splats.means.numpy())])
-    compare("compressed-ply", load_splats(through("a.compressed.ply", "compressed.ply")), ordered)
+    compare("compressed-ply", load_splats(convert("a.compressed.ply", "compressed.ply")), ordered)
     write_spz(turn_splats(splats, TARGETS["opengl"]), folder / "a.spz")
-    compare("spz", load_splats(through("a.spz", "spz.ply")), turn_splats(splats, FROM_SPZ))
+    compare("spz", load_splats(convert("a.spz", "spz.ply")), turn_splats(splats, FROM_SPZ))
     write_splat(splats, folder / "a.splat")
     flat = Splats(**{**vars(splats), "sh": splats.sh[:, :1]})
-    compare("splat", load_splats(through("a.splat", "splat.ply")), flat, by_x)
+    compare("splat", load_splats(convert("a.splat", "splat.ply")), flat, by_x)
 
     save_splats(turn_splats(splats, FOR_GLTF), folder / "gltf.ply")
-    theirs, written = glb_attributes(through("gltf.ply", "theirs.glb")), folder / "ours.glb"
+    theirs, written = glb_attributes(convert("gltf.ply", "theirs.glb")), folder / "ours.glb"
     write_gltf(turn_splats(splats, TARGETS["opengl"]), written)
     ours = glb_attributes(written)
     assert set(ours) == set(theirs), set(ours) ^ set(theirs)
@@ -133,13 +133,13 @@ def main() -> None:
     for glb in (written, folder / "theirs.glb"):
         words = ["node", "-e", VALIDATE, str(glb)]
         report = json.loads(subprocess.run(words, cwd=node, capture_output=True, text=True, check=True).stdout)
-        codes = sorted({message["code"] for message in report["said"]})
+        codes = sorted({message["code"] for message in report["messages"]})
         print(
             f"{'validator':<16}{glb.name}: {report['errors']} errors, {report['warnings']} warnings: {', '.join(codes)}"
         )
 
     save_splats(splats, folder / "plain.ply")
-    compare("turned", load_splats(through("plain.ply", "turned.ply", "-r", "90,0,90")), turn_splats(splats, TURNED))
+    compare("turned", load_splats(convert("plain.ply", "turned.ply", "-r", "90,0,90")), turn_splats(splats, TURNED))
 
 
 if __name__ == "__main__":

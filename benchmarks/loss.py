@@ -1,11 +1,11 @@
-"""What a step of the fit does beside rasterizing, against plain torch, in one run.
+"""Times the loss and the optimizer of a fit, compared with plain torch.
 
     python benchmarks/loss.py [--side 512] [--splats 100000] [--repeats 10] [--threads 2]
 
-The loss, L1 and SSIM, with its gradient: `recon.fitting.metrics.photometric_loss` against the same in torch's
-convolutions, separable and with channels as groups, which is the fastest form of them that we know. Then the
-optimizer's step over splats with spherical harmonics of degree 3: Adam as the fit uses it (fused) against torch's
-plain Adam. Milliseconds are the least of the repeats, in turns; the differences tell that both do the same.
+The loss is L1 and SSIM with its gradient: `recon.fitting.metrics.photometric_loss` is compared with torch's
+convolutions, separable and with channels as groups, the fastest form that we know. The optimizer's step is over splats
+with spherical harmonics of degree 3: fused Adam, as in the fit, is compared with torch's plain Adam. Milliseconds are
+the minimum of alternating repeats; the differences show that both compute the same.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def loss_call(loss: Callable[[Tensor, Tensor], Tensor], side: int) -> Callable[[
 
 
 def adam_call(fused: bool, splats: int) -> Callable[[], Tensor]:
-    """A function that makes one step of an optimizer a parameter, and returns one of these."""
+    """A function that makes one step with one optimizer per parameter, and returns one of the parameters."""
     generator = torch.Generator().manual_seed(0)
     parameters = {
         name: torch.nn.Parameter(torch.randn(splats, *size, generator=generator)) for name, size in SIZES.items()
@@ -56,10 +56,10 @@ def adam_call(fused: bool, splats: int) -> Callable[[], Tensor]:
 
 
 def compare(what: str, ours: Callable[[], Tensor], plain: Callable[[], Tensor], repeats: int) -> None:
-    """Time two functions in turns and print a line of a table."""
+    """Time two functions alternately and print a row of a table."""
     seconds = {ours: math.inf, plain: math.inf}
     results = {}
-    for _ in range(repeats + 1):  # the first one warms up
+    for _ in range(repeats + 1):  # the first one is a warm-up
         for call in seconds:
             start = time.perf_counter()
             results[call] = call()

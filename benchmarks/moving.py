@@ -1,20 +1,21 @@
-"""Moving splats against still ones on scenes that move, where the truth is known from every place.
+"""Compares moving with static splats on synthetic moving scenes, with ground truth from held-out cameras.
 
     python benchmarks/moving.py [--views 8] [--frames 16] [--size 128] [--steps 1500] [--knots 8] [--instants 3]
 
-Renders three scenes of the procedural world (a ball that bounces, a cube that spins, a car that drives), each seen by
-cameras on a quarter of a circle; two of the cameras are kept out of every fit. Prints the PSNR in dB of the cameras
-kept out, over all instants: whole, over the pixels that move at any time, and over the others ("rest"), of
+Renders three scenes of the procedural world (a bouncing ball, a spinning cube, a driving car), each from cameras on a
+quarter of a circle; two of the cameras are held out of every fit. Prints the PSNR in dB of the held-out cameras over
+all instants: of whole images, of the pixels that change at any time ("moves"), and of the others ("rest"), for
   moving       one fit of moving splats to all instants,
-  still        one fit of still splats to all instants,
-  instant n    a fit of still splats to an instant alone, measured at that; as many steps for each as for all the
-               instants together in the fits above,
-  equal work   the same with the steps shared out: all instants' fits together cost what the moving one does.
-All start from the same points, those of a middle instant and those of all frames together; instants from their own.
+  still        one fit of static splats to all instants,
+  instant n    a fit of static splats to one instant, evaluated there, with as many steps as the fits above,
+  equal work   the same with the steps divided by the number of instants, so that all instants together cost as much as
+               the moving fit.
+The first two start from the same points, those of a middle instant and of all frames; the others from the points of
+their instant.
 
-For moving splats it says how many have paths, and how well they are found: of the splats that at least half of the
-cameras see at pixels that move, the share that have paths ("found"), and of those that no camera sees there the share
-that have paths all the same ("false"). Those seen at such pixels by some cameras only may be behind what moves.
+For moving splats it prints the number of splats with paths and how well moving splats are detected. "found" is the
+share with paths among the splats that project to changing pixels in at least half of the cameras; "false" is the share
+with paths among those that project to changing pixels in no camera. The other splats may be behind what moves.
 """
 
 import argparse
@@ -64,7 +65,7 @@ def main() -> None:
     parser.add_argument("--knots", type=int, default=8)
     parser.add_argument("--instants", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--points", type=int, default=10_000, help="most starting points")
+    parser.add_argument("--points", type=int, default=10_000, help="maximum number of starting points")
     parser.add_argument("--scenes", nargs="+", default=list(SCENES), choices=list(SCENES))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -74,20 +75,20 @@ def main() -> None:
 
 
 def compare(name: str, world: World, args: argparse.Namespace) -> None:
-    """All fits of one scene."""
+    """Run and report all fits of one scene."""
     rig = an_arc(args.views, args.frames, args.size)
     images = draw(world, rig.cameras, rig.times)
-    kept_out = [args.views // 4, 3 * args.views // 4]
-    seen = [v for v in range(args.views) if v not in kept_out]
-    truth = images[kept_out]
+    held_out = [args.views // 4, 3 * args.views // 4]
+    fitted = [v for v in range(args.views) if v not in held_out]
+    truth = images[held_out]
     moves = np.ptp(images.astype(int), axis=1).max(-1) > 24  # (views, H, W), over time
 
     def capture_of(frames: list[int]) -> Capture:
         return Capture(
-            rig.cameras[np.ix_(seen, frames)].reshape(-1),
-            np.tile(rig.times[frames], len(seen)),
-            tuple(rig.names[v] for v in seen for _ in frames),
-            tuple(Pixels(images[v, t]) for v in seen for t in frames),
+            rig.cameras[np.ix_(fitted, frames)].reshape(-1),
+            np.tile(rig.times[frames], len(fitted)),
+            tuple(rig.names[v] for v in fitted for _ in frames),
+            tuple(Pixels(images[v, t]) for v in fitted for t in frames),
         )
 
     def generator() -> torch.Generator:
@@ -104,11 +105,11 @@ def compare(name: str, world: World, args: argparse.Namespace) -> None:
         seconds = time.perf_counter() - begin
         errors = []
         for t in frames:
-            made = render(result.splats.at(float(rig.times[t])), rig.cameras[kept_out, t]).numpy()
-            errors.append((made - truth[:, t] / 255) ** 2)
+            rendered = render(result.splats.at(float(rig.times[t])), rig.cameras[held_out, t]).numpy()
+            errors.append((rendered - truth[:, t] / 255) ** 2)
         by_pixel = np.stack(errors, axis=-1).mean(axis=(-1, -2))  # over instants and colors
-        there = moves[kept_out]
-        whole, moving, rest = (-10 * np.log10(each.mean()) for each in (by_pixel, by_pixel[there], by_pixel[~there]))
+        mask = moves[held_out]
+        whole, moving, rest = (-10 * np.log10(each.mean()) for each in (by_pixel, by_pixel[mask], by_pixel[~mask]))
         found = ""
         if isinstance(result.splats, MovingSplats):
             found = "{:9.2f} {:7.2f}".format(*found_movers(result.splats, rig, moves))
@@ -120,31 +121,31 @@ def compare(name: str, world: World, args: argparse.Namespace) -> None:
 
     report("moving", capture_of(every), replace(settings, knots=args.knots), every, points)
     report("still", capture_of(every), settings, every, points)
-    shared_out = replace(settings, steps=max(1, args.steps // args.frames))
+    divided = replace(settings, steps=max(1, args.steps // args.frames))
     for t in np.linspace(0, args.frames - 1, args.instants).round().astype(int).tolist():
         capture = capture_of([t])
         start = thinned(initial_points(capture, generator=generator()), args.points, generator())
         report(f"instant {t}", capture, settings, [t], start)
-        report("equal work", capture, shared_out, [t], start)
+        report("equal work", capture, divided, [t], start)
 
 
 def found_movers(splats: MovingSplats, rig: Rig, moves: np.ndarray) -> tuple[float, float]:
-    """The shares of truly moving splats and of still ones that have paths.
+    """The shares of splats with paths among those that truly move and among the static ones.
 
     Args:
         splats: N Gaussians.
         rig: V fixed cameras.
-        moves: (V, H, W) which of their pixels move.
+        moves: (V, H, W) mask of the pixels that change.
     """
     has_path = np.zeros(len(splats), dtype=bool)
     has_path[splats.moving.numpy()] = True
-    seen_moving = np.zeros(len(splats))
+    moving_views = np.zeros(len(splats))  # cameras in which a splat projects to a changing pixel
     for view, mask in enumerate(moves):
         pixels, depths = rig.cameras[view, 0].project(splats.rest.means.double().numpy())
         inside = rig.cameras.contains(pixels, depths)
         x, y = np.where(inside[:, None], pixels, 0).astype(int).T
-        seen_moving += inside & mask[y, x]
-    return has_path[seen_moving >= rig.views / 2].mean(), has_path[seen_moving == 0].mean()
+        moving_views += inside & mask[y, x]
+    return has_path[moving_views >= rig.views / 2].mean(), has_path[moving_views == 0].mean()
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""How fast the viewer plays splats that move.
+"""Measures how fast the viewer plays moving splats.
 
     python benchmarks/playback.py [--splats 10000] [--moving 1 0.3] [--seconds 5] [--threads 1] [--browser]
 
-Random splats, a part of which moves along paths of eight knots. Prints for each part
-  at       milliseconds of MovingSplats.at, and of everything that the server does for an instant (whole),
-  could    instants a second that the server could send,
-  plays    instants a second that a client gets from a page that plays (the viewer stops at 30), and
+The scene has random splats, a share of which moves along paths of eight knots. Prints for each share
+  at       milliseconds of MovingSplats.at,
+  whole    milliseconds of all the server's work for one instant,
+  could    instants per second that the server could send,
+  plays    instants per second that a client receives during playback (the viewer limits them to 30), and
   sends    kilobytes of one instant.
-With --browser also what headless Chromium shows, drawing in software: pictures a second while the page rests and while
-it plays, and new splats a second.
+With --browser it also measures headless Chromium with software rendering: frames per second while paused and during
+playback, and updates of the splats per second.
 """
 
 import argparse
@@ -30,9 +31,9 @@ from viewer.screenshot import open_page
 from viewer.splat_nodes import SplatNodes
 
 KNOTS, FRAMES = 8, 16
-# Splats go to WebGL as a texture of whole numbers, which nothing else on the page is.
+# The splats are the only integer texture that the page uploads to WebGL.
 COUNT = """() => {
-  const counts = window.counts = {pictures: 0, splats: 0};
+  const counts = window.counts = {frames: 0, splats: 0};
   for (const name of ["texImage2D", "texSubImage2D"]) {
     const upload = WebGL2RenderingContext.prototype[name];
     WebGL2RenderingContext.prototype[name] = function (...words) {
@@ -40,13 +41,13 @@ COUNT = """() => {
       return upload.apply(this, words);
     };
   }
-  const tick = () => { counts.pictures += 1; requestAnimationFrame(tick); };
+  const tick = () => { counts.frames += 1; requestAnimationFrame(tick); };
   requestAnimationFrame(tick);
 }"""
 
 
 def some_splats(count: int, share: float) -> MovingSplats:
-    """Splats of the default world's size, a share of which wanders by half a meter."""
+    """Splats in a volume of the default world's size, a share of which moves by about half a meter."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -60,7 +61,7 @@ def some_splats(count: int, share: float) -> MovingSplats:
 
 
 def milliseconds(work: Callable[[float], object], repeats: int = 60) -> float:
-    """The median time of work at an instant."""
+    """Median time of `work` over several instants."""
     taken = []
     for n in range(repeats):
         start = time.perf_counter()
@@ -70,20 +71,20 @@ def milliseconds(work: Callable[[float], object], repeats: int = 60) -> float:
 
 
 def play(splats: MovingSplats, seconds: float) -> tuple[float, float]:
-    """Instants a second that reach a client of a page that plays, and kilobytes of each."""
+    """Instants per second that a client receives during playback, and kilobytes per instant."""
     with playing(splats) as viewer:
         url, protocol = viewer.url.replace("http", "ws"), Subprotocol(f"viser-v{viser.__version__}")
         with connect(url, subprotocols=[protocol], max_size=None, compression=None) as client:
             sizes, end = [], time.monotonic() + seconds + 2
             while (left := end - time.monotonic()) > 0:
                 size = len(client.recv(timeout=left + 10))
-                if left < seconds and size > 32 * len(splats.moving):  # the first two seconds bring the page
+                if left < seconds and size > 32 * len(splats.moving):  # the first two seconds send the page
                     sizes.append(size)
     return len(sizes) / seconds, float(np.median(sizes)) / 1000
 
 
 def watch(splats: MovingSplats, seconds: float) -> tuple[float, float, float]:
-    """Pictures a second of headless Chromium at rest and playing, and how often these have new splats."""
+    """Frames per second of headless Chromium while paused and during playback, and updates of the splats per second."""
     with playing(splats) as viewer, open_page(viewer.url, wait=5, size=(840, 480)) as page:
         page.evaluate(COUNT)
         viewer.clock.pause()
@@ -95,12 +96,12 @@ def watch(splats: MovingSplats, seconds: float) -> tuple[float, float, float]:
             counts, taken = page.evaluate("() => ({...counts})"), time.monotonic() - start
             rates.append({name: (counts[name] - before[name]) / taken for name in counts})
             viewer.clock.play()
-    rest, played = rates
-    return rest["pictures"], played["pictures"], played["splats"]
+    paused, played = rates
+    return paused["frames"], played["frames"], played["splats"]
 
 
 def playing(splats: MovingSplats) -> closing[SceneViewer]:
-    """A page on which these splats play with a rig of four cameras."""
+    """A page that plays these splats with a rig of four cameras."""
     viewer = SceneViewer(port=0, max_splats=2_000_000)
     viewer.show_rig(make_rig("orbit", 4, FRAMES))
     viewer.show_splats(splats)
@@ -132,10 +133,10 @@ def main() -> None:
             flush=True,
         )
         if args.browser:
-            rest, pictures, fresh = watch(splats, args.seconds)
+            paused, played, updates = watch(splats, args.seconds)
             print(
-                f"        Chromium: {rest:.1f} pictures a second at rest, {pictures:.1f} playing, {fresh:.1f} with new "
-                "splats",
+                f"        Chromium: {paused:.1f} frames per second paused, {played:.1f} playing, {updates:.1f} splat "
+                "updates",
                 flush=True,
             )
 

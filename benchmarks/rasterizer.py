@@ -1,22 +1,24 @@
-"""How fast the CPU rasterizer is, beside the plain torch reference, in one run.
+"""Measures the speed and memory of the CPU rasterizer, compared with the plain torch reference.
 
     python benchmarks/rasterizer.py [--repeats 10] [--reference-repeats 1] [--threads 2] [--no-large-reference]
 
-The scene is made here: a ground of flat splats, eight balls of them and a haze, seen by one camera of 60 degrees, about
-35 splats drawn at a pixel. Gradients go to means, quaternions, scales, opacities and spherical harmonics of degree 3.
+The synthetic scene has a ground of flat splats, eight balls and a haze, with one camera of 60 degrees field of view and
+about 35 splats per pixel. Gradients are computed for means, quaternions, scales, opacities and spherical harmonics of
+degree 3.
 
-First milliseconds (the least of the repeats) forward, and forward with backward; the same in units of one
-2048 x 2048 x 2048 float32 matrix product of torch on the same threads; how many times faster than the reference.
+The first table has milliseconds (the minimum of the repeats) of forward and of forward with backward, the latter also
+in units of one 2048 x 2048 x 2048 float32 matrix product of torch on the same threads, and the speed-up over the
+reference.
 
-Then lanes. A lane is one splat at one pixel: 34 floating point operations forward and 85 backward, of RGB. The kernels
-take sixteen of a tile's row at once, and those that they take are counted here, drawn or not. Lanes a second are those
-of the whole call, projection and sorting included, and so is the share of the peak: of what the same threads reach in
-fused multiply-adds of sixteen lanes and nothing else.
+The second table counts lanes. A lane is one splat at one pixel: 34 floating point operations forward and 85 backward
+for RGB. The kernels evaluate sixteen lanes of a tile's row at once; all evaluated lanes are counted, whether the splat
+is visible there or not. Lanes per second and the share of the peak refer to the whole call, with projection and
+sorting. The peak is the throughput of the same threads with fused multiply-adds of sixteen lanes only.
 
-Last the peak of memory over the inputs, gradients included, in a process of its own (Linux).
+The last line is the peak memory in addition to the inputs, with gradients, in a separate process (Linux).
 """
 
-# Numba's intrinsics take two arguments more when defined than when called, which no type checker can know.
+# Numba's intrinsics take two more arguments in their definition than in a call, which type checkers do not know.
 # mypy: disable-error-code="call-arg, var-annotated"
 
 import argparse
@@ -88,7 +90,7 @@ def make_scene(count: int, side: int) -> dict[str, Any]:
 
 
 def measure(rasterize: Callable, count: int, side: int, repeats: int) -> tuple[float, float]:
-    """Least seconds forward, and forward with backward."""
+    """Minimum seconds of forward, and of forward with backward."""
     scene = make_scene(count, side)
     leaves = [scene[name].requires_grad_() for name in GRADIENTS]
     upstream = torch.randn(1, side, side, 3, generator=torch.Generator().manual_seed(1)) / side**2
@@ -105,7 +107,7 @@ def measure(rasterize: Callable, count: int, side: int, repeats: int) -> tuple[f
 
 
 def matrix_product(repeats: int = 10) -> float:
-    """Least seconds of one 2048 x 2048 x 2048 float32 product."""
+    """Minimum seconds of one 2048 x 2048 x 2048 float32 product."""
     a, b = torch.randn(2, 2048, 2048)
     least = math.inf
     for _ in range(repeats):
@@ -116,11 +118,11 @@ def matrix_product(repeats: int = 10) -> float:
 
 
 def lanes(count: int, side: int) -> tuple[int, int]:
-    """Lanes that are evaluated forward and backward."""
+    """The number of lanes evaluated forward and backward."""
     scene = make_scene(count, side)
     scene["means"].requires_grad_()
     images, _, _ = rasterization(**scene, width=side, height=side, sh_degree=3)
-    saved: Any = images.grad_fn  # what `Composite` kept for backward
+    saved: Any = images.grad_fn  # what `Composite` saved for backward
     bins, stops = saved.bins, saved.stops
     forward, backward = _rows(bins.records, bins.tile_starts, bins.ids, bins.tiles_x, stops[0], LANE_CENTERS)
     return forward * WIDTH, backward * WIDTH
@@ -128,7 +130,7 @@ def lanes(count: int, side: int) -> tuple[int, int]:
 
 @njit
 def _rows(records, tile_starts, ids, tiles_x, stops, lane_centres):
-    """Rows of tiles that `compositing` evaluates for one image: reached by a splat and not finished."""
+    """Rows of tiles that `compositing` evaluates for one image: those reached by a splat and not yet opaque."""
     height, lane, row_stops = len(stops), load(lane_centres, 0), np.empty(TILE, np.float32)
     forward, backward = 0, 0
     for tile in range(len(tile_starts) - 1):
@@ -150,7 +152,7 @@ def _rows(records, tile_starts, ids, tiles_x, stops, lane_centres):
 
 @njit(nogil=True, error_model="numpy")
 def _multiply_add(first, last, numbers, rounds, sums):
-    """Twelve times sixteen sums, multiplied and added to `rounds` times: enough to hide how long one takes."""
+    """Make `rounds` multiply-adds in each of twelve vectors of sixteen sums; twelve are enough to hide the latency."""
     x, y = load(numbers, 0), load(numbers, WIDTH)
     a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11 = x, x, x, x, x, x, x, x, x, x, x, x
     for _ in range(rounds):
@@ -161,7 +163,7 @@ def _multiply_add(first, last, numbers, rounds, sums):
 
 
 def multiply_add_peak(repeats: int = 10, rounds: int = 2_000_000) -> float:
-    """Most floating point operations a second that all threads reach in fused multiply-adds; each counts as two."""
+    """Maximum floating point operations per second of all threads in fused multiply-adds; each counts as two."""
     threads = torch.get_num_threads()
     numbers, sums = np.full(2 * WIDTH, 0.5, np.float32), np.empty(threads * WIDTH, np.float32)
     run(_multiply_add, np.arange(threads + 1), numbers, 1, sums)
@@ -174,7 +176,7 @@ def multiply_add_peak(repeats: int = 10, rounds: int = 2_000_000) -> float:
 
 
 def peak_memory(count: int, side: int, threads: int, answer: "multiprocessing.Queue[float]") -> None:
-    """Put the MB that one forward and backward take at most, over what is held before."""
+    """Put the peak memory in MB of one forward and backward, in addition to the inputs, into the queue."""
     torch.set_num_threads(threads)
     measure(rasterization, 100, 16, 1)
     scene = make_scene(count, side)
@@ -183,7 +185,7 @@ def peak_memory(count: int, side: int, threads: int, answer: "multiprocessing.Qu
         scene[name].requires_grad_()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from what is held now
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak to the current use
     before = status("VmRSS")
     images, _, _ = rasterization(**scene, width=side, height=side, sh_degree=3)
     images.backward(upstream)
@@ -191,7 +193,7 @@ def peak_memory(count: int, side: int, threads: int, answer: "multiprocessing.Qu
 
 
 def status(name: str) -> int:
-    """Kilobytes that Linux tells of this process."""
+    """A field of /proc/self/status in kilobytes (Linux)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
@@ -209,7 +211,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--reference-repeats", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--no-large-reference", action="store_true", help="spare the 10 GB that 100k / 512 needs there")
+    parser.add_argument("--no-large-reference", action="store_true", help="skip the reference at 100k / 512 (10 GB)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
@@ -243,10 +245,10 @@ def main() -> None:
     print("| Gaussians / pixels | Mlanes forward | backward | Mlanes/s forward | both | % of peak forward | both |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for (count, side), (forward, both) in seconds.items():
-        there, back = lanes(count, side)
-        flops = there * FORWARD_FLOPS, there * FORWARD_FLOPS + back * BACKWARD_FLOPS
-        row = f"| {count // 1000}k / {side}² | {there / 1e6:.1f} | {back / 1e6:.1f} | {there / forward / 1e6:.0f} "
-        row += f"| {(there + back) / both / 1e6:.0f} "
+        fore, back = lanes(count, side)
+        flops = fore * FORWARD_FLOPS, fore * FORWARD_FLOPS + back * BACKWARD_FLOPS
+        row = f"| {count // 1000}k / {side}² | {fore / 1e6:.1f} | {back / 1e6:.1f} | {fore / forward / 1e6:.0f} "
+        row += f"| {(fore + back) / both / 1e6:.0f} "
         row += f"| {100 * flops[0] / forward / peak:.1f} | {100 * flops[1] / both / peak:.1f} |"
         print(row, flush=True)
 
@@ -255,12 +257,12 @@ def main() -> None:
     count, side = WORK[-1]
     worker = context.Process(target=peak_memory, args=(count, side, options.threads, answer))
     worker.start()
-    print(f"\npeak memory over the inputs, {count // 1000}k / {side}², both: {answer.get():.0f} MB", flush=True)
+    print(f"\npeak memory besides the inputs, {count // 1000}k / {side}², both: {answer.get():.0f} MB", flush=True)
     worker.join()
 
     unit_after = matrix_product()
     if abs(unit_after / unit - 1) > 0.1:
-        print(f"\nThe unit is now {unit_after * 1e3:.1f} ms: something else ran meanwhile, so read with care.")
+        print(f"\nThe unit is now {unit_after * 1e3:.1f} ms: other programs ran meanwhile; times are unreliable.")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How good the splats of real captures are, and how long they take: frames kept out of the fit, a row a capture.
+"""Measures quality and time of fits to real captures, on held-out frames.
 
     python benchmarks/reconstruction.py --re10k DIR --colmap DIR [--quality normal] [--set steps=3000 densify=mcmc]
 
-`--re10k` is a folder with RealEstate10K clips in `reference_videos` and their poses in `pose_files`; `--colmap` one or
-more folders with a COLMAP model and its images, or nerfstudio datasets. Every `--hold-out`-th frame is measured and not
-fitted. Prints a table: the frames, PSNR in dB and SSIM of the frames kept out, seconds for the starting points and for
-the fit, and the number of splats. `--set` changes single settings of the fit, for comparisons.
+`--re10k` is a folder with RealEstate10K clips in `reference_videos` and their poses in `pose_files`; `--colmap` is one
+or more folders with a COLMAP model and its images, or nerfstudio datasets. Every `--hold-out`-th frame is held out and
+used for evaluation. Prints a table with one row per capture: frames, PSNR in dB and SSIM of held-out frames, seconds of
+the starting points and of the fit, and the number of splats. `--set` changes single settings of the fit.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from recon.starting_points import initial_points
 
 
 def captures(re10k: Path | None, folders: list[Path], only: list[str]) -> Iterator[tuple[str, Capture]]:
-    """Names and captures, those named in `only` if any are."""
+    """Names and captures; only those named in `only` if it is not empty."""
     for video in sorted((re10k / "reference_videos").glob("*.mp4")) if re10k else ():
         if not only or video.stem in only:
             assert re10k is not None
@@ -38,7 +38,7 @@ def captures(re10k: Path | None, folders: list[Path], only: list[str]) -> Iterat
 
 
 def changed(settings: FitSettings, changes: list[str]) -> FitSettings:
-    """The settings with `name=value` changes."""
+    """The settings with changes of the form `name=value`."""
     values: dict[str, Any] = {}
     for change in changes:
         name, text = change.split("=", 1)

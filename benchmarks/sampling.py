@@ -1,10 +1,10 @@
-"""What a video costs as their number grows: network calls and seconds, with a model's own schedule and a fixed one.
+"""Measures how sampling time grows with the number of videos, with the paper's schedule and with a fixed one.
 
     python benchmarks/sampling.py [--model DIR] [--frames 8] [--steps 4] [--views 2 4 6 8 12] [--threads 2]
 
-For each number of videos V this prints, first with the paper's R and Q (which grow with V), then with R = 4 and Q = 1
-for all: passes, network calls, seconds in all, and seconds for each video and pass. With a fixed schedule the last
-column should not grow with V. One short run warms up.
+For each number of videos V it prints passes, network calls, seconds in total, and seconds per video and pass: first
+with the paper's R and Q, which grow with V, then with R = 4 and Q = 1. With the fixed schedule the last column should
+not grow with V. A short run before is a warm-up.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main() -> None:
 
     run(2, 1, 1, 2)
     print(f"{args.frames} frames, {args.steps} steps, {args.threads} threads")
-    print("   V   R   Q  passes   calls  seconds  seconds a video and pass")
+    print("   V   R   Q  passes   calls  seconds  seconds per video and pass")
     for schedule in (default_schedule, lambda views: (4, 1)):
         for views in args.views:
             R, Q = schedule(views)

@@ -1,21 +1,21 @@
-"""Moving splats of a filmed scene: four synchronized cameras around a walking man, with whole instants kept out.
+"""Fits moving splats to four synchronized videos of a walking man, and evaluates them at held-out instants.
 
     python benchmarks/synchronised_cameras.py FOLDER [--every 4] [--width 320] [--steps 2000] [--picture FILE]
 
 FOLDER holds four synchronized videos of Pose2Sim's demonstration, cam01.mp4 and so on, and cameras.json, a list of
-`name`, `K` (OpenCV's: the center of the first pixel is 0), `dist` (k1 k2 p1 p2), `R_w2c` and `t_w2c` in meters. Its
-world is z up already.
+`name`, `K` (OpenCV convention: the center of the first pixel is 0), `dist` (k1 k2 p1 p2), `R_w2c` and `t_w2c` in
+meters. The world is z up.
 
-Every `--every`-th frame is an instant, and of those every eighth is kept out, in all cameras. Prints the PSNR in dB
-over whole pictures and over the pixels that move, at the instants kept out and at those before them ("seen"), of
-  moving       one fit of moving splats to all instants but those kept out,
-  still        one fit of still splats to the same,
-  nearest      fits of still splats to the instants before those kept out, one each, with as many steps.
-No camera is kept out: they stand about 90 degrees apart, and what only one of them sees has no depth to check. The
-picture, with renders from between two cameras, shows how little is known there.
+Every `--every`-th frame is an instant; every eighth instant is held out in all cameras. Prints the PSNR in dB over
+whole images and over the pixels that change, at the held-out instants and at the fitted instants before them, of
+  moving       one fit of moving splats to all instants that are not held out,
+  still        one fit of static splats to the same instants,
+  nearest      fits of static splats to each instant before a held-out one, with as many steps.
+No camera is held out: the cameras are about 90 degrees apart, so surfaces that only one of them shows have no known
+depth. The picture has renders from viewpoints between two cameras, which show this.
 
-Hardly anything can be matched between such cameras. Splats of the man start in the visual hull of where pixels change,
-those of the room at random depths along the pixels of each camera.
+Such cameras have hardly any matches. The splats of the man start in the visual hull of the changing pixels, those of
+the room at random depths along the rays of each camera.
 """
 
 import argparse
@@ -38,11 +38,11 @@ from trajectories.lens import Lens, pinhole_cameras
 
 FRAMES_PER_SECOND = 60.0
 MOVES = 24 / 255
-"""A pixel whose values over time lie farther apart moves."""
+"""A pixel moves if its values over time differ by more than this."""
 
 
 def read_capture(folder: Path, every: int, width: int) -> Capture:
-    """Undistorted pictures of all cameras, instant after instant."""
+    """Undistorted images of all cameras, ordered by instant."""
     described = json.loads((folder / "cameras.json").read_text())
     lenses, c2w, clips = [], [], []
     height = width * 16 // 9
@@ -67,7 +67,7 @@ def read_capture(folder: Path, every: int, width: int) -> Capture:
 
 
 def starting_points(capture: Capture, views: int, instant: float, generator: np.random.Generator) -> PointCloud:
-    """The man in his visual hull at an instant, and the room at random depths."""
+    """Points of the man in his visual hull at an instant, and of the room at random depths."""
     import cv2
 
     images = capture.images().reshape(-1, views, capture.cameras.height, capture.cameras.width, 3)
@@ -75,15 +75,15 @@ def starting_points(capture: Capture, views: int, instant: float, generator: np.
     now = images[np.argmin(np.abs(capture.times[::views] - instant))]
     cameras = capture.cameras[:views]
     moves = (np.ptp(images, axis=0).max(-1) > 2 * MOVES).astype(np.uint8)
-    # The trunk hardly leaves its place: what moves encloses it.
+    # The trunk hardly moves; closing fills it, since moving pixels surround it.
     filled = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (capture.cameras.width // 12 * 2 + 1,) * 2)
     swept = [cv2.morphologyEx(mask, cv2.MORPH_CLOSE, filled) > 0 for mask in moves]
     focus = focus_point(cameras)
     candidates = focus + generator.uniform(-1.5, 1.5, (400_000, 3))
     inside, colors = np.ones(len(candidates), dtype=bool), np.zeros((len(candidates), 3))
     for view in range(views):
-        seen, shown = _look_up(cameras[view], candidates, swept[view])
-        inside &= seen & shown
+        visible, moving = _look_up(cameras[view], candidates, swept[view])
+        inside &= visible & moving
         _, color = _look_up(cameras[view], candidates, now[view])
         colors += color / views
     man = candidates[inside]
@@ -104,7 +104,7 @@ def starting_points(capture: Capture, views: int, instant: float, generator: np.
 
 
 def _look_up(camera: Cameras, points: np.ndarray, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whether one camera has points (P, 3) in its picture, and what the picture shows there."""
+    """Whether points (P, 3) are inside a camera's picture, and the picture's values at their pixels."""
     pixels, depths = camera.project(points)
     inside = (depths > 0.1) & camera.contains(pixels, depths)
     x, y = np.where(inside[:, None], pixels, 0).astype(int).T
@@ -114,32 +114,32 @@ def _look_up(camera: Cameras, points: np.ndarray, picture: np.ndarray) -> tuple[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--every", type=int, default=4, help="frames, of 60 a second")
+    parser.add_argument("--every", type=int, default=4, help="stride of the frames, which are 60 per second")
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--knots", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--picture", type=Path, help="a PNG of the moving splats, from cameras and from between two")
+    parser.add_argument("--picture", type=Path, help="a PNG to write: renders from cameras and between them")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     capture = read_capture(args.folder, args.every, args.width)
     views = len(set(capture.videos))
     instants = capture.times[::views]
     T = len(instants)
-    kept_out = list(range(4, T, 8))
-    fitted = [t for t in range(T) if t not in kept_out]
+    held_out = list(range(4, T, 8))
+    fitted = [t for t in range(T) if t not in held_out]
     frames = np.arange(len(capture)).reshape(T, views)
     moves = np.ptp(capture.images().reshape(T, views, *capture.image(0).shape), axis=0).max(-1) > MOVES
     points = starting_points(capture, views, instants[T // 2], np.random.default_rng(0))
-    print(f"{T} instants of {views} cameras, {len(kept_out)} kept out; starts from {points.source}")
-    print("fit        kept out   where it moves   seen   where it moves   seconds   splats   moving")
+    print(f"{T} instants of {views} cameras, {len(held_out)} held out; starts from {points.source}")
+    print("fit        held out   moving pixels   fitted   moving pixels   seconds   splats   moving")
 
     def score(splats_of: dict[int, FitResult]) -> str:
         """PSNR at some instants, each with its own splats."""
         errors = []
         for t, result in splats_of.items():
-            made = render(result.splats.at(float(instants[t])), capture.cameras[frames[t]]).numpy()
-            errors.append((made - capture.images(frames[t])) ** 2)
+            rendered = render(result.splats.at(float(instants[t])), capture.cameras[frames[t]]).numpy()
+            errors.append((rendered - capture.images(frames[t])) ** 2)
         whole, moving = (-10 * np.log10(np.mean(each)) for each in (errors, [each[moves] for each in errors]))
         return f"{whole:8.2f} {moving:16.2f}"
 
@@ -150,29 +150,29 @@ def main() -> None:
         result = fit(capture.subset(frames[chosen].ravel()), start, settings, generator=generator)
         return result, time.perf_counter() - begin
 
-    def report(kind: str, unseen: dict[int, FitResult], seen: dict[int, FitResult], seconds: float) -> None:
-        metrics = next(iter(seen.values())).metrics
+    def report(kind: str, held: dict[int, FitResult], fitted: dict[int, FitResult], seconds: float) -> None:
+        metrics = next(iter(fitted.values())).metrics
         print(
-            f"{kind:<8} {score(unseen)} {score(seen)} {seconds:10.0f} {metrics['splats']:8} {metrics['moving']:8}",
+            f"{kind:<8} {score(held)} {score(fitted)} {seconds:10.0f} {metrics['splats']:8} {metrics['moving']:8}",
             flush=True,
         )
 
     settings = FitSettings(steps=args.steps, hold_out=0)
-    alone = [t - 1 for t in kept_out]
+    before = [t - 1 for t in held_out]
     moving, seconds = run(fitted, replace(settings, knots=args.knots))
-    report("moving", dict.fromkeys(kept_out, moving), dict.fromkeys(alone, moving), seconds)
+    report("moving", dict.fromkeys(held_out, moving), dict.fromkeys(before, moving), seconds)
     still, seconds = run(fitted, settings)
-    report("still", dict.fromkeys(kept_out, still), dict.fromkeys(alone, still), seconds)
-    single = {t: run([t], settings) for t in alone}
+    report("still", dict.fromkeys(held_out, still), dict.fromkeys(before, still), seconds)
+    single = {t: run([t], settings) for t in before}
     results = {t: result for t, (result, _) in single.items()}
     seconds = sum(seconds for _, seconds in single.values())
     report("nearest", {t + 1: result for t, result in results.items()}, results, seconds)
     if args.picture:
-        draw(moving, capture, frames[kept_out[0]], args.picture)
+        draw(moving, capture, frames[held_out[0]], args.picture)
 
 
 def draw(result: FitResult, capture: Capture, frames: np.ndarray, path: Path) -> None:
-    """At one instant: what the first two cameras saw, their renders, and renders from between neighboring cameras."""
+    """Draw one instant: images of the first two cameras, their renders, and renders between neighboring cameras."""
     from PIL import Image
 
     cameras = capture.cameras[frames]
