@@ -21,7 +21,7 @@ CLIPS, SHOWN, FRAMES, SIZE, GAP = 3, 5, 16, 128, 6
 
 
 def main() -> None:
-    """Each clip above its copy, at five instants."""
+    """Draw each clip above its copy, at five instants."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", type=Path)
     args = parser.parse_args()
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _row(frames: np.ndarray) -> np.ndarray:
-    """The frames side by side, with a white rim."""
+    """The frames side by side, with a white border."""
     return np.concatenate(
         [np.pad(frame, ((GAP, 0), (0, GAP), (0, 0)), constant_values=255) for frame in frames], axis=1
     )

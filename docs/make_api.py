@@ -22,7 +22,7 @@ def main(out: Path) -> None:
         found = pkgutil.walk_packages(import_module(package).__path__, f"{package}.")
         for module in map(import_module, [package, *(each.name for each in found if each.ispkg)]):
             if hasattr(module, "__all__"):
-                # pdoc shows only names in `__all__` that are loaded, and among them the modules of a package.
+                # pdoc shows only loaded names in `__all__`, so load them and add the modules of the package.
                 vars(module).update({name: getattr(module, name) for name in module.__all__})
                 inside = [each.name for each in pkgutil.iter_modules(module.__path__) if each.name != "__main__"]
                 module.__all__ = list(dict.fromkeys([*module.__all__, *inside]))

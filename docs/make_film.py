@@ -1,8 +1,8 @@
-"""Make the README's film from a finished scene folder: its videos side by side, and its splats from a moving camera.
+"""Make the README's animation from a finished scene folder: its videos and its splats from a moving camera.
 
     python docs/make_film.py scenes/first docs/images/film.webp
 
-The film loops: the videos play forward and back, and the camera swings from side to side once.
+The animation loops: the videos play forward and backward, and the camera moves from side to side once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIMIT = 3 << 20  # bytes
 
 
 def swinging_cameras(frames: int, width: int, height: int) -> Cameras:
-    """(frames,) cameras that look at the subject and swing about the middle of the default rigs, in a loop."""
+    """(frames,) cameras that look at the subject and swing about the front of the default rigs, in a loop."""
     arc = make_rig(
         "orbit", 1, 181, sweep=np.radians(2 * SWING), azimuth=np.radians(-90 - SWING), elevation=np.radians(ELEVATION),
         radius=RADIUS, width=width, height=height,
@@ -39,11 +39,11 @@ def film(scene: Path) -> list[Image.Image]:
     rig, splats = load_rig(scene / "rig.json"), load_splats(scene / "splats.ply")
     shown = min(rig.views, 4)
     side = WIDTH // shown
-    there_and_back = [*range(rig.frames), *range(rig.frames - 2, 0, -1)]
+    forward_and_backward = [*range(rig.frames), *range(rig.frames - 2, 0, -1)]
     flight = swinging_cameras(FRAMES, WIDTH, WIDTH // 2)
     pages = []
     for n in range(FRAMES):
-        t = there_and_back[n % len(there_and_back)]
+        t = forward_and_backward[n % len(forward_and_backward)]
         page = Image.new("RGB", (WIDTH, side + WIDTH // 2), "white")
         for v, name in enumerate(rig.names[:shown]):
             with Image.open(scene / "images" / name / f"{t:05d}.png") as picture:
@@ -58,7 +58,7 @@ def _pixels(splats: Splats, cameras: Cameras) -> np.ndarray:
 
 
 def main() -> None:
-    """Write the film, at the best quality that keeps it small."""
+    """Write the film at the best quality whose file is not larger than `LIMIT`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scene", type=Path)
     parser.add_argument("out", type=Path)

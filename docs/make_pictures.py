@@ -2,8 +2,8 @@
 
     python docs/make_pictures.py scenes/first docs/images
 
-Writes `videos_and_splats.png` (each video at four instants, the splats seen by the same cameras, and the splats seen
-from new places) and `viewer.png` (the page of `cvd3d view`, which needs Chromium and playwright).
+Writes `videos_and_splats.png` (each video at four instants, the splats from the same cameras, and the splats from new
+viewpoints) and `viewer.png` (the page of `cvd3d view`, which needs Chromium and playwright).
 """
 
 from __future__ import annotations

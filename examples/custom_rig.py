@@ -1,4 +1,4 @@
-"""A rig of your own: two cameras walk past the subject, one of them a meter above the other.
+"""Make a custom rig: two cameras pass the subject, one of them a meter above the other.
 
 python examples/custom_rig.py --out walk.json
 cvd3d scene "a red house and a green tree" --rig walk.json --out scenes/walk

@@ -1,4 +1,4 @@
-"""Edit splats: keep the opaque ones near the origin, make them brighter, and raise them.
+"""Edit splats: keep the opaque ones near the origin, brighten them, and move them up by half a meter.
 
 python examples/edit_splats.py scenes/first/splats.ply --out edited.ply
 """
@@ -20,7 +20,7 @@ def main(splats: tyro.conf.Positional[Path], out: Path, radius: float = 3.0, bri
         splats: a PLY file of Gaussian splats.
         out: the PLY file to write.
         radius: splats farther from the origin than this, in meters, are removed.
-        brighter: added to the colors, which lie in [0, 1].
+        brighter: value to add to the colors, which are in [0, 1].
     """
     scene = load_splats(splats)
     keep = (scene.means.norm(dim=1) < radius) & (scene.logit_opacities.sigmoid() > 0.05)

@@ -17,12 +17,12 @@ from recon.starting_points import initial_points
 
 
 def main(folder: tyro.conf.Positional[Path], out: Path, steps: int = 2000) -> None:
-    """Fit the splats and print their quality on frames that the fit has not seen.
+    """Fit the splats and print their quality on held-out frames.
 
     Args:
         folder: the COLMAP folder.
         out: the PLY file to write.
-        steps: optimization steps, one frame each.
+        steps: optimization steps; each uses one frame.
     """
     capture = from_colmap(folder)
     generator = torch.Generator().manual_seed(0)

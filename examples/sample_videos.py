@@ -18,7 +18,7 @@ def main(prompt: tyro.conf.Positional[str], out: Path, views: int = 2, frames: i
 
     Args:
         prompt: what all videos show.
-        out: the folder to write `rig.json` and the videos in.
+        out: folder for `rig.json` and the videos.
         views: number of cameras.
         frames: frames of each video, at 8 frames per second.
         steps: denoising steps; fewer are faster and rougher.
