@@ -20,7 +20,7 @@ DESCRIPTIONS = {
     LORA: "a LoRA",
 }
 
-_PLACE = re.compile(r"(?P<block>.*)\.motion_modules\.(?P<index>\d+)\.(?P<module>motion|cross_view)\.(?P<rest>.*)")
+_MODULE = re.compile(r"(?P<block>.*)\.motion_modules\.(?P<index>\d+)\.(?P<module>motion|cross_view)\.(?P<rest>.*)")
 _BLOCK = "transformer_blocks.0."
 _LAYERS = (("attn1.", "attention_blocks.0."), ("attn2.", "attention_blocks.1."), ("norm1.", "norms.0."),
            ("norm2.", "norms.1."), ("norm3.", "ff_norm."), ("ff.", "ff."))  # fmt: skip
@@ -30,9 +30,9 @@ def official_name(name: str) -> tuple[str, str]:
     """The kind of file that holds a parameter of `CollaborativeUNet`, and its key there."""
     if name.startswith("pose_encoder."):
         return CAMERA_CONTROL, _pose_encoder(name.removeprefix("pose_encoder."))
-    if (place := _PLACE.fullmatch(name)) is None:
+    if (match := _MODULE.fullmatch(name)) is None:
         return UNET, name
-    block, index, module, rest = place.group("block", "index", "module", "rest")
+    block, index, module, rest = match.group("block", "index", "module", "rest")
     if module == "cross_view":
         return CROSS_VIEW, f"{block}.epi_modules.{index}.epi_transformer.{_transformer(rest)}"
     prefix = f"{block}.motion_modules.{index}.temporal_transformer."

@@ -12,7 +12,7 @@ from cvd3d.model.unet import CollaborativeUNet, default_partners
 from trajectories import InputError
 from trajectories.cameras import Cameras
 
-REST = torch.full((2,), -1)
+UNPAIRED = torch.full((2,), -1)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_new_cross_view_modules_do_not_change_the_network(tiny_unet, randomize, 
         torch.nn.init.zeros_(place.cross_view.proj_out.bias)
     z, text = inputs(2, 3)
     cameras = around(0, 2, 3)
-    assert torch.equal(network(z, 500, text, cameras), network(z, 500, text, cameras, partners=REST))
+    assert torch.equal(network(z, 500, text, cameras), network(z, 500, text, cameras, partners=UNPAIRED))
 
 
 def test_a_new_network_ignores_motion_cameras_and_partners(new, around):
@@ -58,10 +58,12 @@ def test_partners_and_cameras_affect_a_randomized_network(network, around):
     cameras = around(0, 2, 3)
     other = z.clone()
     other[1] += 1
-    for options, reaches in (({}, True), ({"scale": 0.0}, False), ({"partners": REST}, False)):
+    for options, reaches in (({}, True), ({"scale": 0.0}, False), ({"partners": UNPAIRED}, False)):
         change = network(other, 500, text, cameras, **options)[0] - network(z, 500, text, cameras, **options)[0]
         assert (change.abs().max() > 1e-3) == reaches
-    elsewhere = network(z, 500, text, around(1, 2, 3), partners=REST) - network(z, 500, text, cameras, partners=REST)
+    elsewhere = network(z, 500, text, around(1, 2, 3), partners=UNPAIRED) - network(
+        z, 500, text, cameras, partners=UNPAIRED
+    )
     assert elsewhere.abs().max() > 1e-3
 
 
@@ -92,7 +94,7 @@ def test_an_odd_last_video_has_no_partner(network, around):
 def test_videos_may_have_different_timesteps(network, around):
     z, text = inputs(2, 2)
     cameras = around(0, 2, 2)
-    both = network(z, torch.tensor([900, 10]), text, cameras, partners=REST)
+    both = network(z, torch.tensor([900, 10]), text, cameras, partners=UNPAIRED)
     for v, t in enumerate((900, 10)):
         alone = network(z[v : v + 1], t, text[v : v + 1], cameras[v : v + 1])
         assert torch.allclose(both[v], alone[0], atol=1e-4)

@@ -59,10 +59,10 @@ def test_convolutions_count_as_matrices_of_their_outputs():
 
 
 def test_a_parameter_without_a_gradient_is_unchanged():
-    learns, rests = nn.Parameter(seeded(3, 3)), nn.Parameter(seeded(3, 3))
-    learns.grad = torch.ones(3, 3)
-    Muon([learns, rests], LR).step()
-    assert torch.equal(rests, seeded(3, 3)) and not torch.equal(learns, seeded(3, 3))
+    trained, unused = nn.Parameter(seeded(3, 3)), nn.Parameter(seeded(3, 3))
+    trained.grad = torch.ones(3, 3)
+    Muon([trained, unused], LR).step()
+    assert torch.equal(unused, seeded(3, 3)) and not torch.equal(trained, seeded(3, 3))
 
 
 def test_adamw_optimizes_vectors_and_outer_layers():

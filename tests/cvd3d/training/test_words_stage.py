@@ -9,7 +9,7 @@ from cvd3d.training.words_stage import QUESTIONS, Reader, answers, train_words
 from cvd3d.training.world.scenes import BOUNCING, Object, World
 
 
-def said(world):
+def answer_names(world):
     return [possible[answer] for possible, answer in zip(QUESTIONS, answers(world))]
 
 
@@ -17,8 +17,8 @@ def test_the_answers_of_a_scene():
     ball = Object("ball", "red", (0.0, 0.0), 0.0, 1.0, BOUNCING)
     house = Object("house", "blue", (1.0, 0.0), 0.0, 1.0)
     nothing = ["nothing"] * 3
-    assert said(World((ball,), "snow", "night")) == ["ball", "red", "bouncing", *nothing, "snow", "night"]
-    assert said(World((house, ball)))[:6] == ["house", "blue", "still", "ball", "red", "bouncing"]
+    assert answer_names(World((ball,), "snow", "night")) == ["ball", "red", "bouncing", *nothing, "snow", "night"]
+    assert answer_names(World((house, ball)))[:6] == ["house", "blue", "still", "ball", "red", "bouncing"]
 
 
 def test_a_reader_attends_to_the_tokens_of_its_queries():

@@ -42,11 +42,11 @@ def test_captions_name_the_objects_in_order_with_their_colors(seed):
     kinds = {noun: kind for kind, nouns in NOUNS.items() for noun in nouns}
     colors = {adjective: color for color, adjectives in ADJECTIVES.items() for adjective in adjectives}
     for world, text in pairs(5, seed):
-        said = words(text)
-        at = [index for index, word in enumerate(said) if word in kinds]
-        assert [kinds[said[index]] for index in at] == [thing.kind for thing in world.objects]
+        found = words(text)
+        at = [index for index, word in enumerate(found) if word in kinds]
+        assert [kinds[found[index]] for index in at] == [thing.kind for thing in world.objects]
         for index, thing in zip(at, world.objects):
-            before = said[index - 1] if index else ""
+            before = found[index - 1] if index else ""
             assert colors.get(before, CUSTOMARY_COLOR[thing.kind]) == thing.color
 
 
@@ -79,11 +79,11 @@ def test_omitted_attributes_are_mostly_grass_clear_sky_and_the_customary_color()
             unsaid_ground.append(world.ground == "grass")
         if not any(f" {phrase} " in spaced for each in SKY_PHRASES.values() for phrase in each):
             unsaid_sky.append(world.sky == "clear")
-        said = words(text)
-        for index, word in enumerate(said):
+        found = words(text)
+        for index, word in enumerate(found):
             if word in nouns:
                 things += 1
-                bare_things += index == 0 or said[index - 1] not in adjectives
+                bare_things += index == 0 or found[index - 1] not in adjectives
     assert 0.63 < sum(unsaid_ground) / len(unsaid_ground) < 0.77
     assert 0.63 < sum(unsaid_sky) / len(unsaid_sky) < 0.77
     assert 0.08 < bare_things / things < 0.12
