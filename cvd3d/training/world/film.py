@@ -1,4 +1,4 @@
-"""A rig's videos of a world, as the prompt's words mean it."""
+"""Renders the videos of a rig for a world, in the orientation that captions refer to."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from trajectories.heading import heading_turn
 
 
 def turned_cameras(rig: Rig) -> Cameras:
-    """The rig's (V, T) cameras in the world's own frame, where the first of them looks along +y.
+    """The rig's (V, T) cameras, rotated about z so that the first one looks along +y.
 
-    So what a prompt names first stands on the left of its first picture.
+    The object that a prompt names first is then on the left in the first frame.
     """
     return rig.cameras.transformed(heading_turn(rig.cameras))
 
 
 def film(world: World, rig: Rig) -> np.ndarray:
-    """(V, T, H, W, 3) uint8 videos of the world by the rig, on the rig's clock."""
+    """(V, T, H, W, 3) uint8 videos of the world at the rig's cameras and times."""
     return render(world, turned_cameras(rig), rig.times)
 
 
 def shown(world: World, rig: Rig) -> np.ndarray:
-    """(V, T, N) share of each frame of `film` that shows each of the world's N objects."""
+    """(V, T, N) share of the pixels of each frame of `film` that show each of the world's N objects."""
     return visible_share(world, turned_cameras(rig), rig.times)

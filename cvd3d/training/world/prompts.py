@@ -1,4 +1,4 @@
-"""From a prompt to the world that it asks for: the captions' grammar, read backwards."""
+"""Parses a prompt into a world, with the grammar of the captions."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _LONGEST = max(map(len, _MEANINGS))
 
 
 def world_of(prompt: str, generator: torch.Generator) -> World:
-    """The world of a prompt; what it leaves unsaid is as in the captions: customary colors, grass and a clear sky.
+    """The world that a prompt describes; the defaults are those of captions: customary colors, grass and a clear sky.
 
     Args:
         prompt: one or two things with their colors and motions, a ground and a sky, such as "a red cube and a bouncing
             ball on sand at night".
-        generator: draws what no caption says (see `make_world`).
+        generator: draws what captions do not mention (see `make_world`).
 
     Raises:
-        InputError: a word that has no place in a caption, or no world to be made of the words.
+        InputError: a word outside the grammar, or words that do not describe a world.
     """
     things: list[dict[str, str]] = [{}]
     around: dict[str, str] = {}
@@ -52,9 +52,9 @@ def world_of(prompt: str, generator: torch.Generator) -> World:
         if role == _JOIN:
             things.append({})
         elif role in (_GROUND, _SKY):
-            _say(around, role, value, prompt)
+            _set(around, role, value, prompt)
         elif role != _FILLER:
-            _say(things[-1], role, value, prompt)
+            _set(things[-1], role, value, prompt)
     for thing in things:
         if _KIND not in thing:
             raise InputError(f"The prompt {prompt!r} lacks the name of a thing; the world has {', '.join(NOUNS)}.")
@@ -69,25 +69,25 @@ def world_of(prompt: str, generator: torch.Generator) -> World:
 
 
 def _read(prompt: str) -> list[tuple[str, str]]:
-    """Role and value of each phrase, the longest that fits first."""
-    said = ["grey" if word == "gray" else word for word in words(prompt)]
+    """Role and value of each phrase; the longest matching phrase is taken."""
+    left = ["grey" if word == "gray" else word for word in words(prompt)]
     meanings = []
-    while said:
-        length = next((n for n in range(min(_LONGEST, len(said)), 0, -1) if tuple(said[:n]) in _MEANINGS), None)
+    while left:
+        length = next((n for n in range(min(_LONGEST, len(left)), 0, -1) if tuple(left[:n]) in _MEANINGS), None)
         if length is None:
             raise InputError(
-                f"The world cannot show {said[0]!r} in {prompt!r}; it knows the things {', '.join(NOUNS)}, the colors "
+                f"The world cannot show {left[0]!r} in {prompt!r}; it has the things {', '.join(NOUNS)}, the colors "
                 f"{', '.join(ADJECTIVES)}, the motions {', '.join(sorted(p[0] for p in PARTICIPLES.values()))}, the "
                 f"grounds {', '.join(repr(p[1]) for p in GROUND_PHRASES.values())}, and the skies "
                 f"{', '.join(repr(p[0]) for p in SKY_PHRASES.values())}."
             )
-        meanings.append(_MEANINGS[tuple(said[:length])])
-        said = said[length:]
+        meanings.append(_MEANINGS[tuple(left[:length])])
+        left = left[length:]
     return meanings
 
 
-def _say(said: dict[str, str], role: str, value: str, prompt: str) -> None:
-    if role in said:
+def _set(found: dict[str, str], role: str, value: str, prompt: str) -> None:
+    if role in found:
         hint = "; put 'and' between two things" if role in (_KIND, _COLOR, _ACTION) else ""
         raise InputError(f"The prompt {prompt!r} names a second {role}, {value!r}, where one fits{hint}.")
-    said[role] = value
+    found[role] = value

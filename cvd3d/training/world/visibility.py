@@ -1,4 +1,4 @@
-"""How much of each object the cameras see."""
+"""Measures the share of an image that shows each object."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cvd3d.training.world.render import render_depth
 from cvd3d.training.world.scenes import World
 from trajectories.cameras import Cameras
 
-NOTHING = 1e-6  # the size of an object that has been taken away
+NOTHING = 1e-6  # the size of a removed object
 
 
 def visible_share(world: World, cameras: Cameras, times: np.ndarray | float = 0.0) -> np.ndarray:
-    """The share of the pixels whose center shows each object: those whose depth changes without it.
+    """The share of the pixels that show each object, which are those whose depth changes if it is removed.
 
     Args:
         world: N objects.

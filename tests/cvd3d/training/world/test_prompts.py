@@ -67,7 +67,7 @@ def test_the_seed_decides_what_is_unsaid():
 @pytest.mark.parametrize(
     ("prompt", "sentence"),
     [
-        ("a red dog on grass", "The world cannot show 'dog' in 'a red dog on grass'; it knows the things ball, cube"),
+        ("a red dog on grass", "The world cannot show 'dog' in 'a red dog on grass'; it has the things ball, cube"),
         ("a red blue cube", "names a second color, 'blue', where one fits; put 'and' between"),
         ("a red cube a blue ball", "names a second color, 'blue'"),
         ("a cube on sand on grass", "names a second ground, 'grass', where one fits."),
