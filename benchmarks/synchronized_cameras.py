@@ -1,6 +1,6 @@
 """Fits moving splats to four synchronized videos of a walking man, and evaluates them at held-out instants.
 
-    python benchmarks/synchronised_cameras.py FOLDER [--every 4] [--width 320] [--steps 2000] [--picture FILE]
+    python benchmarks/synchronized_cameras.py FOLDER [--every 4] [--width 320] [--steps 2000] [--picture FILE]
 
 FOLDER holds four synchronized videos of Pose2Sim's demonstration, cam01.mp4 and so on, and cameras.json, a list of
 `name`, `K` (OpenCV convention: the center of the first pixel is 0), `dist` (k1 k2 p1 p2), `R_w2c` and `t_w2c` in
