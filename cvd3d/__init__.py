@@ -1,4 +1,4 @@
-"""3D scenes from a sentence: multi-camera rigs, collaborative video diffusion, Gaussian splats, a live viewer."""
+"""3D scenes from a text prompt: multi-camera rigs, collaborative video diffusion, Gaussian splats, a live viewer."""
 
 __all__ = ["__version__"]
 

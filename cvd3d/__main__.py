@@ -1,4 +1,4 @@
-"""`python -m cvd3d` is the `cvd3d` command."""
+"""Run the `cvd3d` command as `python -m cvd3d`."""
 
 from cvd3d.cli import main
 

@@ -1,4 +1,4 @@
-"""The `cvd3d` command: reads the options, runs one command, and tells mistakes in one sentence."""
+"""The `cvd3d` command: parses the options, runs one command, and reports errors in one sentence."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command line.
 
     Args:
-        args: the words after `cvd3d`; those of the process unless given.
+        args: the arguments after `cvd3d`; by default those of the process.
 
     Raises:
         SystemExit: status 2 after bad input, 130 after Ctrl-C.
@@ -57,11 +57,11 @@ def main(args: Sequence[str] | None = None) -> None:
         if samples:
             helpers.help_leader()
         return
-    status = 1  # of an error that is not caught
+    status = 1  # exit status after an uncaught exception
     try:
         status = _run(command)
     finally:
-        # Ctrl-C reaches the helper processes themselves.
+        # The helper processes receive Ctrl-C themselves.
         if samples and status != INTERRUPTED:
             helpers.dismiss(status)
     if status:
@@ -69,7 +69,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def _run(command: Any) -> int:
-    """Run a command and report mistakes of the user.
+    """Run a command and report user errors.
 
     Returns:
         The exit status.
@@ -88,32 +88,32 @@ def _run(command: Any) -> int:
             return _report(str(sentence))
         raise
     except KeyboardInterrupt:
-        print("\ncvd3d: stopped; the same command goes on where it stopped.", file=sys.stderr)
+        print("\ncvd3d: stopped; the same command continues where it stopped.", file=sys.stderr)
         return INTERRUPTED
     return 0
 
 
 def _parse(args: Sequence[str]) -> Any:
-    """The chosen command with its options."""
-    said = io.StringIO()
+    """The selected command with its options."""
+    errors = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(errors):
             return tyro.extras.subcommand_cli_from_dict(
                 COMMANDS,
                 prog="cvd3d",
-                description="3D scenes from a sentence.",
+                description="3D scenes from a text prompt or a posed capture.",
                 args=args,
             )
-    except SystemExit as end:
-        if end.code:
-            if not helpers.is_helper():  # which has the same arguments as the leader
-                _report(f"{_sentence(said.getvalue())} (see cvd3d --help)")
+    except SystemExit as exit_:
+        if exit_.code:
+            if not helpers.is_helper():  # the leader has the same arguments and reports the error
+                _report(f"{_sentence(errors.getvalue())} (see cvd3d --help)")
             sys.exit(BAD_INPUT)
         raise
 
 
 def _sentence(box: str) -> str:
-    """The first paragraph of tyro's boxed message, as one line; the box is drawn with or without colors and UTF-8."""
+    """The first paragraph of tyro's boxed message, as one line; the box may have colors and UTF-8 lines or not."""
     lines = [re.sub(r"\x1b\[[\d;]*m", "", line).strip("│ ") for line in box.strip().splitlines()]
     rules = [i for i, line in enumerate(lines) if line and not line.strip("─-╭╮╰╯ ")]
     lines = lines[1:] if lines[0].startswith("╭") else lines[rules[0] + 1 :] if rules else lines
@@ -129,10 +129,10 @@ def _warn(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Tell what a library says to the user in a sentence; deprecations and the like keep Python's form."""
-    plain = category is UserWarning
+    """Print a UserWarning as one sentence; other warnings keep Python's format."""
+    for_user = category is UserWarning
     sys.stderr.write(
-        f"cvd3d: warning: {message}\n" if plain else warnings.formatwarning(message, category, filename, lineno)
+        f"cvd3d: warning: {message}\n" if for_user else warnings.formatwarning(message, category, filename, lineno)
     )
 
 

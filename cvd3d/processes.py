@@ -1,7 +1,8 @@
-"""Several processes at one job, started by `accelerate launch` or `torchrun`; alone, there is one.
+"""Data-parallel processes, started by `accelerate launch` or `torchrun`; without a launcher there is one process.
 
-In training each takes its share of the batch, and they average their gradients; in sampling each takes its share of the
-network calls of a pass. On a CPU two processes of one thread train half as fast again as one of two threads.
+In training, each process computes a share of the batch and the gradients are averaged. In sampling, each process
+computes a share of the network calls of a pass. On a CPU, two processes of one thread train 1.5 times as fast as one
+process of two threads.
 """
 
 from __future__ import annotations
@@ -22,32 +23,32 @@ if TYPE_CHECKING:
 
 @cache
 def _state() -> PartialState:
-    """Joins the other processes when it is first asked for."""
+    """The state of the process group; the first call joins the group."""
     from accelerate import PartialState
 
     return PartialState(cpu=not torch.cuda.is_available())
 
 
 def rank() -> int:
-    """The number of this process; 0 writes the files."""
+    """The rank of this process; rank 0 writes the files."""
     return _state().process_index
 
 
 def count() -> int:
-    """How many processes there are."""
+    """The number of processes."""
     return _state().num_processes
 
 
 def device() -> torch.device:
-    """The device of this process: its own GPU, or the CPU."""
+    """The device of this process: one GPU, or the CPU."""
     return _state().device
 
 
 def named_device(name: str | None) -> torch.device:
-    """The device that a user named, or this process's own.
+    """The device of that name; None selects the device of this process.
 
     Raises:
-        InputError: torch does not know the name, or this machine does not have the device.
+        InputError: the name is unknown to torch, or the machine does not have the device.
     """
     if name is None:
         return device()
@@ -56,29 +57,29 @@ def named_device(name: str | None) -> torch.device:
         torch.empty(0, device=named)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
-        raise InputError(f"There is no device {name!r} here ({reason}); give cpu, or cuda with a GPU.") from None
+        raise InputError(f"The device {name!r} is not available ({reason}); give cpu, or cuda with a GPU.") from None
     return named
 
 
 def wait() -> None:
-    """Until all processes are here."""
+    """Wait until all processes have called this."""
     _state().wait_for_everyone()
 
 
 def leave() -> None:
-    """End the communication with the others."""
+    """Leave the process group."""
     _state().destroy_process_group()
 
 
 def add_up(tensor: Tensor) -> None:
-    """Replace a tensor by its sum over all processes."""
+    """Replace a tensor by its sum over all processes, in place."""
     if count() > 1:
         dist.all_reduce(tensor)
 
 
 @torch.no_grad()
 def average_gradients(parameters: Iterable[Tensor]) -> None:
-    """Replace the gradients by their mean over all processes."""
+    """Replace the gradients by their mean over all processes, in place."""
     if count() == 1:
         return
     gradients = [p.grad for p in parameters if p.grad is not None]

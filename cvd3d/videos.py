@@ -1,4 +1,4 @@
-"""Frames to files: numbered PNG images, and H.264 video."""
+"""Write frames to files: PNG images and H.264 video."""
 
 from __future__ import annotations
 

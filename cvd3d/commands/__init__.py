@@ -1,4 +1,4 @@
-"""One module a command: a dataclass whose fields are the options, and `run`.
+"""The commands: one module each, with a dataclass whose fields are the options, and `run`.
 
-The modules import nothing but tyro, so that `--help` answers at once; `run` loads the rest.
+The modules import only tyro, so that `--help` is fast; `run` imports the rest.
 """

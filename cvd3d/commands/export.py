@@ -1,4 +1,4 @@
-"""`cvd3d export`: a scene for other programs."""
+"""`cvd3d export`: convert a scene to other programs' formats."""
 
 from __future__ import annotations
 
@@ -12,38 +12,36 @@ from cvd3d.scene.exports import FORMATS, Exported, find_format, find_target
 from recon.export.targets import TARGETS
 
 
-def _listed(words: dict[str, str]) -> str:
-    return "; ".join(f"{name}: {meaning}" for name, meaning in words.items()) + "."
+def _listed(descriptions: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {description}" for name, description in descriptions.items()) + "."
 
 
-TO = _listed({name: known.words for name, known in FORMATS.items()})
-TARGET = "Turn splats and meshes into the axes of a program. " + _listed(
+TO = "The format. " + _listed({name: format_.description for name, format_ in FORMATS.items()})
+TARGET = "Convert splats and meshes to the axes of a program. " + _listed(
     {name: target.words for name, target in TARGETS.items()}
 )
-OWN_AXES = "ours; for spz, gltf and mesh opengl, as they ask"
+DEFAULT_TARGET = "(default: opengl for spz, gltf and mesh, which specify it; else the axes of the scene)"
 
 
 @dataclass(frozen=True)
 class Export:
-    """Write a scene's splats, frames or cameras for other programs."""
+    """Export a scene's splats, frames or cameras to the format of another program."""
 
     folder: Positional[Path]
     """The scene folder."""
     to: Annotated[str, arg(metavar="FORMAT", help=TO)]
-    out: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: NAME and the format's ending)")] = (
+    out: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: NAME and the format's suffix)")] = (
         None
     )
-    """What to write."""
-    target: Annotated[str | None, arg(metavar="PROGRAM", help=TARGET, help_behavior_hint=f"(default: {OWN_AXES})")] = (
-        None
-    )
+    """The file or folder to write."""
+    target: Annotated[str | None, arg(metavar="PROGRAM", help=TARGET, help_behavior_hint=DEFAULT_TARGET)] = None
     rig: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="(default: the scene's cameras)")] = None
-    """video: a rig.json to film along."""
+    """video: a rig.json with the camera paths to render."""
     force: FlagCreatePairsOff[bool] = False
-    """Replace an earlier export."""
+    """Replace an existing export."""
 
     def run(self) -> None:
-        """Write the export, and say how to use it and what it cannot hold."""
+        """Write the export, and print how to use it and what it leaves out."""
         chosen, target = find_format(self.to), find_target(self.to, self.target)
 
         from cvd3d.scene.chain import read_scene
@@ -52,37 +50,37 @@ class Export:
         from trajectories.files import whole
 
         if self.rig is not None and self.to != "video":
-            raise InputError(f"--rig is where a video flies, and this exports {self.to}; leave it out.")
+            raise InputError(f"--rig gives the camera paths of a video and has no effect on {self.to}; leave it out.")
         scene = Exported(SceneFolder(self.folder), read_scene(self.folder), target, self.rig)
-        out = self.out or Path(f"{scene.folder.title}{chosen.ending}")
+        out = self.out or Path(f"{scene.folder.title}{chosen.suffix}")
         if out.exists() and not self.force:
-            raise InputError(f"{out} is already there; give another --out, or --force to replace it.")
-        if out.is_dir() and not all(chosen.may_hold(entry.name) for entry in out.iterdir()):
-            raise InputError(f"{out} holds more than an earlier export; give another --out.")
-        lost = chosen.cannot_hold(scene)
-        with whole(out) as beside:
-            chosen.write(scene, beside)
-        print(f"{out}: {chosen.words}")
+            raise InputError(f"{out} already exists; give another --out, or --force to replace it.")
+        if out.is_dir() and not all(chosen.may_contain(entry.name) for entry in out.iterdir()):
+            raise InputError(f"{out} contains files that are not from an export; give another --out.")
+        lost = chosen.left_out(scene)
+        with whole(out) as temporary:
+            chosen.write(scene, temporary)
+        print(f"{out}: {chosen.description}")
         for line in self._hints(out):
             print(line)
         if lost:
-            print(f"{self.to} cannot hold all of this scene: it leaves out {_and(lost)}.")
+            print(f"{self.to} cannot represent all of this scene: it leaves out {_and(lost)}.")
 
     def _hints(self, out: Path) -> list[str]:
         from cvd3d.scene.summary import nerfstudio_command
 
         if self.to == "nerfstudio":
-            return [f"To keep its frame, train with\n  {nerfstudio_command(out)}"]
+            return [f"To keep its coordinate frame, train with\n  {nerfstudio_command(out)}"]
         if self.to == "blender":
             return ["Open it in Blender's text editor and press Run Script."]
-        own = find_format(self.to).axes
-        if own is None or (self.target is None and own == "blender"):
+        default = find_format(self.to).axes
+        if default is None or (self.target is None and default == "blender"):
             return []
-        hints = [f"Its axes: {find_target(self.to, self.target).words}."]
-        if own == "opengl" and self.target not in (None, "opengl"):
+        hints = [f"Axes: {find_target(self.to, self.target).words}."]
+        if default == "opengl" and self.target not in (None, "opengl"):
             hints.append(
-                f"Mind that {self.to} files have the axes of opengl by their specification, and programs that know it "
-                "turn them by themselves: for those leave --target out."
+                f"Note: the {self.to} specification prescribes the axes of opengl, and programs that follow it convert "
+                "the axes on import: for those, leave --target out."
             )
         return hints
 

@@ -1,4 +1,4 @@
-"""`cvd3d fit`: the splats of a scene that has its frames."""
+"""`cvd3d fit`: fit splats to the frames of a scene."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from cvd3d.scene.moves import Moves
 
 @dataclass(frozen=True)
 class Fit:
-    """Fit splats to the frames of a scene folder; other options than last time fit anew."""
+    """Fit splats to the frames of a scene folder; changed options repeat the fit."""
 
     folder: Positional[Path]
     """The scene folder."""
     seed: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: the scene's)")] = None
-    """Every random draw comes from it."""
+    """Seed of all random draws."""
     moves: Moves = "auto"
-    """Whether something moves; auto takes the answer of the command that made the frames."""
+    """Whether something moves; auto uses the value recorded when the frames were made."""
     force: FlagCreatePairsOff[bool] = False
-    """Find the starting points and fit anew."""
+    """Find the starting points and fit again, even if nothing changed."""
     view: bool = False
-    """Show the fit in the browser while it runs, and the scene after it."""
+    """Show the fit in the browser while it runs, and then the scene."""
     port: int = 8080
-    """The local port of --view."""
+    """The local port that --view uses."""
     fit: OmitArgPrefixes[FitOptions] = field(default_factory=FitOptions)
 
     def run(self) -> None:
-        """Bring the scene's points and splats up to date and print what was made."""
+        """Update the scene's points and splats and print a summary."""
         from cvd3d.scene.chain import read_scene, run_stages
         from cvd3d.scene.live import live_page
         from cvd3d.scene.moves import recorded_moves

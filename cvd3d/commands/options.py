@@ -1,4 +1,4 @@
-"""Options that several commands share. What is not given is left to the library's own default."""
+"""Options that several commands share. An option that is not given keeps the library's default."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANGLES = ("elevation", "azimuth", "fov", "sweep", "top")
 
 
 def _default(text: str, metavar: str) -> Any:
-    """Say in words what happens without the option."""
+    """An option whose help describes its default in words."""
     return arg(metavar=metavar, help_behavior_hint=f"(default: {text})")
 
 
@@ -32,12 +32,12 @@ def _given(options: Any) -> dict[str, Any]:
 
 
 def _flags_of(source: type, **flags: tuple[str, str] | None) -> Callable[[type[T]], type[T]]:
-    """Class decorator: a frozen dataclass of its own fields and of `flags`, fields of the dataclass `source`.
+    """Class decorator that makes a frozen dataclass and adds fields of the dataclass `source` to it.
 
     Args:
-        source: gives the types and, in its docstrings, the help.
-        flags: by name, what happens without the option and its metavar: the option is then None unless given. None
-            keeps the default of the source.
+        source: provides the types and, in its docstrings, the help.
+        flags: for each field to add, a description of its default and its metavar; the option is then None by default.
+            None keeps the default of the source.
     """
     types, defaults = get_type_hints(source), {field.name: field.default for field in fields(source)}
     texts = {each.arg_name: " ".join((each.description or "").split()) for each in parse_from_object(source).params}
@@ -62,7 +62,7 @@ class RigOptions:
     """The cameras. Angles in degrees, lengths in meters."""
 
     rig: str = "circle"
-    """circle, orbit, upper_hemi, dome, interpolate, static, or the path of a rig.json."""
+    """Shape of the camera paths: circle, orbit, upper_hemi, dome, interpolate or static; or a rig.json file."""
     views: Annotated[int | None, _default("4", "INT")] = None
     """Number of videos."""
     frames: Annotated[int | None, _default("16", "INT")] = None
@@ -78,27 +78,28 @@ class RigOptions:
     elevation: Annotated[float | None, _default("20", "DEGREES")] = None
     """Angle of the cameras above the horizon."""
     azimuth: Annotated[float | None, _default("-90", "DEGREES")] = None
-    """Direction from the target to the first camera, from +x towards +y."""
+    """Direction from the target to the first camera, measured from +x towards +y."""
     fov: Annotated[float | None, _default("50", "DEGREES")] = None
     """Vertical field of view."""
     spread: Annotated[float | None, _default("0.5", "FLOAT")] = None
-    """circle, upper_hemi: how far each camera moves, in radii."""
+    """circle, upper_hemi: how far each camera moves, as a fraction of the radius."""
     sweep: Annotated[float | None, _default("360/views, at most 90", "DEGREES")] = None
     """orbit: the arc of each camera."""
     top: Annotated[float | None, _default("70", "DEGREES")] = None
     """dome: the elevation at the end."""
     easing: Annotated[str | None, _default("linear", "STR")] = None
-    """How the cameras speed up and slow down along their paths."""
+    """How the cameras accelerate along their paths."""
 
     def given(self) -> dict[str, Any]:
         """The options that differ from their defaults."""
         return _given(self)
 
     def build(self) -> Rig:
-        """The rig that was asked for.
+        """Build or load the rig.
 
         Raises:
-            InputError: an unknown rig (the nearest is named), a bad option or file, or options beside a file.
+            InputError: an unknown rig (the closest name is suggested), a bad option or file, or options together with a
+                rig file.
         """
         from trajectories.errors import InputError
 
@@ -134,33 +135,33 @@ class RigOptions:
     recurrences=("by the number of videos", "INT"),
     matchings=("by the number of videos", "INT"),
     window_overlap=("", "INT"),
-    max_memory=("what suits most machines", "GB"),
+    max_memory=("no limit, 8 videos per network call", "GB"),
     precision=None,
 )
 class SamplingOptions:
-    """The videos."""
+    """Sampling of the videos."""
 
     keep: Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="")] = ()
-    """Videos of the scene that stay as they are; the others are made anew to agree with them."""
+    """Videos of the scene to keep unchanged; the others are sampled again to be consistent with them."""
     known: Annotated[tuple[str, ...], arg(metavar="NAME=FILE", help_behavior_hint="")] = ()
-    """Videos of your own in the place of the rig's; the others are made to agree with them."""
+    """Your own video files for these videos of the rig; the others are sampled to be consistent with them."""
 
     def given(self) -> dict[str, Any]:
         """The options that differ from their defaults."""
         return _given(self)
 
     def build(self, prompt: str, seed: int, rig: Rig, scene: Path) -> Request:
-        """The request, which is checked.
+        """Build and validate the request.
 
         Args:
             prompt: what the videos show.
-            seed: of every random draw.
+            seed: seed of all random draws.
             rig: the cameras.
-            scene: the scene folder, which has the videos to keep.
+            scene: the scene folder with the videos to keep.
 
         Raises:
-            InputError: what `Request` refuses, a rig that the model cannot take, or known videos that are not there or
-                do not fit.
+            InputError: what `Request` refuses, a rig that the model does not support, or known videos that are missing
+                or do not match the rig.
         """
         from cvd3d.sampling import DEFAULT_MODEL
         from cvd3d.sampling.limits import check_rig_for
@@ -176,20 +177,20 @@ class SamplingOptions:
     FitSettings,
     steps=("chosen for the capture", "INT"),
     sh_degree=("2; 3 in high quality", "INT"),
-    densify=("mcmc; default where something moves", "{mcmc,default,none}"),
-    cap=("by the pixels, at most 100000; 300000 in high quality", "INT"),
+    densify=("mcmc; 'default' if something moves", "{mcmc,default,none}"),
+    cap=("from the number of pixels, at most 100000; 300000 in high quality", "INT"),
     exposure=("True for generated frames", "BOOL"),
     confidence=("learnt for generated frames, else even", "{even,learnt}"),
     depth_weight=("0", "FLOAT"),
-    knots=("up to 8 where something moves, else 0", "INT"),
+    knots=("up to 8 if something moves, else 0", "INT"),
     still_below=("0.01", "FLOAT"),
     hold_out=("8", "INT"),
 )
 class FitOptions:
-    """The splats."""
+    """Fitting of the splats."""
 
     quality: Literal["draft", "normal", "high"] = "normal"
-    """How long the fit takes: to see whether it works at all, as a rule, or for a last version."""
+    """Trade-off between time and quality: draft is a quick check, high is for a final version."""
 
     def given(self) -> dict[str, Any]:
         """The options that differ from their defaults."""

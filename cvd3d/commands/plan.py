@@ -1,4 +1,4 @@
-"""`cvd3d plan`: a rig, as a file and as a drawing."""
+"""`cvd3d plan`: write a camera rig and draw it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from recon.scene_folder import RIG_FILE
 
 @dataclass(frozen=True)
 class Plan:
-    """Plan a rig of cameras, and draw it from above and from the side."""
+    """Write a camera rig to a file, and optionally draw it from above and from the side."""
 
     cameras: OmitArgPrefixes[RigOptions] = field(default_factory=RigOptions)
     out: Path = Path(RIG_FILE)
     """The rig file to write."""
     preview: Path | None = None
-    """A PNG to draw the rig in."""
+    """Draw the rig to this file (.png, .svg or .pdf)."""
 
     def run(self) -> None:
-        """Write the rig and, when asked, its drawing."""
+        """Write the rig and, with --preview, its drawing."""
         from trajectories.rig_file import save_rig
 
         rig = self.cameras.build()

@@ -1,4 +1,4 @@
-"""The first stages of a generated scene, for the commands that take a prompt."""
+"""The first stages of a generated scene, shared by the commands that take a prompt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def prompt_stages(rig: Rig, request: Request) -> list[Stage]:
-    """Plan, sample and dataset; nothing is written yet."""
+    """The stages plan, sample and dataset, not yet run."""
     from cvd3d.scene.moves import warn_of_unknown_words
     from cvd3d.scene.stages import dataset_stage, plan_stage, sample_stage
 
@@ -21,7 +21,7 @@ def prompt_stages(rig: Rig, request: Request) -> list[Stage]:
 
 
 def asked_for_prompt(request: Request, rig: str, moves: bool) -> dict[str, Any]:
-    """What scene.json says was asked, and whether something moves."""
+    """The `asked` record of scene.json: what the user asked for, and whether something moves."""
     return {
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,

@@ -1,4 +1,4 @@
-"""`cvd3d sample`: only the videos of a scene."""
+"""`cvd3d sample`: sample the videos of a scene, without splats."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from cvd3d.commands.options import RigOptions, SamplingOptions
 
 @dataclass(frozen=True)
 class Sample:
-    """Make the videos of a scene, without splats; 'cvd3d fit' goes on from there."""
+    """Sample the videos of a scene from a prompt, without splats; 'cvd3d fit' then fits the splats."""
 
     prompt: Annotated[Positional[str], arg(metavar="PROMPT")]
-    """What the scene holds, in a sentence."""
+    """What the scene shows."""
     out: Path = Path("scenes/scene")
-    """The scene folder to make or go on with."""
+    """The scene folder to create or update."""
     seed: int = 0
-    """Every random draw comes from it."""
+    """Seed of all random draws."""
     force: FlagCreatePairsOff[bool] = False
-    """Redo every stage."""
+    """Repeat every stage, even if nothing changed."""
     cameras: OmitArgPrefixes[RigOptions] = field(default_factory=RigOptions)
     sampling: OmitArgPrefixes[SamplingOptions] = field(default_factory=SamplingOptions)
 
     def run(self) -> None:
-        """Bring the scene's videos up to date and print what was made."""
+        """Update the scene's videos and print a summary."""
         from cvd3d.commands.prompted import asked_for_prompt, prompt_stages
         from cvd3d.scene.chain import check_folder, run_stages
         from cvd3d.scene.moves import prompt_moves

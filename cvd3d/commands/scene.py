@@ -1,4 +1,4 @@
-"""`cvd3d scene`: from a sentence, or a capture, to splats."""
+"""`cvd3d scene`: make splats from a prompt or a capture."""
 
 from __future__ import annotations
 
@@ -18,37 +18,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scene:
-    """Make a scene from a sentence, or from a posed capture with --from.
+    """Make a scene from a text prompt, or from a posed capture with --from.
 
-    Run again, the same command goes on after the last finished stage; a changed option redoes what depends on it.
+    The same command continues after the last finished stage; a changed option repeats only the stages that depend on
+    it.
     """
 
     prompt: Annotated[Positional[str | None], arg(metavar="PROMPT", help_behavior_hint="")] = None
-    """What the scene holds, in a sentence."""
+    """What the scene shows."""
     from_: Annotated[Path | None, arg(name="from", metavar="PATH", help_behavior_hint="")] = None
-    """A capture instead of a prompt: a nerfstudio or COLMAP folder, or a video with --poses."""
+    """A capture to use instead of a prompt: a nerfstudio or COLMAP folder, or a video with --poses."""
     poses: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """The RealEstate10K pose file of a video."""
     out: Path = Path("scenes/scene")
-    """The scene folder to make or go on with."""
+    """The scene folder to create or update."""
     seed: int = 0
-    """Every random draw comes from it."""
+    """Seed of all random draws."""
     force: FlagCreatePairsOff[bool] = False
-    """Redo every stage."""
+    """Repeat every stage, even if nothing changed."""
     view: bool = False
-    """Show the fit in the browser while it runs, and the scene after it."""
+    """Show the fit in the browser while it runs, and then the scene."""
     port: int = 8080
-    """The local port of --view."""
+    """The local port that --view uses."""
     moves: Moves = "auto"
-    """Whether something moves; auto asks the prompt's words, or whether a capture has instants that cameras share."""
+    """Whether something moves; auto looks for words of motion in the prompt, or synchronized cameras in the capture."""
     longest_side: int = 768
-    """With --from: larger frames are shrunk to this many pixels."""
+    """With --from: scale larger frames down so that their longest side has this many pixels."""
     cameras: OmitArgPrefixes[RigOptions] = field(default_factory=RigOptions)
     sampling: OmitArgPrefixes[SamplingOptions] = field(default_factory=SamplingOptions)
     fit: FitOptions = field(default_factory=FitOptions)
 
     def run(self) -> None:
-        """Bring the scene folder up to date and print what was made."""
+        """Update the scene folder and print a summary."""
         self._check()
         from cvd3d.sampling import helpers
         from cvd3d.scene.chain import check_folder, run_stages
@@ -76,19 +77,19 @@ class Scene:
         from trajectories.errors import InputError
 
         if self.prompt is None and self.from_ is None:
-            raise InputError('There is nothing to make: give a prompt, as in cvd3d scene "a red cube", or --from PATH.')
+            raise InputError('There is no input: give a prompt, as in cvd3d scene "a red cube", or --from PATH.')
         if self.prompt is not None and self.from_ is not None:
             raise InputError("A prompt and --from were given; a scene is either generated or captured, so give one.")
         if self.poses is not None and self.from_ is None:
-            raise InputError("--poses was given without --from; it belongs to a video.")
+            raise InputError("--poses was given without --from; give the video of these poses with --from.")
         if self.longest_side < 1:
             raise InputError(f"--longest-side is {self.longest_side}; give at least 1.")
         if self.from_ is not None:
             here, there = self.out.resolve(), self.from_.resolve()
             if here == there or here in there.parents or there in here.parents:
-                raise InputError(f"--out {self.out} and --from {self.from_} overlap; give --out a folder of its own.")
+                raise InputError(f"--out {self.out} and --from {self.from_} overlap; give --out a separate folder.")
             for name in (*self.cameras.given(), *self.sampling.given()):
-                raise InputError(f"--{name} has no meaning with --from, which brings its own cameras and frames.")
+                raise InputError(f"--{name} has no effect with --from, which provides the cameras and frames.")
 
     def _generated(self) -> tuple[list[Stage], dict[str, Any]]:
         from cvd3d.commands.prompted import asked_for_prompt, prompt_stages

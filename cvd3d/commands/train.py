@@ -1,4 +1,4 @@
-"""`cvd3d train`: the default model, from nothing."""
+"""`cvd3d train`: train the default model from scratch."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from tyro.conf import arg
 
 @dataclass(frozen=True)
 class Train:
-    """Train the default model from nothing; after a kill, the same command goes on."""
+    """Train the default model from scratch; if stopped, the same command continues."""
 
     out: Path = Path("runs/default")
-    """A folder for training data, states and loss curves; the model is written to its folder 'model'."""
+    """A folder for training data, checkpoints and loss curves; the model is written to its subfolder 'model'."""
     until: Annotated[str | None, arg(metavar="STAGE", help_behavior_hint="(default: all)")] = None
     """The last stage to train."""
     start: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: random weights)")] = None
-    """A model folder to go on from, with its autoencoder as it is."""
-    minutes: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: until it is done)")] = None
-    """Stop after this many minutes with the state saved; the same command continues."""
+    """A model folder to start from; its autoencoder is not trained further."""
+    minutes: Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="(default: no limit)")] = None
+    """Save a checkpoint and stop after this many minutes; the same command continues."""
     device: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="(default: a GPU if there is one)")] = None
-    """cpu or cuda."""
+    """The device to train on: cpu or cuda."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the network; auto takes bf16 where a short measurement finds it faster."""
+    """Precision of the network's arithmetic; auto uses bf16 if a short measurement shows that it is faster."""
     steps: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: the recipe's)")] = None
-    """Only this many steps per stage, on little data: to try the code, not to learn."""
+    """Train only this many steps per stage, on little data, to test the code; the model will be poor."""
 
     def run(self) -> None:
-        """Train and say where the model is."""
+        """Train and print where the model is."""
         from cvd3d import processes
         from cvd3d.training.recipe import Recipe, shortened
         from cvd3d.training.train import train
@@ -46,6 +46,6 @@ class Train:
         if processes.rank() > 0:
             return
         if not finished:
-            print(f"{self.out}: the state is saved; the same command continues. The model so far:")
+            print(f"{self.out}: the checkpoint is saved; the same command continues. The model so far:")
         model = self.out / "model"
         print(f'{model}: the model; use it with\n  cvd3d scene "a red cube" --model {model}')

@@ -1,4 +1,4 @@
-"""`cvd3d view`: the scene in a browser."""
+"""`cvd3d view`: show a scene in the browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tyro.conf import Positional
 
 @dataclass(frozen=True)
 class View:
-    """Show a scene in the browser: splats, cameras, videos, time."""
+    """Show a scene in the browser: its splats, cameras and videos, over time."""
 
     folder: Positional[Path]
     """The scene folder."""

@@ -1,4 +1,4 @@
-"""`cvd3d weights`: the released weights, from what is needed to a model folder."""
+"""`cvd3d weights`: list, download, check and convert the released weights."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, subcommand
 
-SILENT = 1  # the exit status of a self-test in which something does nothing
+SILENT = 1  # exit status of a self-test in which an input has no effect
 
 
 @dataclass(frozen=True)
 class ListWeights:
-    """List what is needed, where it is published, and what is on this disk."""
+    """List the weights that are needed, where they are published, and which are registered."""
 
     def run(self) -> None:
         """Print the table."""
@@ -28,17 +28,17 @@ class ListWeights:
 
 @dataclass(frozen=True)
 class Add:
-    """Recognize files by their keys, check them and register them; they stay where they are."""
+    """Identify files by their tensor names, check and register them; they are not moved or copied."""
 
     files: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE", help_behavior_hint="")]
-    """Checkpoints of the released weights, and a diffusers folder of SD 1.5."""
+    """Checkpoints of the released weights, or a diffusers folder of SD 1.5."""
 
     def run(self) -> None:
-        """Register all files, or none when one of them is wrong."""
+        """Register all files, or none if one of them is refused."""
         from trajectories.errors import InputError
 
         if not self.files:
-            raise InputError("No file was given to add; 'cvd3d weights' lists what is needed.")
+            raise InputError("No file was given; 'cvd3d weights' lists the files that are needed.")
         from rich.progress import Progress
 
         from cvd3d.weights.catalog import ITEMS
@@ -59,13 +59,15 @@ class Add:
 
 @dataclass(frozen=True)
 class Fetch:
-    """Download what the Hugging Face hub has, check it and register it."""
+    """Download weights from the Hugging Face hub, check and register them."""
 
-    names: Annotated[Positional[tuple[str, ...]], arg(metavar="NAME", help_behavior_hint="(default: what is missing)")]
+    names: Annotated[
+        Positional[tuple[str, ...]], arg(metavar="NAME", help_behavior_hint="(default: all that are missing)")
+    ]
     """Names from the first column of 'cvd3d weights', such as image-lora."""
 
     def run(self) -> None:
-        """Fetch one after the other; each is registered as soon as it is here."""
+        """Download the items one by one; each is registered as soon as it is complete."""
         from cvd3d.weights.fetching import fetch, to_fetch
         from cvd3d.weights.listing import human_size
 
@@ -75,41 +77,41 @@ class Fetch:
             entry = fetch(item)
             print(f"{entry.path}: {human_size(entry.size)}, sha256 {entry.sha256}")
         if not items:
-            print("All that is needed and that the hub has is on this disk.")
+            print("All needed weights that the hub provides are already registered.")
         _print_next()
 
 
-def _part(words: str) -> object:
-    return arg(metavar="PATH", help_behavior_hint=f"(default: {words})")
+def _part(default: str) -> object:
+    return arg(metavar="PATH", help_behavior_hint=f"(default: {default})")
 
 
 @dataclass(frozen=True)
 class Convert:
-    """Write one model folder of the released weights, for --model."""
+    """Convert the released weights to one model folder, for --model."""
 
     out: Path
-    """The model folder to make."""
+    """The model folder to write."""
     half: FlagCreatePairsOff[bool] = False
-    """In float16, which is half as large."""
+    """Store the weights as float16, in half the size."""
     force: FlagCreatePairsOff[bool] = False
-    """Replace a model folder that is there."""
+    """Replace an existing model folder."""
     sd: Annotated[str | None, _part("the registered one")] = None
     """A diffusers folder of SD 1.5."""
-    unet: Annotated[str | None, _part("the registered fine-tune, else that of --sd")] = None
-    """Another UNet than that of --sd: a file, or a diffusers UNet folder."""
+    unet: Annotated[str | None, _part("the registered fine-tune, else the UNet of --sd")] = None
+    """A fine-tuned UNet to use instead of the one in --sd: a file, or a diffusers UNet folder."""
     motion_module: Annotated[str | None, _part("the registered one")] = None
-    """AnimateDiff's motion module."""
+    """The motion module of AnimateDiff."""
     camera_control: Annotated[str | None, _part("the registered one")] = None
-    """CameraCtrl."""
+    """The checkpoint of CameraCtrl."""
     cross_view: Annotated[str | None, _part("the registered one")] = None
-    """CVD."""
-    motion_lora: Annotated[str | None, _part("the registered domain adapter; none with another UNet")] = None
-    """A LoRA to merge: AnimateDiff's domain adapter, "registered" or "none"."""
+    """The checkpoint of CVD."""
+    motion_lora: Annotated[str | None, _part("the registered domain adapter; none with a fine-tuned UNet")] = None
+    """A LoRA to merge: a file such as AnimateDiff's domain adapter, "registered" or "none"."""
     image_lora: Annotated[str | None, _part("none")] = None
-    """A LoRA to merge: the RealEstate10K LoRA, or "registered"."""
+    """Another LoRA to merge: a file such as the RealEstate10K LoRA, or "registered"."""
 
     def run(self) -> None:
-        """Convert, and say what was made of what."""
+        """Convert, and print the source of each part."""
         from cvd3d.weights.conversion import choose_sources, convert
         from cvd3d.weights.listing import print_converted
         from cvd3d.weights.registry import registered
@@ -125,15 +127,15 @@ class Convert:
 
 @dataclass(frozen=True)
 class Test:
-    """Tell whether cameras, partners and text change a model's output at all; exit status 1 when one does not."""
+    """Test whether cameras, partner videos and text affect a model's output; exit status 1 if one of them does not."""
 
     model: Annotated[
         Path | None, arg(metavar="DIR", help_behavior_hint="(default: the model that comes with cvd3d)")
     ] = None
-    """The model folder."""
+    """The model folder to test."""
 
     def run(self) -> None:
-        """Print the numbers, and a sentence for what does nothing."""
+        """Print the effect of each input, and a sentence for each input without effect."""
         from cvd3d.sampling import load_pipeline
         from cvd3d.weights.self_test import self_test
 
@@ -159,12 +161,12 @@ Choice = (
 
 @dataclass(frozen=True)
 class Weights:
-    """List, check, fetch and convert the released weights; alone, it lists them."""
+    """List, check, download and convert the released weights; without a subcommand, list them."""
 
     do: OmitSubcommandPrefixes[OmitArgPrefixes[Choice]] = field(default_factory=ListWeights)
 
     def run(self) -> None:
-        """Run what was chosen."""
+        """Run the subcommand."""
         self.do.run()
 
 
@@ -173,7 +175,7 @@ def _print_next() -> None:
     from cvd3d.weights.registry import fault, registered
 
     entries = registered()
-    faults = {name: words for name, entry in entries.items() if (words := fault(entry)) is not None}
+    faults = {name: reason for name, entry in entries.items() if (reason := fault(entry)) is not None}
     print("\nNext:")
     for command in next_commands(entries, faults):
         print(f"  {command}")

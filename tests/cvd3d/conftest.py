@@ -1,4 +1,4 @@
-"""What tests of several packages use: one thread, a pipeline that draws instead of dreaming, official files."""
+"""Fixtures of several folders: one thread, a fake pipeline that renders a painted plane, official weight files."""
 
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -31,7 +31,7 @@ def painted_ground(cameras: Cameras) -> np.ndarray:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    """Networks as small as these are slower on several threads."""
+    """Use one thread, because small networks are slower on several."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -40,7 +40,7 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def official():
-    """`official(network)`: its tensors by kind of file and official name, with the tables that the files carry."""
+    """`official(network)`: its tensors by kind of file and official name, with the position tables of the files."""
     from cvd3d.model.attention import sinusoidal_positions
     from cvd3d.model.official_names import CAMERA_CONTROL, CROSS_VIEW, MOTION_MODULE, official_shapes
 
@@ -63,12 +63,12 @@ def official():
 
 
 class DrawingPipeline:
-    """Answers as the real pipeline does; remembers what it was asked."""
+    """A fake pipeline with the interface of the real one; it records the requests."""
 
     def __init__(self):
         self.calls = []
 
-    def sample(self, request, rig, *, checkpoint, tell):
+    def sample(self, request, rig, *, checkpoint, report):
         self.calls.append(request)
         videos = painted_ground(rig.cameras)
         videos += 0.02 * np.random.default_rng(request.seed).random(videos.shape, dtype=np.float32)
@@ -79,14 +79,14 @@ class DrawingPipeline:
 
 @pytest.fixture
 def drawing():
-    """Put a DrawingPipeline in the place of the real one."""
+    """Replace the real pipeline by a DrawingPipeline."""
     with drawing_pipeline() as pipeline:
         yield pipeline
 
 
 @pytest.fixture(scope="session")
 def drawn_scene(tmp_path_factory):
-    """A small scene folder of a drawn scene; for tests that change nothing in it."""
+    """A small scene folder made with the fake pipeline; tests must not change it."""
     from cvd3d.cli import main
 
     folder = tmp_path_factory.mktemp("scenes") / "first"
@@ -103,11 +103,11 @@ def drawing_pipeline():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cvd3d.sampling, "load_pipeline", lambda model: pipeline)
         patch.setattr(cvd3d.sampling, "weights_hash", lambda model: "drawn")
-        patch.setattr(cvd3d.sampling.limits, "check_rig_for", lambda *args: None)  # a drawing has any size
+        patch.setattr(cvd3d.sampling.limits, "check_rig_for", lambda *args: None)  # the fake pipeline supports any size
         yield pipeline
 
 
 @pytest.fixture(scope="session")
 def small_scene():
-    """The words of the command that made `drawn_scene`, but for --out."""
+    """The command line that made `drawn_scene`, without --out."""
     return SMALL_SCENE

@@ -1,4 +1,4 @@
-"""A mistake of the user's: one sentence on stderr, exit status 2, and nothing half-written."""
+"""Bad input: one sentence on stderr, exit status 2, and no partial files."""
 
 import errno
 import json
@@ -19,7 +19,7 @@ SCENE = ["scene", "a red cube on green grass"]
 
 @pytest.fixture
 def refused(capsys):
-    """Run a command that must be refused; gives the sentence."""
+    """Run a command that must be refused; returns the error sentence."""
 
     def run(*words):
         with pytest.raises(SystemExit) as end:
@@ -70,8 +70,8 @@ def test_poses_without_a_capture(refused, out):
 
 
 @pytest.mark.parametrize("option", [["--rig", "orbit"], ["--views", "2"], ["--steps", "3"]])
-def test_options_that_a_capture_has_no_use_for(refused, out, capture, option):
-    assert f"{option[0]} has no meaning with --from" in refused("scene", "--from", capture, "--out", out, *option)
+def test_options_without_effect_on_a_capture(refused, out, capture, option):
+    assert f"{option[0]} has no effect with --from" in refused("scene", "--from", capture, "--out", out, *option)
 
 
 @pytest.mark.parametrize("option", ["--views", "--frames"])
@@ -81,7 +81,7 @@ def test_zero_views_and_zero_frames(refused, out, option):
 
 
 @pytest.mark.parametrize(
-    "option, told",
+    "option, expected",
     [
         (["--steps", "0"], "The number of steps is 0"),
         (["--guidance", "nan"], "guidance is nan"),
@@ -98,8 +98,8 @@ def test_zero_views_and_zero_frames(refused, out, option):
         (["--sweep", "30"], "sweep"),
     ],
 )
-def test_options_out_of_range(refused, out, option, told):
-    assert told in refused(*SCENE, "--out", out, *option)
+def test_options_out_of_range(refused, out, option, expected):
+    assert expected in refused(*SCENE, "--out", out, *option)
     assert not out.exists()
 
 
@@ -128,17 +128,17 @@ def test_a_rig_file_that_is_missing_or_contradicted(refused, out, tmp_path):
     assert "--views cannot change the rig file" in refused(*SCENE, "--rig", path, "--views", "3", "--out", out)
 
 
-def test_cameras_from_which_no_depth_can_be_seen(refused, out):
+def test_cameras_without_parallax(refused, out):
     assert "stand in one place" in refused(*SCENE, "--rig", "static", "--views", "1", "--out", out)
     sentence = refused("scene", "a ball bouncing", "--rig", "orbit", "--views", "1", "--out", out)
     assert "something in the prompt moves" in sentence
     assert not out.exists()
 
 
-def test_an_output_folder_that_is_not_ours(refused, out):
+def test_an_output_folder_that_is_not_a_scene(refused, out):
     out.mkdir(parents=True)
     (out / "thesis.tex").write_text("x")
-    assert "not ours to write in" in refused(*SCENE, "--out", out)
+    assert "is not a scene folder" in refused(*SCENE, "--out", out)
     assert [path.name for path in out.iterdir()] == ["thesis.tex"]
 
 
@@ -149,7 +149,7 @@ def test_an_output_folder_inside_the_capture(refused, capture):
     assert sorted(capture.rglob("*")) == before
 
 
-def test_a_capture_that_is_not_there(refused, out, tmp_path):
+def test_a_missing_capture(refused, out, tmp_path):
     assert "There is no capture at" in refused("scene", "--from", tmp_path / "nowhere", "--out", out)
     assert not out.exists()
 
@@ -167,8 +167,8 @@ def test_a_capture_with_an_image_that_does_not_open(refused, out, capture):
     assert not out.exists()
 
 
-def test_a_capture_with_an_image_that_breaks_off(refused, out, capture):
-    """The header is fine, so this shows only when the pixels are read, in the middle of the import."""
+def test_a_capture_with_a_truncated_image(refused, out, capture):
+    """The header is valid, so the error occurs only when the pixels are read, in the middle of the import."""
     path = capture / "images" / "2.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:-400])
@@ -202,8 +202,8 @@ def test_a_capture_from_one_place(refused, out, capture):
     assert not out.exists()
 
 
-def test_a_capture_in_which_nothing_is_seen_twice(refused, out, capture):
-    """Back to back, a hundred meters apart."""
+def test_a_capture_without_overlap(refused, out, capture):
+    """Two cameras that face away from each other, a hundred meters apart."""
 
     def back_to_back(frames):
         poses = np.diag([1.0, -1.0, -1.0, 1.0]), np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -224,12 +224,12 @@ def test_a_capture_of_which_one_image_is_left(refused, out, capture):
 
 
 @pytest.mark.slow
-def test_a_capture_without_texture_is_told_and_fitted(out, capture, capsys):
+def test_a_capture_without_texture_is_reported_and_fitted(out, capture, capsys):
     (capture / "images" / "3.png").unlink()
     main(["scene", "--from", str(capture), "--out", str(out), "--fit.steps", "5"])
-    said = " ".join(capsys.readouterr().err.split())
-    assert "1 of the 4 images that" in said and "the other 3 are used" in said
-    assert "the fit starts from random points; give points (points.ply) or images with more overlap" in said
+    warnings = " ".join(capsys.readouterr().err.split())
+    assert "1 of the 4 images that" in warnings and "the other 3 are used" in warnings
+    assert "the fit starts from random points; give points (points.ply) or images with more overlap" in warnings
     assert (out / "splats.ply").is_file()
 
 
@@ -248,7 +248,7 @@ def test_a_video_without_poses(refused, out, tmp_path):
 
 
 def test_a_disk_that_fills(refused, out, drawing, monkeypatch):
-    """After the plan, in the middle of the frames; the finished plan stays and nothing else."""
+    """The disk fills while the frames are written; only the finished plan is kept."""
     import cvd3d.scene.stages
 
     written = []
@@ -292,21 +292,21 @@ def test_commands_on_a_folder_that_is_no_scene(refused, tmp_path):
     assert "no scene" in refused("view", tmp_path)
 
 
-def test_an_export_of_what_is_not_there_or_onto_what_is(refused, tmp_path, capture):
+def test_an_export_of_missing_splats_or_to_an_existing_folder(refused, tmp_path, capture):
     folder = tmp_path / "scene"
     folder.mkdir()
     (folder / "scene.json").write_text(json.dumps({"format": "cvd3d scene 1", "stages": {}}))
     assert "has no splats.ply yet" in refused("export", folder, "--to", "ply")
     (folder / "transforms.json").write_text("{}")
     words = ["export", folder, "--to", "nerfstudio", "--out", capture]
-    assert "is already there" in refused(*words)
+    assert "already exists" in refused(*words)
     (capture / "notes.txt").write_text("x")
-    assert "holds more than an earlier export" in refused(*words, "--force")
+    assert "contains files that are not from an export" in refused(*words, "--force")
     assert (capture / "notes.txt").exists()
 
 
 @pytest.mark.parametrize(
-    "option, told",
+    "option, expected",
     [
         (["--learning-rate", "-1"], "The learning rate is -1.0; give a number above 0."),
         (["--size", "100"], "The size of the frames is 100 pixels; give a multiple of 16."),
@@ -314,8 +314,8 @@ def test_an_export_of_what_is_not_there_or_onto_what_is(refused, tmp_path, captu
         (["--warp.scale", "nan"], "The warp's scale is nan; give a standard deviation of 0 or more."),
     ],
 )
-def test_training_pairs_with_numbers_out_of_range(refused, tmp_path, option, told):
-    assert refused("train-pairs", "--posed", tmp_path, "--out", tmp_path / "run", *option) == told
+def test_training_pairs_with_numbers_out_of_range(refused, tmp_path, option, expected):
+    assert refused("train-pairs", "--posed", tmp_path, "--out", tmp_path / "run", *option) == expected
     assert not (tmp_path / "run").exists()
 
 

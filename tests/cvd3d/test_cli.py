@@ -1,4 +1,4 @@
-"""The command line, in the process of the test where that is enough."""
+"""The command line, mostly in the test's process."""
 
 import subprocess
 import sys
@@ -44,11 +44,11 @@ def test_the_help_names_every_rig(capsys):
 
 def test_the_defaults_that_the_help_names_are_those_of_the_rigs():
     rig = make_rig("circle", 4, 16)
-    said = RigOptions(
+    explicit = RigOptions(
         views=4, frames=16, size=(128, 128), fps=8.0, target=(0.0, 0.0, 0.6), radius=4.5, elevation=20.0,
         azimuth=-90.0, fov=50.0, spread=0.5, easing="linear",
     )  # fmt: skip
-    for options in (RigOptions(), said):
+    for options in (RigOptions(), explicit):
         built = options.build()
         np.testing.assert_allclose(built.cameras.c2w, rig.cameras.c2w, atol=1e-12)
         np.testing.assert_allclose(built.cameras.K, rig.cameras.K, atol=1e-12)
@@ -78,7 +78,7 @@ def test_a_planned_rig_can_be_used_as_it_is(tmp_path):
     np.testing.assert_array_equal(RigOptions(rig=str(path)).build().cameras.c2w, load_rig(path).cameras.c2w)
 
 
-def test_control_c_ends_with_one_line_that_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+def test_control_c_ends_with_one_line_that_says_how_to_continue(tmp_path, monkeypatch, capsys):
     from cvd3d.commands.plan import Plan
 
     def interrupted(self):
@@ -88,11 +88,11 @@ def test_control_c_ends_with_one_line_that_says_how_to_go_on(tmp_path, monkeypat
     with pytest.raises(SystemExit) as end:
         main(["plan"])
     assert end.value.code == 130
-    assert capsys.readouterr().err.strip() == "cvd3d: stopped; the same command goes on where it stopped."
+    assert capsys.readouterr().err.strip() == "cvd3d: stopped; the same command continues where it stopped."
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "words, expected",
     [
         (["plan", "--views", "many"], "--views"),
         (["plan", "--vews", "3"], "--vews"),
@@ -102,9 +102,9 @@ def test_control_c_ends_with_one_line_that_says_how_to_go_on(tmp_path, monkeypat
         (["sample"], "PROMPT"),
     ],
 )
-def test_options_that_cannot_be_read_are_told_in_one_line(words, told, capsys):
+def test_options_that_cannot_be_parsed_are_reported_in_one_line(words, expected, capsys):
     with pytest.raises(SystemExit) as end:
         main(words)
-    said = capsys.readouterr()
-    assert end.value.code == 2 and said.out == ""
-    assert said.err.startswith("cvd3d: error: ") and told in said.err and said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert end.value.code == 2 and output.out == ""
+    assert output.err.startswith("cvd3d: error: ") and expected in output.err and output.err.count("\n") == 1

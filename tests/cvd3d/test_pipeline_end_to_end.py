@@ -1,4 +1,4 @@
-"""From a prompt, or a capture, to splats, through the command line."""
+"""The whole chain from a prompt or a capture to splats, through the command line."""
 
 import json
 import shutil
@@ -158,9 +158,9 @@ def test_unknown_words_are_named_and_known_ones_are_not(drawing, tmp_path, capsy
     words = ["--views", "1", "--frames", "1", "--size", "16", "16"]
     main(["sample", "a red zeppelin and a cube", *words, "--out", str(tmp_path / "a")])
     err = capsys.readouterr().err
-    assert "does not know 'zeppelin'" in err and "cube" not in err and "--model" in err
+    assert "not in the default model's vocabulary: 'zeppelin'" in err and "cube" not in err and "--model" in err
     main(["sample", "a red cube", *words, "--out", str(tmp_path / "b")])
-    assert "does not know" not in capsys.readouterr().err
+    assert "vocabulary" not in capsys.readouterr().err
 
 
 def test_a_scene_that_moves_has_splats_that_move(drawing, tmp_path, capsys):
@@ -182,8 +182,8 @@ def test_a_scene_that_moves_has_splats_that_move(drawing, tmp_path, capsys):
     }  # fmt: skip
 
 
-def test_a_fit_that_is_stopped_goes_on_where_it_was(scene, small_scene, drawing, monkeypatch):
-    """Interrupt the fit after its first checkpoint: the same command goes on from there, and ends the same."""
+def test_a_stopped_fit_continues_where_it_stopped(scene, small_scene, drawing, monkeypatch):
+    """Interrupt the fit after its first checkpoint: the same command resumes there and gives the same result."""
     import dataclasses
 
     from recon.fitting import fitting, settings
@@ -255,7 +255,7 @@ def test_a_capture_becomes_the_same_kind_of_scene(drawn_scene, tmp_path, kind):
     assert (out / "captured_points.ply").exists() == with_points
     if with_points:
         np.testing.assert_array_equal(load_points(out / "captured_points.ply").positions, capture.points.positions)
-        # The fit starts from these, without the few that stand alone.
+        # The fit starts from these points, except for a few isolated ones.
         started, captured = (set(map(tuple, each.points.positions.tolist())) for each in (taken, capture))
         assert 0.99 * len(captured) < len(captured & started)
     assert len(load_splats(out / "splats.ply")) > 10
@@ -298,10 +298,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_view_shows_the_page_while_the_scene_is_made_and_after(
-    scene, small_scene, drawing, monkeypatch, capsys, free_port
-):
-    """The live page is real; only the wait for Ctrl-C at the end is not."""
+def test_view_shows_the_page_during_the_fit_and_afterwards(scene, small_scene, drawing, monkeypatch, capsys, free_port):
+    """The live page is real; only the wait for Ctrl-C at the end is replaced."""
     import viewer.app
 
     shown = []
@@ -334,13 +332,13 @@ def test_the_first_command_of_the_readme_on_the_default_model(tmp_path):
     assert np.isfinite(held_out["psnr"]) and -1 <= held_out["ssim"] <= 1
 
 
-def test_kept_videos_stay_and_the_others_are_made_anew(scene, drawing, small_scene):
+def test_kept_videos_are_unchanged_and_the_others_are_sampled_again(scene, drawing, small_scene):
     before = contents(scene / "images")
     words = [*small_scene, "--out", str(scene), "--seed", "7"]
     main([*words, "--keep", "cam01"])
     assert list(drawing.calls[-1].known) == [1]
     again = len(drawing.calls)
     main([*words, "--keep", "cam01"])
-    assert len(drawing.calls) == again  # the same command has nothing left to do
+    assert len(drawing.calls) == again  # everything is up to date
     after = contents(scene / "images")
     assert before.keys() == after.keys() and before["cam00/00000.png"] != after["cam00/00000.png"]

@@ -1,4 +1,4 @@
-"""The faster precision wins, when it is worth its rounding."""
+"""bfloat16 is chosen only if it is much faster."""
 
 import pytest
 import torch

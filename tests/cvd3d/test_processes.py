@@ -1,4 +1,4 @@
-"""Gradients and sums shared by processes."""
+"""Gradients and sums over several processes."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What the README shows works."""
+"""The commands, code and links of the README work."""
 
 import re
 import shlex

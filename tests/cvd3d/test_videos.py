@@ -1,4 +1,4 @@
-"""Frames in files are the frames that were written."""
+"""Files contain the frames that were written."""
 
 import av
 import numpy as np
