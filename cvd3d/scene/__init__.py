@@ -1,1 +1,1 @@
-"""From a prompt or a capture to a scene folder: the chain of stages, their exports and their summaries."""
+"""Make a scene folder from a prompt or a capture: the chain of stages, exports and summaries."""

@@ -1,11 +1,11 @@
-"""The scene folder: a chain of stages whose files arrive whole or not at all.
+"""Run the stages of a scene folder; each stage commits its output files atomically.
 
-Each stage eats what the stages before it left in the folder. Its fingerprint is a hash of its own options and of the
-fingerprint before it, so that the same command goes on after the last finished stage, and a changed option redoes
-exactly what comes after it.
+Each stage reads what earlier stages wrote to the folder. Its fingerprint is a hash of its options and of the previous
+stage's fingerprint. The same command therefore continues after the last finished stage, and a changed option repeats
+exactly that stage and the later ones.
 
-A stage writes into `.cvd3d-partial`. When it is done, that folder also gets the next `scene.json` and is renamed to
-`.cvd3d-ready`: from then on the new state holds, and moving its files into place can be repeated until it succeeds.
+A stage writes into `.cvd3d-partial`. When it is done, the new `scene.json` is added to that folder and the folder is
+renamed to `.cvd3d-ready`, which commits the new state. Moving its files into place can be repeated until it succeeds.
 A stage may keep checkpoints in the scene folder, for the next run if this one is killed.
 """
 
@@ -39,14 +39,14 @@ RECORDED_VERSIONS = ("torch", "diffusers", "gsplat", "numba", "numpy")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stage reads and writes."""
+    """The folders that a stage reads from and writes to."""
 
     scene: Path
-    """The scene folder, with what the stages before left."""
+    """The scene folder, with the output of earlier stages."""
     out: Path
-    """An empty folder; what is written here becomes part of the scene when the stage is done."""
+    """An empty folder; the files written here become part of the scene when the stage is done."""
     checkpoints: Path
-    """A folder that the stage may make: it outlives a kill, and belongs to these options alone."""
+    """A folder that the stage may create; it is kept if the process is killed, and is specific to the options."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,16 @@ class Stage:
 
     name: str
     options: Mapping[str, Any]
-    """Whatever changes the result, as JSON values."""
+    """Everything that affects the result, as JSON values."""
     make: Callable[[Place], Mapping[str, Any]]
     """Does the work and returns facts for scene.json."""
     version: int = 1
-    """Of the code: one more whenever the same options give something else than before."""
+    """Version of the code; increase it when the same options give a different result."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What scene.json says about a finished stage."""
+    """The record of a finished stage in scene.json."""
 
     name: str
     fingerprint: str
@@ -73,16 +73,16 @@ class Done:
     """Names of files and folders at the top of the scene folder."""
     seconds: float
     peak_memory_mb: float
-    """High-water mark of the process when the stage ended."""
+    """Peak memory of the process when the stage ended."""
     facts: Mapping[str, Any]
     version: int = 0
-    """Of the code that made it; 0 for a scene from before stages had versions."""
+    """Version of the code that made it; 0 for scenes made before stages had versions."""
     skipped: bool = False
-    """True when this run found it finished."""
+    """True if the stage was up to date in this run."""
 
 
 def fingerprint(stage: Stage, before: str) -> str:
-    """Hash of the stage's name, version and options and of the fingerprint before it; 64 hexadecimal digits."""
+    """Hash of the stage's name, version and options and of the previous fingerprint; 64 hexadecimal digits."""
     text = json.dumps([before, stage.name, stage.version, stage.options], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -91,27 +91,27 @@ def read_scene(folder: Path) -> dict[str, Any]:
     """The content of a scene folder's scene.json.
 
     Raises:
-        InputError: no scene folder, or one that this version cannot read.
+        InputError: not a scene folder, or one that this version cannot read.
     """
     path = Path(folder) / SCENE_FILE
     if not path.is_file():
         raise InputError(f"{folder} is not a scene folder: it has no {SCENE_FILE}; give one that 'cvd3d scene' made.")
     scene = read_json(path)
     if scene.get("format") != FORMAT:
-        raise InputError(f"{path}: the field 'format' is {scene.get('format')!r}; a scene of ours says {FORMAT!r}.")
+        raise InputError(f"{path}: the field 'format' is {scene.get('format')!r}; expected {FORMAT!r}.")
     try:
         outputs = [name for done in recorded_stages(scene) for name in done.outputs]
     except (AttributeError, KeyError, TypeError):
-        raise InputError(f"{path}: 'stages' does not say what a scene's stages are; make the scene anew.") from None
-    # These are removed when their stage is redone, so they had better lie in the folder.
+        raise InputError(f"{path}: the field 'stages' cannot be read; make the scene again.") from None
+    # Outputs are removed when their stage is repeated, so they must lie in the folder.
     for name in outputs:
         if name in ("", "..") or Path(name).name != name:
-            raise InputError(f"{path}: the output {name!r} is no name of a file in the folder; make the scene anew.")
+            raise InputError(f"{path}: the output {name!r} is not a file name in the folder; make the scene again.")
     return scene
 
 
 def recorded_stages(scene: Mapping[str, Any]) -> list[Done]:
-    """The finished stages that a scene.json names, in order."""
+    """The finished stages of a scene.json, in order."""
     return [
         Done(skipped=True, **{**record, "name": name, "outputs": tuple(record["outputs"])})
         for name, record in scene["stages"].items()
@@ -119,23 +119,23 @@ def recorded_stages(scene: Mapping[str, Any]) -> list[Done]:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse an output folder that holds anything but a scene.
+    """Refuse an output folder that contains anything but a scene.
 
     Raises:
-        InputError: a file, or a folder that is neither empty nor ours.
+        InputError: a file, or a folder that is neither empty nor a scene.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give --out a new folder or an earlier scene.")
+        raise InputError(f"{folder} is a file; give --out a new folder or an existing scene.")
     if not folder.exists() or _has_scene(folder) or _has_scene(folder / READY):
         return
     if any(not entry.name.startswith(OURS) for entry in folder.iterdir()):
         raise InputError(
-            f"{folder} is not empty and has no {SCENE_FILE}, so it is not ours to write in; give --out a new folder."
+            f"{folder} is not empty and is not a scene folder (it has no {SCENE_FILE}); give --out a new folder."
         )
 
 
-def say(line: str) -> None:
-    """Print a line at once, so that it stands above the bar that follows."""
+def print_line(line: str) -> None:
+    """Print a line without buffering, so that it appears above the progress bar that follows."""
     print(line, flush=True)
 
 
@@ -146,65 +146,65 @@ def run_stages(
     asked: Mapping[str, Any],
     after: str | None = None,
     force: bool = False,
-    tell: Callable[[str], None] = say,
+    report: Callable[[str], None] = print_line,
 ) -> list[Done]:
-    """Bring a scene folder up to date, stage by stage.
+    """Update a scene folder, stage by stage.
 
     Args:
-        folder: the scene folder; made when it is not there.
-        stages: the chain, in order.
-        asked: what the user asked for, kept in scene.json.
-        after: the finished stage that `stages` go on from; None starts afresh.
-        force: redo every stage of `stages`.
-        tell: takes one line when a stage starts, with the reason if it is made again, or is found finished.
+        folder: the scene folder; created if it does not exist.
+        stages: the stages to run, in order.
+        asked: what the user asked for, recorded in scene.json.
+        after: the finished stage that comes before `stages`; None starts at the first stage of the scene.
+        force: repeat every stage of `stages`.
+        report: called with one line for each stage: that it starts, with the reason if it is repeated, or is done.
 
     Returns:
-        The finished stages, from the first one of the scene.
+        All finished stages of the scene, in order.
 
     Raises:
-        InputError: a folder that is not ours or in use, or a disk that is full; the finished stages stay.
+        InputError: a folder that is not a scene or is in use, or a full disk; finished stages are kept.
     """
     folder = Path(folder)
     check_folder(folder)
-    made = not folder.exists()
+    created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with _locked(folder):
         _roll_forward(folder)
         found = {done.name: done for done in recorded_stages(read_scene(folder))} if _has_scene(folder) else {}
         chain = _up_to(found, after, folder)
         for stage in stages:
-            mark = fingerprint(stage, chain[-1].fingerprint if chain else "")
+            current = fingerprint(stage, chain[-1].fingerprint if chain else "")
             old = found.get(stage.name)
-            outdated = "" if old is None or force else _outdated(folder, stage, mark, old)
+            outdated = "" if old is None or force else _outdated(folder, stage, current, old)
             if old and outdated is None:
-                tell(f"{stage.name}: already done")
+                report(f"{stage.name}: already done")
                 chain.append(old)
                 continue
-            tell(f"{stage.name}: {outdated}; made again ..." if outdated else f"{stage.name} ...")
+            report(f"{stage.name}: {outdated}; running again ..." if outdated else f"{stage.name} ...")
             if force:
                 shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
             try:
-                chain.append(_run(folder, stage, mark, chain, asked))
+                chain.append(_run(folder, stage, current, chain, asked))
             except BaseException as fault:
                 shutil.rmtree(folder / PARTIAL, ignore_errors=True)
                 if sentence := disk_full(fault, folder):
                     raise sentence from fault
                 raise
             finally:
-                if made and not any(folder.iterdir()):
+                if created and not any(folder.iterdir()):
                     folder.rmdir()
     return chain
 
 
-def _run(folder: Path, stage: Stage, mark: str, chain: Sequence[Done], asked: Mapping[str, Any]) -> Done:
+def _run(folder: Path, stage: Stage, current: str, chain: Sequence[Done], asked: Mapping[str, Any]) -> Done:
     partial = folder / PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     start = time.perf_counter()
-    facts = stage.make(Place(folder, partial, folder / CHECKPOINTS / f"{stage.name}-{mark[:12]}"))
+    facts = stage.make(Place(folder, partial, folder / CHECKPOINTS / f"{stage.name}-{current[:12]}"))
     done = Done(
         name=stage.name,
-        fingerprint=mark,
+        fingerprint=current,
         version=stage.version,
         options=stage.options,
         outputs=tuple(sorted(entry.name for entry in partial.iterdir())),
@@ -226,14 +226,14 @@ def _run(folder: Path, stage: Stage, mark: str, chain: Sequence[Done], asked: Ma
 
 
 def _roll_forward(folder: Path) -> None:
-    """Finish the move of a finished stage's files; does nothing when there are none, and may be repeated."""
+    """Move a finished stage's files into the scene folder, if there are any; may be repeated after an interruption."""
     ready = folder / READY
     if not ready.exists():
         return
     if _has_scene(ready):
         kept = {name for done in recorded_stages(read_scene(ready)) for name in done.outputs}
         if _has_scene(folder):
-            # What came after the changed stage no longer belongs to this scene.
+            # Outputs of stages after the changed one no longer belong to this scene.
             for name in {name for done in recorded_stages(read_scene(folder)) for name in done.outputs} - kept:
                 remove(folder / name)
         for entry in sorted(ready.iterdir()):
@@ -245,14 +245,14 @@ def _roll_forward(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder against a second run."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder against a second run."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"Another cvd3d is at work in {folder}; wait for it or give another --out.") from None
+            raise InputError(f"Another cvd3d is using {folder}; wait for it or give another --out.") from None
         yield
     finally:
         os.close(handle)
@@ -267,11 +267,11 @@ def _up_to(found: Mapping[str, Done], after: str | None, folder: Path) -> list[D
     return [found[name] for name in names[: names.index(after) + 1]]
 
 
-def _outdated(folder: Path, stage: Stage, mark: str, old: Done) -> str | None:
-    """Why a finished stage is made again; None if it is up to date."""
+def _outdated(folder: Path, stage: Stage, current: str, old: Done) -> str | None:
+    """Why a finished stage must run again; None if it is up to date."""
     if old.version != stage.version:
         return f"made by {'an earlier' if old.version < stage.version else 'a later'} version of this stage"
-    if old.fingerprint != mark:
+    if old.fingerprint != current:
         now = json.loads(json.dumps(stage.options))
         changed = [name for name in sorted({*now, *old.options}) if now.get(name) != old.options.get(name)]
         return f"changed {', '.join(changed)}" if changed else "an earlier stage changed"
@@ -299,7 +299,7 @@ def _record(done: Done) -> dict[str, Any]:
 
 
 def peak_memory_mb() -> float:
-    """The most memory this process has held so far, in MB."""
+    """The peak memory of this process so far, in MB."""
     unit = 1 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
 

@@ -1,4 +1,4 @@
-"""What a scene can be exported to: one table, from which the command, its help and its errors follow."""
+"""The table of export formats; the export command, its help and its errors are derived from it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exported:
-    """A scene folder, of which an export reads what it needs."""
+    """A scene and the options of an export; its parts are read when they are needed."""
 
     folder: SceneFolder
     recorded: dict[str, Any]
-    """Its scene.json."""
+    """The content of scene.json."""
     target: TargetAxes
-    """The axes to write splats and meshes in."""
+    """The axes of exported splats and meshes."""
     rig_file: Path | None = None
-    """Where a video flies, if not along the scene's own cameras."""
+    """The camera paths of a video; None uses the scene's cameras."""
 
     @property
     def hold_out(self) -> int:
-        """Every so many frames, the fit held one out."""
+        """N, where the fit held out every N-th frame."""
         from recon.fitting.settings import FitSettings
 
         options = self.recorded["stages"].get("fit", {}).get("options", {})
@@ -39,7 +39,7 @@ class Exported:
 
     @property
     def moving(self) -> MovingSplats | None:
-        """The splats with their paths over time, in our axes; None where all stand still."""
+        """The splats with their motion, in the scene's axes; None if nothing moves."""
         from recon.splats import MovingSplats
 
         splats = self.folder.splats
@@ -54,14 +54,14 @@ class Exported:
 
     @cached_property
     def rig(self) -> Rig:
-        """The cameras as videos on one clock: those of the scene, or of the rig file."""
+        """The synchronized cameras of the scene, or of the rig file."""
         from trajectories.rig_file import load_rig
 
         return self.folder.rig if self.rig_file is None else load_rig(self.rig_file)
 
     @property
     def has_times(self) -> bool:
-        """Whether its frames were taken at several instants."""
+        """Whether the frames have more than one time."""
         if not self.folder.has(TRANSFORMS_FILE):
             return False
         times = self.folder.frames.times
@@ -70,34 +70,35 @@ class Exported:
 
 @dataclass(frozen=True)
 class Format:
-    """One way out."""
+    """An export format."""
 
-    words: str
-    """What it is and who opens it."""
-    ending: str
-    """What the output's name ends in, after that of the scene."""
+    description: str
+    """What it contains and which programs open it."""
+    suffix: str
+    """Appended to the scene's name to make the output's name."""
     write: Callable[[Exported, Path], object]
-    """Writes the file or folder whole, or nothing."""
+    """Writes the file or folder completely, or nothing."""
     sh_degree: int | None = None
-    """The highest degree of spherical harmonics of its splats; None if it holds no splats."""
+    """The highest degree of spherical harmonics that it stores; None if it stores no splats."""
     cameras: bool = False
+    """Whether it stores the cameras."""
     time: bool = False
-    """Whether it says when a frame was taken."""
+    """Whether it stores the time of each frame."""
     loses: Callable[[Exported], list[str]] = lambda scene: []
-    """What else it cannot hold."""
+    """What else it leaves out."""
     one_instant: bool = False
-    """Whether it shows the splats at one instant alone."""
+    """Whether it stores the splats at a single instant."""
     axes: str | None = None
-    """The target that it is written for unless told; "blender", which is our own, where the format prefers none."""
+    """The default target: the format's own axes, or "blender", the scene's axes, if it specifies none."""
     contents: tuple[str, ...] = ()
-    """What lies in it, where it is a folder; * and ? stand for any letters."""
+    """For a folder: patterns of the names in it, as for fnmatch."""
 
-    def may_hold(self, name: str) -> bool:
-        """Whether a file or folder of that name may lie in it."""
+    def may_contain(self, name: str) -> bool:
+        """Whether a file or folder of that name may be part of the export."""
         return any(fnmatchcase(name, pattern) for pattern in self.contents)
 
-    def cannot_hold(self, scene: Exported) -> list[str]:
-        """What of a scene is not in the export, in words."""
+    def left_out(self, scene: Exported) -> list[str]:
+        """The parts of a scene that the export leaves out, in words."""
         lost = []
         if self.sh_degree is None:
             lost += ["the splats"] if scene.folder.has(SPLATS_FILE) else []
@@ -119,24 +120,24 @@ def find_format(name: str) -> Format:
     """The format of that name.
 
     Raises:
-        InputError: there is none; the sentence lists those there are.
+        InputError: an unknown name; the message lists the known ones.
     """
     from trajectories.errors import InputError
 
     if name not in FORMATS:
-        raise InputError(f"There is no export to {name!r}; --to takes {', '.join(FORMATS)}.")
+        raise InputError(f"There is no export format {name!r}; --to takes {', '.join(FORMATS)}.")
     return FORMATS[name]
 
 
 def find_target(format_name: str, target: str | None) -> TargetAxes:
-    """The axes to write in.
+    """The axes of the export.
 
     Args:
         format_name: one of `FORMATS`.
-        target: one of `TARGETS`, or None for the format's own.
+        target: one of `TARGETS`, or None for the format's default.
 
     Raises:
-        InputError: an unknown target, or one for a format that is not turned.
+        InputError: an unknown target, or a target for a format whose axes are fixed.
     """
     from trajectories.errors import InputError
 
@@ -146,7 +147,7 @@ def find_target(format_name: str, target: str | None) -> TargetAxes:
     if target is not None and axes is None:
         turned = ", ".join(name for name, known in FORMATS.items() if known.axes is not None)
         raise InputError(
-            f"--target turns splats and meshes ({turned}), and {format_name} has its own axes; leave it out."
+            f"--target applies to splats and meshes ({turned}), and the axes of {format_name} are fixed; leave it out."
         )
     return TARGETS[target or axes or "blender"]
 
@@ -164,7 +165,7 @@ def _ply_sequence(scene: Exported, out: Path) -> None:
     from trajectories.errors import InputError
 
     if scene.moving is None:
-        raise InputError(f"The splats of {scene.folder.path} stand still, so one file holds them; export --to ply.")
+        raise InputError(f"The splats of {scene.folder.path} do not move, so one file holds them; export --to ply.")
     write_ply_sequence(scene.moving, np.unique(scene.folder.frames.times), out, scene.target, show_progress=True)
 
 
@@ -232,8 +233,8 @@ def _video(scene: Exported, out: Path) -> None:
     rig = scene.rig
     if rig.frames == 1:
         raise InputError(
-            f"The cameras of {scene.rig_file or scene.folder.path} stand still, so there is no path to film along; "
-            "give one with --rig (cvd3d plan makes some)."
+            f"The cameras of {scene.rig_file or scene.folder.path} do not move, so there is no path for a video; "
+            "give one with --rig ('cvd3d plan' makes rigs)."
         )
     cameras, times = rig.cameras.reshape(-1), np.tile(rig.times, rig.views)
     write_flight(scene.folder.splats, cameras, times, out, fps=rig.fps, show_progress=True)
@@ -264,14 +265,14 @@ def _dnerf_loses(scene: Exported) -> list[str]:
     if scene.has_times:
         lost.append(f"seconds ({times.min():g} to {times.max():g} s become 0 to 1)")
     if not lens_is_simple(scene.folder.capture):
-        lost.append("the whole lens (to programs that read camera_angle_x alone, pixels are square and centered)")
+        lost.append("the full intrinsics (programs that read only camera_angle_x assume square, centered pixels)")
     return lost
 
 
 FORMATS = {
     "ply": Format("splats for any viewer of 3D Gaussian Splatting", ".ply", _ply, 3, one_instant=True, axes="blender"),
     "ply-sequence": Format(
-        "splats that move, a ply for each instant and a manifest of their times",
+        "moving splats, as one ply for each instant and a manifest of their times",
         "-ply-sequence",
         _ply_sequence,
         3,
@@ -279,7 +280,7 @@ FORMATS = {
         contents=(MANIFEST_FILE, "?????.ply"),
     ),
     "compressed-ply": Format(
-        "splats a quarter as large, for SuperSplat and PlayCanvas",
+        "splats in a quarter of the size, for SuperSplat and PlayCanvas",
         ".compressed.ply",
         _compressed_ply,
         3,
@@ -287,10 +288,15 @@ FORMATS = {
         axes="blender",
     ),
     "spz": Format(
-        "splats a sixth as large, for Niantic's tools and Spark", ".spz", _spz, 3, one_instant=True, axes="opengl"
+        "splats in a sixth of the size, for Niantic's tools and Spark", ".spz", _spz, 3, one_instant=True, axes="opengl"
     ),
     "splat": Format(
-        "splats of one color each, for antimatter15's viewer", ".splat", _splat, 0, one_instant=True, axes="blender"
+        "splats without view-dependent color, for antimatter15's viewer",
+        ".splat",
+        _splat,
+        0,
+        one_instant=True,
+        axes="blender",
     ),
     "gltf": Format(
         "splats as glTF (KHR_gaussian_splatting), for Cesium and Babylon.js",
@@ -335,9 +341,9 @@ FORMATS = {
     "blender": Format(
         "a script that puts cameras, images and points into Blender", "-blender.py", _blender, cameras=True, time=True
     ),
-    "video": Format("what the cameras, or those of --rig, see of the splats, as mp4", ".mp4", _video),
+    "video": Format("the splats rendered along the cameras, or those of --rig, as mp4", ".mp4", _video),
     "html": Format(
-        "a page that shows splats and cameras in a browser, offline",
+        "an offline web page that shows splats and cameras",
         ".html",
         _html,
         0,

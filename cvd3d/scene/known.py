@@ -1,4 +1,4 @@
-"""Videos that are there already, for the others to agree with."""
+"""Load the known videos, with which the sampled videos must be consistent."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from trajectories.rig import Rig
 
 
 def known_videos(scene: Path, rig: Rig, keep: Sequence[str], given: Sequence[str]) -> dict[int, np.ndarray]:
-    """The (T, H, W, 3) float32 frames in [0, 1] of videos of a rig, by their index.
+    """The (T, H, W, 3) float32 frames in [0, 1] of the known videos of a rig, by video index.
 
     Args:
-        scene: the scene folder that has the videos to keep.
-        rig: the rig that all videos are for.
+        scene: the scene folder with the videos to keep.
+        rig: the rig of all videos.
         keep: names of videos of the scene.
-        given: NAME=FILE, a video file in the place of the rig's NAME.
+        given: NAME=FILE, a file to use as the rig's video NAME.
 
     Raises:
-        InputError: a name or file that is not there, a scene of other cameras, or a video of another size.
+        InputError: a missing name or file, a scene with other cameras, or a video of another size.
     """
     files = dict(_split(text) for text in given)
     names = [*keep, *files]
@@ -30,7 +30,7 @@ def known_videos(scene: Path, rig: Rig, keep: Sequence[str], given: Sequence[str
         if name not in rig.names:
             raise InputError(f"The rig has no video {name!r}; its videos are {', '.join(rig.names)}.")
         if names.count(name) > 1:
-            raise InputError(f"The video {name!r} is named twice; once is enough.")
+            raise InputError(f"The video {name!r} is named twice; name it once.")
     known, folder = {}, SceneFolder(scene)
     for name in names:
         index = rig.names.index(name)
@@ -50,14 +50,14 @@ def _of_scene(scene: SceneFolder, name: str, rig: Rig) -> np.ndarray:
 
     if not scene.has(RIG_FILE) or not scene.frame(name, 0).is_file():
         raise InputError(
-            f"--keep {name}: {scene.path} has no such video yet; make the scene first, or leave --keep out."
+            f"--keep {name}: {scene.path} does not have this video yet; make the scene first, or leave --keep out."
         )
-    before = scene.rig
-    same = name in before.names and before.frames == rig.frames
+    old_rig = scene.rig
+    same = name in old_rig.names and old_rig.frames == rig.frames
     if same:
-        ours, theirs = rig.cameras[rig.names.index(name)], before.cameras[before.names.index(name)]
-        same = (ours.width, ours.height) == (theirs.width, theirs.height)
-        same = same and np.allclose(ours.c2w, theirs.c2w, atol=1e-9) and np.allclose(ours.K, theirs.K, atol=1e-6)
+        new, old = rig.cameras[rig.names.index(name)], old_rig.cameras[old_rig.names.index(name)]
+        same = (new.width, new.height) == (old.width, old.height)
+        same = same and np.allclose(new.c2w, old.c2w, atol=1e-9) and np.allclose(new.K, old.K, atol=1e-6)
     if not same:
         raise InputError(
             f"--keep {name}: the video in {scene.path} was made for other cameras; give the options of its rig, or "
@@ -75,9 +75,10 @@ def _of_file(path: Path, name: str, rig: Rig) -> np.ndarray:
     frames = read_video(path)
     if len(frames) < rig.frames:
         raise InputError(f"--known {name}: {path} has {len(frames)} frames and the rig {rig.frames}; shorten the rig.")
-    size, wanted = (frames.shape[2], frames.shape[1]), (rig.cameras.width, rig.cameras.height)
-    if size != wanted:
+    size, expected = (frames.shape[2], frames.shape[1]), (rig.cameras.width, rig.cameras.height)
+    if size != expected:
         raise InputError(
-            f"--known {name}: {path} is {size[0]}x{size[1]} and the rig {wanted[0]}x{wanted[1]}; scale the video first."
+            f"--known {name}: {path} is {size[0]}x{size[1]} and the rig {expected[0]}x{expected[1]}; "
+            "scale the video first."
         )
     return frames[: rig.frames].astype(np.float32) / 255

@@ -1,4 +1,4 @@
-"""The page that shows a fit while it runs."""
+"""Show a fit in the browser while it runs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from recon.splats import MovingSplats, Splats
 
 Watch = Callable[[Path], Callable[[int, "Splats | MovingSplats"], None]]
-"""Called with the scene folder when a fit starts; gives what the fit calls after each step."""
+"""Called with the scene folder when a fit starts; returns the callback for each step of the fit."""
 
 
 @contextmanager
 def live_page(port: int) -> Iterator[Watch]:
-    """Serve a page on this machine while the block runs."""
+    """Serve the viewer's page on this machine inside the block."""
     from viewer.app import SceneViewer
     from viewer.shown_scene import read_shown_scene
 
     viewer = SceneViewer(port=port)
-    print(f"The fit will show at {viewer.url}", flush=True)
+    print(f"The fit is shown at {viewer.url}", flush=True)
 
     def watch(folder: Path) -> Callable[[int, Splats | MovingSplats], None]:
         scene = read_shown_scene(folder)

@@ -1,4 +1,4 @@
-"""Whether something in a scene moves, and which words of a prompt the default model does not know."""
+"""Decide whether something in a scene moves, and warn of words outside the default model's vocabulary."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def prompt_moves(moves: Moves, prompt: str, model: Path | None = None) -> bool:
     """Whether something moves in the videos of a prompt.
 
     Args:
-        moves: the user's answer; "auto" looks for words of motion that the model knows.
+        moves: the user's choice; "auto" looks for verbs of motion in the model's vocabulary.
         prompt: what the videos show.
-        model: the model folder; the default model unless given.
+        model: the model folder; None is the default model.
     """
     from cvd3d.training.world.captions import words
 
@@ -38,12 +38,12 @@ def prompt_moves(moves: Moves, prompt: str, model: Path | None = None) -> bool:
 
 
 def capture_moves(moves: Moves, capture: Capture) -> bool:
-    """Whether something may move in a capture; "auto" says so where cameras share two instants or more."""
+    """Whether something may move in a capture; with "auto", if cameras share two instants or more."""
     return len(shared_instants(capture)) > 1 if moves == "auto" else moves == "yes"
 
 
 def recorded_moves(moves: Moves, asked: Mapping[str, Any]) -> bool:
-    """Whether something moves in a scene; "auto" is the answer in the `asked` of its scene.json."""
+    """Whether something moves in a scene; "auto" uses the value recorded in `asked` of its scene.json."""
     if moves == "auto" and "moves" in asked:
         return bool(asked["moves"])
     return prompt_moves(moves, asked.get("prompt", ""))
@@ -60,10 +60,10 @@ def shared_instants(capture: Capture) -> list[float]:
 
 
 def vocabulary(model: Path | None = None) -> frozenset[str] | None:
-    """The words of a model whose tokenizer knows whole words only; None for one that can spell any word, as CLIP's.
+    """The vocabulary of a model with a word-level tokenizer; None for a subword tokenizer such as CLIP's.
 
     Args:
-        model: the model folder; the default model unless given.
+        model: the model folder; None is the default model.
     """
     from cvd3d.sampling import DEFAULT_MODEL
     from trajectories.errors import InputError
@@ -77,14 +77,14 @@ def vocabulary(model: Path | None = None) -> frozenset[str] | None:
 
 
 def warn_of_unknown_words(prompt: str) -> None:
-    """Name on stderr the words that the default model has never seen, and say what to do about them."""
+    """Print a warning on stderr with the words outside the default model's vocabulary, and what to do about them."""
     from cvd3d.training.world.captions import unknown_words
 
     words = unknown_words(prompt)
     if words:
         print(
-            f"cvd3d: warning: the default model does not know {', '.join(map(repr, words))} and will guess; it knows a "
-            "small low-poly world (README, 'What the default model can do'). For anything else give other weights: "
-            "--model DIR.",
+            f"cvd3d: warning: not in the default model's vocabulary: {', '.join(map(repr, words))}; the result is a "
+            "guess. The model was trained on a small low-poly world (README, 'What the default model can do'); for "
+            "anything else give other weights with --model DIR.",
             file=sys.stderr,
         )

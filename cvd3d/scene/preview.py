@@ -1,4 +1,4 @@
-"""A drawing of a rig: from above, from the side, and a line about each path."""
+"""Draw a camera rig from above and from the side, with a line of text for each path."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ PAPER, INK, FAINT, GROUND = "#fbfaf7", "#2d2f33", "#8d9096", "#ece7db"
 COLORS = ("#2f6db5", "#e0772f", "#2e9c72", "#c8446a", "#7b62b8", "#b08a1e", "#1f9fb5", "#85604a")
 FORMATS = (".png", ".svg", ".pdf")
 MARGIN = 0.19
-"""Around the cameras, as a share of the largest extent."""
+"""Margin around the cameras, as a fraction of the largest extent."""
 LISTED = 12
-"""Paths that get a line of text."""
-MISS = 0.02
-"""Optical axes meet in a point that they pass at no more than this share of the camera's distance to it."""
+"""At most this many paths are described and labeled."""
+TOLERANCE = 0.02
+"""Optical axes meet in a point if they pass it within this fraction of the camera's distance to it."""
 WIDTH = 11.0
-"""Of the picture, in inches."""
+"""Width of the figure in inches."""
 
 
 def draw_rig(rig: Rig, path: str | Path, target: ArrayLike | None = None) -> None:
-    """Draw a rig from above and from the side (seen along -x), in meters, both views in one scale.
+    """Draw a rig from above and from the side (viewed along -x), in meters, both at the same scale.
 
-    Paths start faint and end strong; frustums stand at the first, the last and some frames between.
+    Paths are faint at the start and opaque at the end. Frustums show the first, the last and two frames between.
 
     Args:
         rig: the rig.
-        path: the picture to write; .png, .svg or .pdf.
-        target: (3,) the point that the cameras look at; without it, the point where their optical axes meet, if any.
+        path: the file to write; .png, .svg or .pdf.
+        target: (3,) the point that the cameras look at; by default the point where their optical axes meet, if any.
 
     Raises:
-        InputError: another kind of picture, or a file that cannot be written.
+        InputError: another file type, or a file that cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path}: cannot draw a file that ends in {path.suffix!r}; use {' or '.join(FORMATS)}.")
-    subject = meeting_point(rig.cameras, tolerance=MISS) if target is None else np.asarray(target, dtype=np.float64)
+        raise InputError(f"{path}: cannot draw to a file that ends in {path.suffix!r}; use {' or '.join(FORMATS)}.")
+    subject = meeting_point(rig.cameras, TOLERANCE) if target is None else np.asarray(target, dtype=np.float64)
     settings: dict[Any, Any] = {
         "font.family": "DejaVu Sans",
         "font.size": 9,
@@ -76,7 +76,7 @@ def _figure(rig: Rig, subject: np.ndarray | None) -> Figure:
         low[2] = -0.07 * span
     x, y, z = high - low
 
-    # All lengths in inches: margins around two panels side by side, the text below the lower one.
+    # All lengths in inches: two panels side by side with margins; the text is below the side view.
     left, gap, right, bottom, top = 0.75, 0.85, 0.3, 0.6, 1.0
     scale = (WIDTH - left - gap - right) / (x + y)
     lines = min(rig.views, LISTED + 1)
@@ -96,7 +96,7 @@ def _figure(rig: Rig, subject: np.ndarray | None) -> Figure:
         axes.set_xlabel(f"{'xyz'[i]} (m)", color=FAINT)
         axes.set_ylabel(f"{'xyz'[j]} (m)", color=FAINT)
         axes.set_title(title, loc="left", color=FAINT, fontsize=9, pad=6)
-        _dress(axes)
+        _style(axes)
         if j == 2 and low[2] < 0:
             axes.axhspan(low[2], 0, color=GROUND, zorder=0.5, lw=0)
             axes.axhline(0, color=FAINT, lw=0.8, zorder=0.6)
@@ -121,7 +121,7 @@ def _figure(rig: Rig, subject: np.ndarray | None) -> Figure:
     return figure
 
 
-def _dress(axes: Axes) -> None:
+def _style(axes: Axes) -> None:
     axes.set_facecolor("white")
     axes.grid(color="#e9e8e4", lw=0.7)
     axes.set_axisbelow(True)
@@ -131,16 +131,16 @@ def _dress(axes: Axes) -> None:
 
 
 def _draw_path(axes: Axes, cameras: Cameras, plane: tuple[int, int], color: str, reach: float) -> None:
-    """One camera's centers, frame by frame, and some of its frustums."""
+    """One camera's center in each frame, and the frustums of some frames."""
     T = cameras.size
     flat = cameras.centers[:, plane]
-    strength = np.linspace(0.35, 1.0, T)
+    alpha = np.linspace(0.35, 1.0, T)
     if T > 1:
         segments = np.stack([flat[:-1], flat[1:]], axis=1)
         axes.add_collection(
-            LineCollection(list(segments), colors=[to_rgba(color, a) for a in strength[1:]], lw=1.8, zorder=4)
+            LineCollection(list(segments), colors=[to_rgba(color, a) for a in alpha[1:]], lw=1.8, zorder=4)
         )
-    axes.scatter(flat[:, 0], flat[:, 1], s=7, c=[to_rgba(color, a) for a in strength], lw=0, zorder=5)
+    axes.scatter(flat[:, 0], flat[:, 1], s=7, c=[to_rgba(color, a) for a in alpha], lw=0, zorder=5)
     for t in sorted(set(np.linspace(0, T - 1, 4).round().astype(int).tolist())):
         ends = t in (0, T - 1)
         corners = _frustum(cameras[t], reach * (1.0 if ends else 0.7))[:, plane]
@@ -153,16 +153,16 @@ def _draw_path(axes: Axes, cameras: Cameras, plane: tuple[int, int], color: str,
 
 
 def _draw_names(axes: Axes, rig: Rig, plane: tuple[int, int], colors: list[str], reach: float, inch: float) -> None:
-    """Each name behind its camera, where the path is farthest from the others; names that would meet are stacked."""
+    """Label each path behind its camera, where it is farthest from the other paths; overlapping labels are stacked."""
     flat = rig.cameras.centers[..., plane]
     box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.75}
     placed: list[np.ndarray] = []
     for v, color in enumerate(colors):
-        free = np.arange(rig.frames) * 1e-9
+        clearance = np.arange(rig.frames) * 1e-9
         if rig.views > 1:
             others = np.delete(flat, v, axis=0).reshape(-1, 2)
-            free = free + np.linalg.norm(flat[v][:, None] - others, axis=-1).min(axis=1)
-        t = int(np.argmax(free))
+            clearance = clearance + np.linalg.norm(flat[v][:, None] - others, axis=-1).min(axis=1)
+        t = int(np.argmax(clearance))
         behind = -rig.cameras.forward[v, t, plane]
         at = flat[v, t] + 0.45 * reach * behind / max(float(np.linalg.norm(behind)), 0.3)
         while any((np.abs(at - other) < np.array([0.55, 0.15]) * inch).all() for other in placed):
@@ -199,7 +199,7 @@ def _describe(axes: Axes, rig: Rig, colors: list[str]) -> None:
 
 
 def _frustum(camera: Cameras, depth: float) -> np.ndarray:
-    """(5, 3) the center, and the four corners of the image at `depth` meters before it."""
+    """(5, 3) the center, and the four corners of the image plane at a depth in meters."""
     w, h = camera.width, camera.height
     origins, directions = camera.rays(np.array([[0, 0], [w, 0], [w, h], [0, h]]))
     return np.concatenate([origins[:1], origins + depth * directions])

@@ -1,4 +1,4 @@
-"""The stages of a scene: plan, sample, dataset for a prompt; import for a capture; then points and fit for both."""
+"""The stages of a scene: plan, sample and dataset for a prompt, import for a capture, then points and fit for both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cvd3d.scene.chain import Place, Stage, say
+from cvd3d.scene.chain import Place, Stage, print_line
 from cvd3d.scene.live import Watch
 from cvd3d.scene.moves import shared_instants
 from cvd3d.videos import write_image, write_video
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
     from recon.capture import Capture
 
 DOUBTED = 0.5
-"""The others contradict a frame that counts less than this in the end."""
+"""A frame whose final weight is below this is reported as contradicted by the others."""
 
 
 @dataclass(frozen=True)
 class Footage:
-    """What is known of the frames of a scene, whoever made them."""
+    """Properties of a scene's frames that the fit depends on."""
 
     generated: bool
-    """A model made them, so that they may disagree."""
+    """Whether a model generated them; such frames may be inconsistent with each other."""
     moves: bool = False
-    """Something in them moves."""
+    """Whether something in them moves."""
 
 
 def plan_stage(rig: Rig) -> Stage:
@@ -73,7 +73,7 @@ def sample_stage(request: Request) -> Stage:
         from cvd3d.sampling import helpers
 
         rig = SceneFolder(place.scene).rig
-        videos = helpers.sample(request, rig, place.checkpoints / "sampling.pt", say).videos
+        videos = helpers.sample(request, rig, place.checkpoints / "sampling.pt", print_line).videos
         write_videos(videos, rig, SceneFolder(place.out))
         return {}
 
@@ -81,7 +81,7 @@ def sample_stage(request: Request) -> Stage:
 
 
 def dataset_stage() -> Stage:
-    """Write the rig and its frames as nerfstudio's transforms.json."""
+    """Write the cameras and frame paths as nerfstudio's transforms.json."""
 
     def make(place: Place) -> Mapping[str, Any]:
         from trajectories.formats.nerfstudio import Transforms, write_transforms
@@ -100,16 +100,16 @@ def dataset_stage() -> Stage:
 
 
 def import_stage(capture: Capture, path: Path, poses: Path | None, longest_side: int) -> Stage:
-    """Copy a capture's frames and cameras into the scene; frames larger than `longest_side` pixels are shrunk.
+    """Copy a capture's frames and cameras into the scene; larger frames are scaled down.
 
     Args:
         capture: what `load_capture` read from `path` and `poses`.
         path: the capture's file or folder.
         poses: the pose file of a video.
-        longest_side: in pixels.
+        longest_side: the largest width or height of a frame in pixels.
 
     Raises:
-        InputError: cameras that show no depth, before anything is written.
+        InputError: cameras without parallax, before anything is written.
     """
     capture.check_parallax()
 
@@ -119,21 +119,21 @@ def import_stage(capture: Capture, path: Path, poses: Path | None, longest_side:
         from recon.progress import track
         from trajectories.formats.nerfstudio import Transforms, write_transforms
 
-        shrunk = _shrink(capture, longest_side)
+        scaled = _scale_down(capture, longest_side)
         paths = file_paths(capture.videos)
         for i, file_path in track(enumerate(paths), "Importing frames", show=True):
             (place.out / file_path).parent.mkdir(parents=True, exist_ok=True)
-            write_image(shrunk.image(i), place.out / file_path)
+            write_image(scaled.image(i), place.out / file_path)
         if capture.points is not None:
             save_points(capture.points, place.out / CAPTURED_POINTS_FILE)
         transforms = Transforms(
             file_paths=paths,
-            cameras=shrunk.cameras,
-            times=shrunk.times,
-            videos=tuple(map(folder_name, shrunk.videos)),
+            cameras=scaled.cameras,
+            times=scaled.times,
+            videos=tuple(map(folder_name, scaled.videos)),
         )
         write_transforms(transforms, place.out / TRANSFORMS_FILE)
-        sizes = [(each.width, each.height) for each in (capture.cameras, shrunk.cameras)]
+        sizes = [(each.width, each.height) for each in (capture.cameras, scaled.cameras)]
         return {"frames": len(paths), "size_of_capture": list(sizes[0]), "size": list(sizes[1])}
 
     options = {
@@ -146,11 +146,11 @@ def import_stage(capture: Capture, path: Path, poses: Path | None, longest_side:
 
 
 def points_stage(seed: int, moves: bool) -> Stage:
-    """Find starting points, those of the capture among them, write points.ply, and name it in transforms.json.
+    """Find starting points, including those of the capture, write points.ply, and reference it in transforms.json.
 
     Args:
-        seed: of every random draw.
-        moves: find those of the middle instant, too, where what moves has one place.
+        seed: seed of all random draws.
+        moves: also find points in the frames of the middle instant, in which moving things have one position.
     """
 
     def make(place: Place) -> Mapping[str, Any]:
@@ -176,13 +176,13 @@ def points_stage(seed: int, moves: bool) -> Stage:
 
 
 def fit_stage(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watch | None) -> Stage:
-    """Fit splats and write splats.ply, for those that move motion.safetensors, and metrics.json.
+    """Fit splats and write splats.ply, motion.safetensors if splats move, and metrics.json.
 
     Args:
-        seed: of every random draw.
-        footage: says whether the splats may move, and whether frames may disagree.
-        given: fields of `FitSettings`, and `quality` for the others, which are chosen for the capture.
-        watch: sees the fit while it runs.
+        seed: seed of all random draws.
+        footage: whether the splats may move, and whether frames may be inconsistent.
+        given: fields of `FitSettings`; and `quality`, from which the other fields are chosen for the capture.
+        watch: shows the fit while it runs.
 
     Raises:
         InputError: what `FitSettings` refuses.
@@ -231,21 +231,21 @@ def fit_stage(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watc
 
 
 def splat_stages(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watch | None) -> list[Stage]:
-    """From the frames of a scene to its splats; arguments as for `fit_stage`."""
+    """The stages from a scene's frames to its splats; arguments as for `fit_stage`."""
     return [points_stage(seed, footage.moves), fit_stage(seed, footage, given, watch)]
 
 
 def check_parallax(rig: Rig, moves: bool) -> None:
-    """Refuse a rig from which no depth can be seen, before anything is made.
+    """Refuse a rig without parallax, before anything is written.
 
     Raises:
-        InputError: fewer than two places among the cameras that look at the same thing at the same time.
+        InputError: all cameras have one position; at the middle instant if something moves.
     """
     cameras = rig.cameras[:, rig.frames // 2] if moves else rig.cameras.reshape(-1)
     if len(np.unique(cameras.centers.round(9), axis=0)) < 2:
         where = "something in the prompt moves, and at one instant all cameras" if moves else "all cameras"
         raise InputError(
-            f"Nothing shows depth: {where} stand in one place; give more --views or another --rig, or make only the "
+            f"There is no parallax: {where} stand in one place; give more --views or another --rig, or make only the "
             "videos with 'cvd3d sample'."
         )
 
@@ -259,7 +259,7 @@ def write_videos(videos: np.ndarray, rig: Rig, folder: SceneFolder) -> None:
         write_video(frames, folder.video(name), rig.fps)
 
 
-def _shrink(capture: Capture, longest_side: int) -> Capture:
+def _scale_down(capture: Capture, longest_side: int) -> Capture:
     width, height = capture.cameras.width, capture.cameras.height
     scale = longest_side / max(width, height)
     if scale >= 1:
@@ -275,9 +275,9 @@ def _hash(*parts: bytes) -> str:
 
 
 def _hash_of_files(capture: Path, poses: Path | None) -> str:
-    """A hash that changes when a file of a capture does: its name, size or time of change."""
+    """A hash of the name, size and modification time of each file of a capture."""
     files = []
-    # The images of a transforms.json lie beside it.
+    # The images of a transforms.json are in its folder.
     for path in filter(None, (capture.parent if capture.suffix == ".json" else capture, poses)):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():

@@ -1,4 +1,4 @@
-"""What a command prints at its end: the stages, how good the fit is, what was written, and what to do next."""
+"""Print a summary after a command: the stages, the quality of the fit, the files, and the next commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recon.scene_folder import METRICS_FILE
 
 
 def nerfstudio_command(folder: Path) -> str:
-    """The training command that leaves our frame as it is."""
+    """The training command that keeps the scene's coordinate frame."""
     from trajectories.formats.nerfstudio import HOW_TO_KEEP_OUR_FRAME
 
     return f"ns-train splatfacto --data {shlex.quote(str(folder))} nerfstudio-data {HOW_TO_KEEP_OUR_FRAME}"
@@ -33,7 +33,7 @@ def print_summary(folder: Path, done: Sequence[Done]) -> None:
             if quality["frames"]:
                 print(f"  {quality['frames']:>4} {words}: PSNR {quality['psnr']:.2f} dB, SSIM {quality['ssim']:.3f}")
         if doubted := facts["fit"].get("doubted"):
-            print(f"  {doubted:>4} frames of the fit that the others contradict counted less than half: {METRICS_FILE}")
+            print(f"  {doubted:>4} frames that the others contradict have a weight below one half: see {METRICS_FILE}")
     print(f"\n  {folder}/  {', '.join(sorted({name for stage in done for name in stage.outputs}))}")
     path = shlex.quote(str(folder))
     names = [stage.name for stage in done]

@@ -1,4 +1,4 @@
-"""Stages arrive whole, go on where they stopped, and are redone exactly when something they depend on changed."""
+"""Stages are written atomically, continue where they stopped, and run again exactly if their inputs changed."""
 
 import errno
 import json
@@ -13,7 +13,7 @@ from trajectories.errors import InputError
 
 
 class Chain:
-    """Three stages, each of which writes its options and what its predecessor wrote; notes which ones ran."""
+    """Three stages that each append their options to the previous stage's output; records which stages ran."""
 
     def __init__(self, folder, **options):
         self.folder, self.options, self.ran = folder, {"a": 1, "b": 1, "c": 1, **options}, []
@@ -33,7 +33,7 @@ class Chain:
 
     def run(self, **how):
         self.ran = []
-        done = run_stages(self.folder, self.stages(), asked={"prompt": "p"}, tell=lambda line: None, **how)
+        done = run_stages(self.folder, self.stages(), asked={"prompt": "p"}, report=lambda line: None, **how)
         return done
 
     def state(self):
@@ -84,17 +84,17 @@ def test_force_redoes_all(chain):
     assert chain.ran == ["a", "b", "c"]
 
 
-def test_a_missing_output_is_made_again_with_what_depends_on_it(chain):
+def test_a_missing_output_is_made_again_with_its_dependents(chain):
     chain.run()
     shutil.rmtree(chain.folder / "b")
     chain.run()
     assert chain.ran == ["b", "c"]
 
 
-def test_a_chain_can_go_on_from_a_finished_stage(chain):
+def test_a_chain_can_continue_from_a_finished_stage(chain):
     chain.run()
     chain.options["c"] = 5
-    run_stages(chain.folder, chain.stages()[2:], asked={}, after="b", tell=lambda line: None)
+    run_stages(chain.folder, chain.stages()[2:], asked={}, after="b", report=lambda line: None)
     assert chain.ran[-1] == "c" and (chain.folder / "c" / "text").read_text() == "a1b1c5"
     assert list(read_scene(chain.folder)["stages"]) == ["a", "b", "c"]
     chain.run()
@@ -104,7 +104,7 @@ def test_a_chain_can_go_on_from_a_finished_stage(chain):
 
 
 class Killed(BaseException):
-    """As abrupt as a signal: no handler for Exception sees it."""
+    """Like a signal, not caught by handlers of Exception."""
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -120,7 +120,7 @@ def test_a_stage_that_is_stopped_leaves_the_old_state(chain, when):
         raise Killed
 
     with pytest.raises(Killed):
-        run_stages(chain.folder, [stages[0], Stage("b", {"value": 2}, make)], asked={}, tell=lambda line: None)
+        run_stages(chain.folder, [stages[0], Stage("b", {"value": 2}, make)], asked={}, report=lambda line: None)
     assert chain.state() == before
     chain.run()
     assert chain.ran == ["b", "c"]
@@ -128,7 +128,7 @@ def test_a_stage_that_is_stopped_leaves_the_old_state(chain, when):
 
 @pytest.mark.parametrize("fresh", [True, False])
 def test_a_kill_at_any_step_of_the_move_leaves_the_old_state_or_the_new(chain, monkeypatch, fresh):
-    """Cut the power before the n-th change on disk, for every n; the next run must find one state or the other."""
+    """Stop before the n-th change on disk, for every n; the next run must find the old or the new state."""
     real = {name: getattr(cvd3d.scene.chain, name) for name in ("remove", "_move")}
     for cut in range(1, 20):
         shutil.rmtree(chain.folder, ignore_errors=True)
@@ -168,18 +168,18 @@ def test_a_kill_at_any_step_of_the_move_leaves_the_old_state_or_the_new(chain, m
 
 
 def test_checkpoints_outlive_a_kill_and_belong_to_their_options(chain):
-    seen = []
+    found = []
 
     def run(value, stop):
         def make(place):
-            seen.append((place.checkpoints / "step").exists())
+            found.append((place.checkpoints / "step").exists())
             place.checkpoints.mkdir(parents=True, exist_ok=True)
             (place.checkpoints / "step").write_text("7")
             if stop:
                 raise Killed
             return {}
 
-        run_stages(chain.folder, [Stage("fit", {"value": value}, make)], asked={}, tell=lambda line: None)
+        run_stages(chain.folder, [Stage("fit", {"value": value}, make)], asked={}, report=lambda line: None)
 
     chain.run()
     for value, stop in ((1, True), (2, True), (1, False)):
@@ -187,81 +187,81 @@ def test_checkpoints_outlive_a_kill_and_belong_to_their_options(chain):
             run(value, stop)
         except Killed:
             continue
-    assert seen == [False, False, True]
+    assert found == [False, False, True]
     assert not (chain.folder / "checkpoints").exists()
 
 
-def test_a_folder_that_is_not_ours_is_refused_and_left_alone(chain):
+def test_a_folder_that_is_not_a_scene_is_refused_and_unchanged(chain):
     chain.folder.mkdir(parents=True)
     (chain.folder / "thesis.tex").write_text("x")
-    with pytest.raises(InputError, match=r"not ours to write in"):
+    with pytest.raises(InputError, match=r"is not a scene folder"):
         chain.run()
     assert chain.state() == {"thesis.tex": b"x"} and chain.ran == []
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
+def test_a_file_instead_of_a_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="is a file"):
         run_stages(tmp_path / "file", [], asked={})
 
 
-def test_a_folder_with_only_the_rest_of_a_killed_first_stage_is_ours(chain):
+def test_a_folder_with_only_the_remains_of_a_killed_first_stage_is_accepted(chain):
     (chain.folder / ".cvd3d-partial").mkdir(parents=True)
     (chain.folder / ".cvd3d-partial" / "half").write_text("x")
     chain.run()
     assert sorted(path.name for path in chain.folder.iterdir()) == ["a", "b", "c", "scene.json"]
 
 
-def test_a_disk_that_fills_is_told_in_a_sentence_and_leaves_nothing(chain):
+def test_a_full_disk_is_reported_in_a_sentence_and_leaves_nothing(chain):
     def make(place):
         (place.out / "half").write_text("x")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(InputError, match=r"The disk that holds .* is full"):
-        run_stages(chain.folder, [Stage("a", {}, make)], asked={}, tell=lambda line: None)
+        run_stages(chain.folder, [Stage("a", {}, make)], asked={}, report=lambda line: None)
     assert not chain.folder.exists()
 
 
-def test_a_library_that_hides_a_full_disk_is_seen_through(chain, monkeypatch):
+def test_a_full_disk_behind_a_librarys_error_is_recognized(chain, monkeypatch):
     def make(place):
         monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
     with pytest.raises(InputError, match="full"):
-        run_stages(chain.folder, [Stage("a", {}, make)], asked={}, tell=lambda line: None)
+        run_stages(chain.folder, [Stage("a", {}, make)], asked={}, report=lambda line: None)
 
 
-def test_two_runs_in_one_folder_do_not_meet(chain):
+def test_a_second_run_in_the_same_folder_is_refused(chain):
     def make(place):
-        with pytest.raises(InputError, match="Another cvd3d is at work"):
+        with pytest.raises(InputError, match="Another cvd3d is using"):
             chain.run()
         return {}
 
-    run_stages(chain.folder, [Stage("x", {}, make)], asked={}, tell=lambda line: None)
+    run_stages(chain.folder, [Stage("x", {}, make)], asked={}, report=lambda line: None)
     assert chain.ran == []
 
 
 def test_a_scene_json_of_something_else_is_refused(tmp_path):
     for name in ("unity scene", "cvd3d scene 2"):
         (tmp_path / "scene.json").write_text(json.dumps({"format": name}))
-        with pytest.raises(InputError, match=rf"scene\.json: the field 'format' is '{name}'.* 'cvd3d scene 1'"):
+        with pytest.raises(InputError, match=rf"scene\.json: the field 'format' is '{name}'; expected 'cvd3d scene 1'"):
             read_scene(tmp_path)
     with pytest.raises(InputError, match="is not a scene folder"):
         read_scene(tmp_path / "nowhere")
     (tmp_path / "scene.json").write_text(json.dumps({"format": "cvd3d scene 1", "stages": {"a": {}}}))
-    with pytest.raises(InputError, match=r"scene\.json: 'stages'"):
+    with pytest.raises(InputError, match=r"scene\.json: the field 'stages'"):
         read_scene(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../precious", "/precious", "..", "", "a/b"])
 def test_a_scene_json_cannot_name_files_outside_of_its_folder(chain, name):
-    """The outputs that it names are removed when their stage is redone."""
+    """Recorded outputs are removed when their stage runs again."""
     chain.run()
     path = chain.folder / "scene.json"
     scene = json.loads(path.read_text())
     scene["stages"]["b"]["outputs"] = [name]
     path.write_text(json.dumps(scene))
-    with pytest.raises(InputError, match="no name of a file in the folder"):
+    with pytest.raises(InputError, match="is not a file name in the folder"):
         chain.run(force=True)
 
 
@@ -280,29 +280,30 @@ def test_a_fingerprint_depends_on_name_options_and_past_but_not_on_the_order_of_
     assert base not in others and len(others) == 4
 
 
-def told(chain, stages, **how):
+def reported(chain, stages, **how):
     lines = []
-    run_stages(chain.folder, stages, asked={}, tell=lines.append, **how)
+    run_stages(chain.folder, stages, asked={}, report=lines.append, **how)
     return lines
 
 
-def test_what_is_made_again_is_told_with_the_reason(chain):
+def test_stages_that_run_again_are_reported_with_the_reason(chain):
     a, b, c = chain.stages()
-    assert told(chain, [a, b, c]) == ["a ...", "b ...", "c ..."]
-    lines = told(chain, [a, replace(b, version=2), c])
+    assert reported(chain, [a, b, c]) == ["a ...", "b ...", "c ..."]
+    lines = reported(chain, [a, replace(b, version=2), c])
     assert lines == [
         "a: already done",
-        "b: made by an earlier version of this stage; made again ...",
-        "c: an earlier stage changed; made again ...",
+        "b: made by an earlier version of this stage; running again ...",
+        "c: an earlier stage changed; running again ...",
     ]
     assert read_scene(chain.folder)["stages"]["b"]["version"] == 2
-    assert told(chain, [a, b], after=None)[1] == "b: made by a later version of this stage; made again ..."
+    assert reported(chain, [a, b], after=None)[1] == "b: made by a later version of this stage; running again ..."
     assert (
-        told(chain, [a, replace(b, options={"value": 2, "more": [1]})])[1] == "b: changed more, value; made again ..."
+        reported(chain, [a, replace(b, options={"value": 2, "more": [1]})])[1]
+        == "b: changed more, value; running again ..."
     )
     shutil.rmtree(chain.folder / "a")
-    assert told(chain, [a]) == ["a: a is missing; made again ..."]
-    assert told(chain, [a], force=True) == ["a ..."]
+    assert reported(chain, [a]) == ["a: a is missing; running again ..."]
+    assert reported(chain, [a], force=True) == ["a ..."]
 
 
 def test_a_stage_from_before_versions_is_made_again(chain):
@@ -312,4 +313,4 @@ def test_a_stage_from_before_versions_is_made_again(chain):
     for record in scene["stages"].values():
         del record["version"]
     path.write_text(json.dumps(scene))
-    assert told(chain, chain.stages())[0] == "a: made by an earlier version of this stage; made again ..."
+    assert reported(chain, chain.stages())[0] == "a: made by an earlier version of this stage; running again ..."

@@ -1,4 +1,4 @@
-"""`cvd3d export`: every format of the table, on a scene of two cameras and a few splats."""
+"""`cvd3d export`: every format, on a scene of two cameras and a few splats."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def some_splats(degree: int, count: int = N) -> Splats:
 
 @pytest.fixture
 def scene(tmp_path, monkeypatch):
-    """A scene folder named tiny, with two videos of two 16x12 frames; commands run beside it."""
+    """A scene folder named tiny, with two videos of two 16x12 frames; commands run in its parent folder."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "tiny"
     rig = make_rig("orbit", 2, 2, width=16, height=12)
@@ -69,7 +69,7 @@ def scene(tmp_path, monkeypatch):
 
 @pytest.fixture
 def moving_scene(scene):
-    """The same, in which every third splat flies 3 m along x from 0 to 0.125 s."""
+    """The same scene, in which every third splat moves 3 m along x from 0 to 0.125 s."""
     rest = some_splats(1)
     moving = torch.arange(0, N, 3)
     shifts = torch.linspace(-1.5, 1.5, 4)[None, :, None] * torch.tensor([1.0, 0.0, 0.0])
@@ -81,7 +81,7 @@ def moving_scene(scene):
 
 @pytest.fixture
 def export(capsys):
-    """Run the command; gives what it says."""
+    """Run the command; returns its output."""
 
     def run(*words):
         main(["export", *map(str, words)])
@@ -92,7 +92,7 @@ def export(capsys):
 
 @pytest.fixture
 def refused(capsys):
-    """Run a command that must be refused; gives the sentence."""
+    """Run a command that must be refused; returns the error sentence."""
 
     def run(*words):
         with pytest.raises(SystemExit) as end:
@@ -119,11 +119,11 @@ LOST = {
 
 
 @pytest.mark.parametrize("name", LOST)
-def test_every_format_arrives_and_says_what_it_cannot_hold(name, scene, export):
-    said = export("tiny", "--to", name)
-    out = scene.parent / f"tiny{FORMATS[name].ending}"
-    assert out.exists() and f"{out.name}: {FORMATS[name].words}\n" in said
-    assert said.endswith(f"{name} cannot hold all of this scene: it leaves out {LOST[name]}.\n")
+def test_every_format_is_written_and_what_it_leaves_out_is_printed(name, scene, export):
+    output = export("tiny", "--to", name)
+    out = scene.parent / f"tiny{FORMATS[name].suffix}"
+    assert out.exists() and f"{out.name}: {FORMATS[name].description}\n" in output
+    assert output.endswith(f"{name} cannot represent all of this scene: it leaves out {LOST[name]}.\n")
     assert {path.name for path in scene.parent.iterdir()} == {"tiny", out.name}
     if out.is_dir():
         assert {path.name for path in out.iterdir()} <= set(FORMATS[name].contents)
@@ -134,7 +134,9 @@ def test_html(scene, export):
     assert (scene.parent / "tiny.html").stat().st_size > 500_000
 
 
-def test_html_of_what_moves_holds_the_motion_and_says_what_is_thinned(scene, moving_scene, export, monkeypatch):
+def test_html_of_a_moving_scene_includes_the_motion_and_reports_omitted_splats(
+    scene, moving_scene, export, monkeypatch
+):
     assert "the motion" not in export("tiny", "--to", "html")
     monkeypatch.setattr("viewer.html.MAX_INSTANTS", 40)  # at two frames
     assert "splats beyond about 20 of 60" in export("tiny", "--to", "html", "--force")
@@ -143,13 +145,13 @@ def test_html_of_what_moves_holds_the_motion_and_says_what_is_thinned(scene, mov
 def test_mesh(scene, export):
     pytest.importorskip("open3d")
     trimesh = pytest.importorskip("trimesh")
-    said = export("tiny", "--to", "mesh")
-    assert "transparency, colors that change with the view and the background" in said and "y up" in said
+    output = export("tiny", "--to", "mesh")
+    assert "transparency, colors that change with the view and the background" in output and "y up" in output
     assert trimesh.load(scene.parent / "tiny-mesh.glb").geometry
 
 
 @pytest.mark.parametrize("name", ["mesh", "video", "nerfstudio"])
-def test_what_is_not_a_page_needs_no_browser(name, scene):
+def test_formats_other_than_html_do_not_import_the_viewer(name, scene):
     code = (
         "import sys, recon.export.mesh, recon.fusion\n"
         "recon.fusion.fuse = lambda splats, cameras, **options: cameras.c2w.tobytes()\n"
@@ -164,28 +166,30 @@ def test_what_is_not_a_page_needs_no_browser(name, scene):
     assert answer.stdout.splitlines()[-1] == "[]"
 
 
-def test_the_table_is_tested_whole():
+def test_every_format_has_a_test():
     assert set(LOST) | {"html", "mesh", "ply-sequence"} == set(FORMATS)
 
 
 @pytest.mark.parametrize("name", ["ply", "compressed-ply", "spz", "splat", "gltf"])
-def test_formats_of_one_instant_say_which_they_hold(name, scene, moving_scene, export):
-    said = export("tiny", "--to", name)
-    assert "the motion (this is the middle instant, 0.0625 s)" in said.splitlines()[-1]
+def test_formats_of_one_instant_report_which_one(name, scene, moving_scene, export):
+    output = export("tiny", "--to", name)
+    assert "the motion (this is the middle instant, 0.0625 s)" in output.splitlines()[-1]
     if name == "ply":
         torch.testing.assert_close(load_splats("tiny.ply").means, moving_scene.at(0.0625).means)
 
 
-def test_the_mesh_of_what_moves_is_that_of_the_middle(scene, moving_scene, export):
+def test_the_mesh_of_a_moving_scene_is_that_of_the_middle_instant(scene, moving_scene, export):
     pytest.importorskip("open3d")
     pytest.importorskip("trimesh")
     assert "the motion (this is the middle instant, 0.0625 s)" in export("tiny", "--to", "mesh")
 
 
-def test_what_moves_as_a_sequence(scene, moving_scene, export, refused):
-    said = export("tiny", "--to", "ply-sequence", "--target", "unity")
-    assert said.endswith("ply-sequence cannot hold all of this scene: it leaves out the cameras with their times.\n")
-    assert f"Its axes: {TARGETS['unity'].words}." in said
+def test_moving_splats_as_a_sequence(scene, moving_scene, export, refused):
+    output = export("tiny", "--to", "ply-sequence", "--target", "unity")
+    assert output.endswith(
+        "ply-sequence cannot represent all of this scene: it leaves out the cameras with their times.\n"
+    )
+    assert f"Axes: {TARGETS['unity'].words}." in output
     out = scene.parent / "tiny-ply-sequence"
     manifest = json.loads((out / "manifest.json").read_text())
     assert [frame["time"] for frame in manifest["frames"]] == [0.0, 0.125] and manifest["fps"] == 8
@@ -195,20 +199,20 @@ def test_what_moves_as_a_sequence(scene, moving_scene, export, refused):
     export("tiny", "--to", "ply-sequence", "--force")
     torch.testing.assert_close(load_splats(out / "00001.ply").means, moving_scene.at(0.125).means)
     (out / "notes.txt").touch()
-    assert "holds more than an earlier export" in refused("tiny", "--to", "ply-sequence", "--force")
+    assert "contains files that are not from an export" in refused("tiny", "--to", "ply-sequence", "--force")
 
 
-def test_what_stands_still_is_no_sequence(scene, moving_scene, refused):
+def test_static_splats_are_not_exported_as_a_sequence(scene, moving_scene, refused):
     none = torch.arange(0)
     still = MovingSplats(moving_scene.rest, none, *(torch.zeros(0, 4, *end) for end in ((3,), (3,), ())), 0.0, 1.0)
     for save in (lambda: save_motion(still, scene / "motion.safetensors"), (scene / "motion.safetensors").unlink):
         save()
-        assert "stand still, so one file holds them; export --to ply" in refused("tiny", "--to", "ply-sequence")
+        assert "do not move, so one file holds them; export --to ply" in refused("tiny", "--to", "ply-sequence")
         assert [path.name for path in scene.parent.iterdir()] == ["tiny"]
 
 
-def test_a_video_of_what_moves_shows_each_instant(scene, moving_scene, export):
-    """Two flights from the same standing camera: one of the rig's clock, and one of the middle instant alone."""
+def test_a_video_of_a_moving_scene_shows_each_instant(scene, moving_scene, export):
+    """Two videos from the same static camera: one over the rig's times, one of the middle instant only."""
     import av
 
     def film(name, times):
@@ -232,25 +236,25 @@ def test_paths_that_are_not_finite_are_refused(scene, moving_scene, refused):
 def test_the_help_names_formats_and_targets(capsys):
     with pytest.raises(SystemExit):
         main(["export", "--help"])
-    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert all(f"{name}: {known.words}" in said for name, known in FORMATS.items())
-    assert all(f"{name}: {target.words}" in said for name, target in TARGETS.items())
+    output = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert all(f"{name}: {known.description}" in output for name, known in FORMATS.items())
+    assert all(f"{name}: {target.words}" in output for name, target in TARGETS.items())
 
 
 @pytest.mark.parametrize("target", list(TARGETS))
 def test_targets_turn_the_splats(target, scene, export):
-    said = export("tiny", "--to", "ply", "--target", target)
-    assert f"Its axes: {TARGETS[target].words}." in said
+    output = export("tiny", "--to", "ply", "--target", target)
+    assert f"Axes: {TARGETS[target].words}." in output
     expected, back = turn_splats(some_splats(1), TARGETS[target]), load_splats("tiny.ply")
     torch.testing.assert_close(back.means, expected.means)
     torch.testing.assert_close(back.sh, expected.sh)
 
 
-def test_without_a_target_splats_keep_our_axes_unless_their_format_has_its_own(scene, export):
+def test_without_a_target_splats_keep_the_scenes_axes_unless_the_format_specifies_others(scene, export):
     assert "axes" not in export("tiny", "--to", "ply")
     assert (scene.parent / "tiny.ply").read_bytes() == (scene / "splats.ply").read_bytes()
-    assert "Its axes: x right, y up, z backward" in export("tiny", "--to", "gltf")
-    assert "axes of opengl by their specification" in export("tiny", "--to", "spz", "--target", "unity")
+    assert "Axes: x right, y up, z backward" in export("tiny", "--to", "gltf")
+    assert "specification prescribes the axes of opengl" in export("tiny", "--to", "spz", "--target", "unity")
 
 
 def test_the_lists_of_a_dataset_are_those_of_the_fit(scene, export):
@@ -275,35 +279,35 @@ def test_a_video_along_another_rig(scene, export, refused):
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(frames) == 5 and frames[0].shape == (10, 20, 3) and np.std(frames) > 10
     save_rig(make_rig("static", 2, 1, width=20, height=10), "still.json")
-    said = refused("tiny", "--to", "video", "--rig", "still.json", "--out", "a.mp4")
-    assert "stand still" in said and not (scene.parent / "a.mp4").exists()
-    assert "--rig is where a video flies" in refused("tiny", "--to", "ply", "--rig", "flight.json")
+    output = refused("tiny", "--to", "video", "--rig", "still.json", "--out", "a.mp4")
+    assert "do not move" in output and not (scene.parent / "a.mp4").exists()
+    assert "--rig gives the camera paths of a video" in refused("tiny", "--to", "ply", "--rig", "flight.json")
 
 
 def test_bad_words(scene, refused):
-    said = refused("tiny", "--to", "usd")
-    assert "'usd'" in said and all(name in said for name in FORMATS)
-    said = refused("tiny", "--to", "ply", "--target", "maya")
-    assert "'maya'" in said and all(name in said for name in TARGETS)
-    assert "has its own axes" in refused("tiny", "--to", "colmap", "--target", "unity")
+    output = refused("tiny", "--to", "usd")
+    assert "'usd'" in output and all(name in output for name in FORMATS)
+    output = refused("tiny", "--to", "ply", "--target", "maya")
+    assert "'maya'" in output and all(name in output for name in TARGETS)
+    assert "the axes of colmap are fixed" in refused("tiny", "--to", "colmap", "--target", "unity")
     assert [path.name for path in scene.parent.iterdir()] == ["tiny"]
 
 
-def test_what_is_there_stays_unless_forced(scene, export, refused):
+def test_existing_files_are_replaced_only_with_force(scene, export, refused):
     export("tiny", "--to", "colmap")
-    assert "is already there" in refused("tiny", "--to", "colmap")
+    assert "already exists" in refused("tiny", "--to", "colmap")
     (scene.parent / "tiny-colmap" / "images" / "stale.png").touch()
     export("tiny", "--to", "colmap", "--force")
     assert not (scene.parent / "tiny-colmap" / "images" / "stale.png").exists()
     (scene.parent / "tiny-colmap" / "notes.txt").touch()
-    assert "holds more than an earlier export" in refused("tiny", "--to", "colmap", "--force")
-    assert "holds more than an earlier export" in refused("tiny", "--to", "ply", "--out", "tiny", "--force")
+    assert "contains files that are not from an export" in refused("tiny", "--to", "colmap", "--force")
+    assert "contains files that are not from an export" in refused("tiny", "--to", "ply", "--out", "tiny", "--force")
 
 
 @pytest.mark.parametrize("name", ["spz", "nerfstudio"])
 def test_an_export_that_fails_leaves_what_was_there(name, scene, export, refused):
     export("tiny", "--to", name)
-    out = scene.parent / f"tiny{FORMATS[name].ending}"
+    out = scene.parent / f"tiny{FORMATS[name].suffix}"
     before = sorted(path.name for path in scene.parent.iterdir())
     (scene / "splats.ply").write_bytes((scene / "splats.ply").read_bytes()[:-5])
     (scene / "images" / "cam01" / "00001.png").write_bytes(b"PNG")

@@ -19,7 +19,7 @@ def test_videos_of_a_scene_are_read_as_they_are(drawn_scene):
         assert np.array_equal(to_uint8(known[1][2]), np.asarray(image))
 
 
-def test_a_video_of_ones_own_takes_a_place_in_the_rig(tmp_path):
+def test_a_video_file_replaces_a_video_of_the_rig(tmp_path):
     rig = make_rig("circle", 2, 3, width=32, height=24)
     frames = np.linspace(0, 1, 5)[:, None, None, None] * np.ones((5, 24, 32, 3))
     write_video(frames, tmp_path / "clip.mp4", 8.0)
@@ -39,7 +39,7 @@ def test_a_video_of_ones_own_takes_a_place_in_the_rig(tmp_path):
         ([], ["cam00={tmp}/small.mp4"], "is 16x16 and the rig 48x48; scale the video first"),
     ],
 )
-def test_what_is_not_there_or_does_not_fit_is_refused(drawn_scene, tmp_path, keep, given, words):
+def test_missing_or_mismatched_videos_are_refused(drawn_scene, tmp_path, keep, given, words):
     write_video(np.zeros((2, 48, 48, 3)), tmp_path / "clip.mp4", 8.0)
     write_video(np.zeros((4, 16, 16, 3)), tmp_path / "small.mp4", 8.0)
     rig = load_rig(drawn_scene / "rig.json")
@@ -48,7 +48,7 @@ def test_what_is_not_there_or_does_not_fit_is_refused(drawn_scene, tmp_path, kee
 
 
 def test_videos_of_other_cameras_cannot_be_kept(drawn_scene, tmp_path):
-    with pytest.raises(InputError, match="has no such video yet; make the scene first"):
+    with pytest.raises(InputError, match="does not have this video yet; make the scene first"):
         known_videos(tmp_path, load_rig(drawn_scene / "rig.json"), ["cam00"], [])
     other = make_rig("orbit", 2, 4, width=48, height=48)
     with pytest.raises(InputError, match="was made for other cameras; give the options of its rig, or --rig"):

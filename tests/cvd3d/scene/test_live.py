@@ -1,4 +1,4 @@
-"""The page that shows a fit while it runs: what it is given, and when it closes."""
+"""The page that shows a fit while it runs: what it displays, and when it closes."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from trajectories import make_rig, save_rig
 
 
 class Page:
-    """Stands for the viewer and writes down what it is shown."""
+    """A fake viewer that records its calls."""
 
     url = "http://127.0.0.1:1234"
     made = None
@@ -25,7 +25,7 @@ class Page:
 
 @pytest.fixture
 def page(monkeypatch):
-    """`page()`: the page that was opened last."""
+    """`page()`: the last opened page."""
     monkeypatch.setattr("viewer.app.SceneViewer", Page)
     return lambda: Page.made
 
@@ -42,7 +42,7 @@ def scene(tmp_path):
     return tmp_path
 
 
-def test_the_cameras_and_points_of_a_scene_are_shown_and_then_every_step(page, scene, capsys):
+def test_the_cameras_and_points_are_shown_and_then_every_step(page, scene, capsys):
     with live_page(1234) as watch:
         on_step = watch(scene)
         for step in (1, 2):
@@ -52,7 +52,7 @@ def test_the_cameras_and_points_of_a_scene_are_shown_and_then_every_step(page, s
         assert rig.names == ("cam00", "cam01") and frames(1, 2).shape == (16, 16, 3) and len(points) == 2
         assert page().calls[2:] == [("show_splats", "splats of step 1"), ("show_splats", "splats of step 2")]
     assert [name for name, *_ in page().calls[:2]] == ["show_rig", "show_points"] and page().calls[-1] == ("close",)
-    assert capsys.readouterr().out == "The fit will show at http://127.0.0.1:1234\n"
+    assert capsys.readouterr().out == "The fit is shown at http://127.0.0.1:1234\n"
 
 
 def test_a_capture_without_points_shows_its_cameras(page, scene):

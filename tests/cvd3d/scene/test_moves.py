@@ -1,4 +1,4 @@
-"""Whether something moves: the answer of the user, of the prompt's words, or of the capture's clock."""
+"""Whether something moves: from the option, the prompt's words, or the capture's times."""
 
 import json
 
@@ -34,24 +34,24 @@ def words_of_a_zoo(tmp_path):
         ("a red cube and a blue ball on green grass", False),
         ("A BOUNCING ball", True),
         ("a car that drives, at night", True),
-        ("a lion running", False),  # the default model does not know the word
+        ("a lion running", False),  # "running" is not in the default model's vocabulary
         ("a driveway", False),
         ("", False),
     ],
 )
-def test_auto_looks_for_words_of_motion_that_the_default_model_knows(prompt, expected):
+def test_auto_looks_for_words_of_motion_in_the_default_models_vocabulary(prompt, expected):
     assert prompt_moves("auto", prompt) is expected
 
 
-def test_auto_asks_the_words_of_the_model_that_is_used(words_of_a_zoo, tmp_path):
+def test_auto_uses_the_vocabulary_of_the_given_model(words_of_a_zoo, tmp_path):
     assert prompt_moves("auto", "a running lion", words_of_a_zoo)
     assert not prompt_moves("auto", "a bouncing lion", words_of_a_zoo)
-    for speller in (model(tmp_path / "clip", "BPE", ["a</w>", "ru", "nning</w>"]), tmp_path / "no tokenizer.json"):
-        assert vocabulary(speller) is None
-        assert prompt_moves("auto", "a lion walking", speller) and not prompt_moves("auto", "a lion", speller)
+    for subwords in (model(tmp_path / "clip", "BPE", ["a</w>", "ru", "nning</w>"]), tmp_path / "no tokenizer.json"):
+        assert vocabulary(subwords) is None
+        assert prompt_moves("auto", "a lion walking", subwords) and not prompt_moves("auto", "a lion", subwords)
 
 
-def test_yes_and_no_are_taken_at_their_word():
+def test_yes_and_no_override_the_prompt():
     assert prompt_moves("yes", "a cube") and not prompt_moves("no", "a bouncing cube")
 
 
@@ -74,25 +74,25 @@ def capture(times, moving=True):
     ("times", "instants"),
     [
         ([0.0, 0.0, 1.0, 1.0], [0.0, 1.0]),  # two synchronized cameras
-        ([0.0, 1.0, 2.0, 3.0], []),  # one camera that moves
-        ([0.0, 0.0, 0.0, 0.0], [0.0]),  # photos of something still
+        ([0.0, 1.0, 2.0, 3.0], []),  # one moving camera
+        ([0.0, 0.0, 0.0, 0.0], [0.0]),  # photos of a static scene
     ],
 )
 def test_a_capture_moves_where_cameras_share_several_instants(times, instants):
     assert shared_instants(capture(times)) == instants
     assert capture_moves("auto", capture(times)) == (len(instants) > 1)
     assert capture_moves("yes", capture(times)) and not capture_moves("no", capture(times))
-    assert shared_instants(capture(times, moving=False)) == []  # the same place twice shows no depth
+    assert shared_instants(capture(times, moving=False)) == []  # one position gives no parallax
 
 
-def test_a_fit_takes_the_recorded_answer_unless_told():
+def test_a_fit_uses_the_recorded_value_by_default():
     assert recorded_moves("auto", {"prompt": "a cube", "moves": True})
     assert not recorded_moves("no", {"prompt": "a cube", "moves": True})
-    assert recorded_moves("auto", {"prompt": "a bouncing ball"})  # a scene from before the answer was recorded
+    assert recorded_moves("auto", {"prompt": "a bouncing ball"})  # a scene made before the value was recorded
     assert not recorded_moves("auto", {"capture": "clip.mp4"}) and recorded_moves("yes", {"capture": "clip.mp4"})
 
 
-def test_the_answer_is_recorded_and_decides_about_the_splats(drawing, tmp_path):
+def test_the_value_is_recorded_and_decides_whether_splats_move(drawing, tmp_path):
     words = ["--views", "3", "--frames", "4", "--size", "32", "32", "--out", str(tmp_path / "a"), "--fit.steps", "4"]
     main(["scene", "a blue ball on grass", *words, "--moves", "yes", "--fit.still-below", "0"])
     assert (tmp_path / "a" / "motion.safetensors").exists() and read_scene(tmp_path / "a")["asked"]["moves"] is True
@@ -111,7 +111,7 @@ def test_synchronized_cameras_are_fitted_as_moving(drawn_scene, tmp_path):
 
 
 def test_one_camera_can_be_fitted_as_moving(tmp_path, drawn_scene):
-    """Where no instant has two views, there are no points of an instant to start from."""
+    """No instant has two views, so there are no starting points of a single instant."""
     rig = make_rig("orbit", 1, 4, width=24, height=24)
     (tmp_path / "clip").mkdir()
     names = tuple(f"{t}.png" for t in range(4))

@@ -8,12 +8,12 @@ from trajectories import InputError, make_rig
 
 
 @pytest.mark.parametrize(("name", "views", "frames"), [("circle", 4, 6), ("static", 1, 1), ("dome", 14, 2)])
-def test_a_rig_is_drawn_in_its_colours(tmp_path, name, views, frames):
+def test_a_rig_is_drawn_in_its_colors(tmp_path, name, views, frames):
     draw_rig(make_rig(name, views, frames), tmp_path / "rig.png")
     pixels = np.asarray(Image.open(tmp_path / "rig.png").convert("RGB"))
     assert pixels.shape[1] == 1760
     for color in _colors(views):
-        assert (pixels == np.round(255 * np.array(to_rgb(color)))).all(axis=-1).any(), f"{color} is nowhere"
+        assert (pixels == np.round(255 * np.array(to_rgb(color)))).all(axis=-1).any(), f"{color} is missing"
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

@@ -1,4 +1,4 @@
-"""What a command prints at its end."""
+"""The summary that a command prints."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def test_stages_and_files_and_the_next_commands(summary):
     ]
 
 
-def test_a_fit_says_how_good_it_is(summary):
+def test_the_quality_of_a_fit_is_printed(summary):
     lines = summary(FITTED)
     assert "  50 splats from 900 points (a test)" in lines
     assert [line for line in lines if "PSNR" in line] == [
@@ -58,13 +58,13 @@ def test_a_fit_says_how_good_it_is(summary):
     assert "  cvd3d export scenes/first --to ply" in lines and "  cvd3d fit scenes/first" not in lines
 
 
-def test_what_moves_and_what_was_doubted_is_counted(summary):
+def test_moving_splats_and_contradicted_frames_are_counted(summary):
     *others, fit = FITTED
     facts = {**fit.facts, "moving": 7, "doubted": 3, "training": {"frames": 12, "psnr": 30.0, "ssim": 0.95}}
     text = "\n".join(summary((*others, done("fit", fit.outputs, facts))))
     assert "50 splats, 7 of which move, from 900 points" in text
     assert "12 frames of the fit: PSNR 30.00 dB, SSIM 0.950" in text
-    assert "   3 frames of the fit that the others contradict" in text
+    assert "   3 frames that the others contradict have a weight below one half" in text
 
 
 def test_a_folder_with_a_space_is_quoted(summary):
