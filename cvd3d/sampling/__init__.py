@@ -1,4 +1,4 @@
-"""Prompts to videos: the diffusers pipeline, and the matchings by which videos meet."""
+"""Sample videos from a prompt and a rig: the diffusers pipeline and the matchings that pair videos."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ DEFAULT_MODEL = Path(__file__).parent.parent / "weights" / "default"
 
 
 def load_pipeline(model: str | Path | None = None) -> CollaborativePipeline:
-    """The pipeline of a model folder; the default model unless given.
+    """Load the pipeline of a model folder; None is the default model.
 
     Raises:
-        InputError: no such folder, or one that holds no model.
+        InputError: no such folder, or a folder without a model.
     """
     from cvd3d.sampling.pipeline import CollaborativePipeline
 
@@ -28,7 +28,7 @@ def load_pipeline(model: str | Path | None = None) -> CollaborativePipeline:
 
 @cache
 def weights_hash(model: str | Path | None = None) -> str:
-    """The sha256 of all the model's weights, as 16 hex digits; other weights give other videos."""
+    """The first 16 hex digits of the sha256 of all weights of a model; None is the default model."""
     digest = hashlib.sha256()
     for file in sorted(_folder(model).rglob("*.safetensors")):
         digest.update(file.read_bytes())

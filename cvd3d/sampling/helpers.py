@@ -1,4 +1,4 @@
-"""`cvd3d` in several processes: the leader runs the command, the helper processes share its network calls."""
+"""Run `cvd3d` in several processes: rank 0 leads and runs the command, helper processes share its network calls."""
 
 from __future__ import annotations
 
@@ -14,58 +14,58 @@ if TYPE_CHECKING:
     from cvd3d.sampling.request import Request
     from trajectories.rig import Rig
 
-_listening = True  # whether the helper processes still wait for the leader
+_helpers_waiting = True  # whether the helper processes wait for a message of the leader
 
 
 def is_helper() -> bool:
-    """Whether this is a helper process; known from the environment, without torch."""
+    """Whether this is a helper process; read from the environment, without torch."""
     return _count() > 1 and int(os.environ.get("RANK", "0")) > 0
 
 
-def sample(request: Request, rig: Rig, checkpoint: Path, tell: Callable[[str], None]) -> CollaborativeOutput:
-    """Load the model of a request and sample with all processes; the helper processes end with it.
+def sample(request: Request, rig: Rig, checkpoint: Path, report: Callable[[str], None]) -> CollaborativeOutput:
+    """Load the model of a request and sample with all processes; then the helper processes end.
 
     Raises:
         InputError: what the model refuses.
     """
-    global _listening
+    global _helpers_waiting
     from trajectories.errors import InputError
 
     if _leads():
-        _share((request, rig, checkpoint))
+        _broadcast((request, rig, checkpoint))
     try:
-        output = _sample(request, rig, checkpoint, tell=tell)
+        output = _sample(request, rig, checkpoint, report=report)
     except InputError:
-        raise  # the helper processes refuse the same, and wait for their exit status
+        raise  # the helper processes raise the same error and wait for their exit status
     except BaseException:
-        _listening = False  # they are inside a network call, which fails when this process ends
+        _helpers_waiting = False  # they are in a network call, which fails when this process ends
         raise
     dismiss()
     return output
 
 
 def dismiss(status: int = 0) -> None:
-    """End the helper processes that still wait, with this exit status."""
-    global _listening
-    if _leads() and _listening:
-        _listening = False
-        _share(status)
+    """End the waiting helper processes with this exit status."""
+    global _helpers_waiting
+    if _leads() and _helpers_waiting:
+        _helpers_waiting = False
+        _broadcast(status)
         _leave()
 
 
 def help_leader() -> None:
-    """Run a helper process: at most one sampling, without a word.
+    """Run a helper process: at most one sampling run, without output.
 
     Raises:
-        SystemExit: with the status of the leader.
+        SystemExit: with the exit status of the leader.
     """
     from trajectories.errors import InputError
 
-    message = _share(None)
+    message = _broadcast(None)
     if not isinstance(message, int):
         with suppress(InputError):  # the leader reports it
             _sample(*message, progress=False)
-        message = _share(None)
+        message = _broadcast(None)
     _leave()
     sys.exit(message)
 
@@ -92,13 +92,13 @@ def _sample(request: Request, rig: Rig, checkpoint: Path, **options: Any) -> Col
     return pipeline.sample(request, rig, checkpoint=checkpoint, **options)
 
 
-def _share(message: Any) -> Any:
-    """The leader's message, in every process."""
+def _broadcast(message: Any) -> Any:
+    """Send the leader's message to all processes and return it in each."""
     import torch.distributed as dist
 
     from cvd3d import processes
 
-    processes.count()  # joins the others
+    processes.count()  # joins the process group
     box = [message]
     dist.broadcast_object_list(box, src=0)
     return box[0]

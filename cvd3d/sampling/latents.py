@@ -1,4 +1,4 @@
-"""Latents to frames and back, through either autoencoder."""
+"""Encode frames to latents and decode latents to frames, with either autoencoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cvd3d.model.autoencoder import SmallAutoencoder
 
 
 def latent_factor(vae: SmallAutoencoder | AutoencoderKL) -> int:
-    """Pixels on a side of one latent."""
+    """Image width in pixels per latent."""
     if isinstance(vae, SmallAutoencoder):
         return vae.scale_factor
     return 2 ** (len(vae.config.block_out_channels) - 1)
@@ -18,7 +18,7 @@ def latent_factor(vae: SmallAutoencoder | AutoencoderKL) -> int:
 
 @torch.no_grad()
 def decode(vae: SmallAutoencoder | AutoencoderKL, latents: Tensor, chunk: int) -> Tensor:
-    """(V, C, T, h, w) latents to (V, T, H, W, 3) frames in [0, 1], float32 on the CPU, `chunk` frames at once."""
+    """Decode (V, C, T, h, w) latents to (V, T, H, W, 3) float32 frames in [0, 1] on the CPU, `chunk` at a time."""
     V = len(latents)
     flat = latents.transpose(1, 2).flatten(0, 1).to(vae.device, vae.dtype)
     frames = torch.cat([_decode_chunk(vae, some).float().cpu() for some in flat.split(chunk)])
@@ -33,7 +33,7 @@ def _decode_chunk(vae: SmallAutoencoder | AutoencoderKL, latents: Tensor) -> Ten
 
 @torch.no_grad()
 def encode(vae: SmallAutoencoder | AutoencoderKL, frames: Tensor, chunk: int) -> Tensor:
-    """(T, H, W, 3) frames in [0, 1] to (C, T, h, w) float32 latents, `chunk` frames at once."""
+    """Encode (T, H, W, 3) frames in [0, 1] to (C, T, h, w) float32 latents, `chunk` frames at a time."""
     flat = frames.movedim(-1, 1).to(vae.device, vae.dtype)
     return torch.cat([_encode_chunk(vae, some).float() for some in flat.split(chunk)]).transpose(0, 1)
 

@@ -1,37 +1,37 @@
-"""What a model can take, told from its folder before anything heavy is loaded."""
+"""Check the size and length of a rig's videos against the model's configuration, before loading the model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from cvd3d.sampling.windows import windows
+from cvd3d.sampling.windows import split_into_windows
 from trajectories.errors import InputError
 from trajectories.files import read_json
 from trajectories.rig import Rig
 
 
 def check_rig(rig: Rig, factor: int, levels: int, frames: int, window_overlap: int | None) -> None:
-    """Refuse a rig that a network cannot take.
+    """Refuse a rig that a network does not support.
 
     Args:
         rig: the cameras.
-        factor: pixels on a side of one latent.
-        levels: resolutions of the network, each half the one before.
-        frames: the most that it takes at once.
-        window_overlap: see `windows`.
+        factor: image width in pixels per latent.
+        levels: number of resolutions of the network; each halves the previous one.
+        frames: the largest number of frames in a network call.
+        window_overlap: see `split_into_windows`.
 
     Raises:
-        InputError: images that do not fall into whole features, or videos that are too long.
+        InputError: an image size that the coarsest resolution does not divide, or videos that are too long.
     """
     width, height = rig.cameras.width, rig.cameras.height
     coarsest = factor * 2 ** (levels - 1)
     if width % coarsest or height % coarsest:
         raise InputError(f"The rig's images are {width}x{height}; this model needs multiples of {coarsest} pixels.")
-    windows(rig.frames, frames, window_overlap)
+    split_into_windows(rig.frames, frames, window_overlap)
 
 
 def check_rig_for(model: Path, rig: Rig, window_overlap: int | None) -> None:
-    """`check_rig` with what the configs of a model folder say; a folder without them is left to the loader.
+    """Apply `check_rig` with the configs of a model folder; if they are missing, loading the model reports it.
 
     Raises:
         InputError: as `check_rig`.

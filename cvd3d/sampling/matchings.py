@@ -1,4 +1,4 @@
-"""Which videos look at each other in each network pass."""
+"""Matchings: which videos attend to each other in each pass of the network."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cvd3d.sampling.overlap import overlap
 from cvd3d.sampling.request import Matching
 from trajectories import Cameras
 
-LEAST_OVERLAP = 0.1  # videos that see nothing of each other meet now and then all the same
+MIN_OVERLAP = 0.1  # so that videos without a common view are still paired sometimes
 
 
 def default_schedule(views: int) -> tuple[int, int]:
     """Recurrences R and matchings Q for a number of videos: the paper's 1, 1 (two), 4, 1 (four) and 6, 2 (six).
 
-    Beyond six, R stays and Q grows so that a video meets the same share of the others.
+    Beyond six, R stays and Q grows so that a video is paired with the same fraction of the others.
     """
     if views <= 2:
         return 1, 1
@@ -29,36 +29,36 @@ def default_schedule(views: int) -> tuple[int, int]:
 
 @dataclass
 class Matcher:
-    """Draws one matching after another; its memory is what a stopped generation must keep.
+    """Draw the matchings one after another; `turn` and `meetings` are saved to resume a stopped run.
 
-    random: uniformly random pairs (paper, Algorithm 1). overlap: the pairs that see the most of each other and have met
-    the least, so that they meet in proportion to what they share and everything is tied together soon. exhaustive: each
-    pass holds all pairs (paper, section 3.4).
+    random: uniformly random pairs (paper, Algorithm 1). overlap: prefer pairs with a large visual overlap that were
+    rarely paired, so that videos are paired in proportion to their overlap and all are connected early. exhaustive:
+    each pass contains all pairs (paper, section 3.4).
     """
 
     kind: Matching
     cameras: Cameras
     """(V, T) cameras of the videos."""
     turn: int = 0
-    """How many matchings were drawn."""
+    """Number of matchings drawn so far."""
     meetings: np.ndarray = field(init=False)
-    """(V, V) how often two videos met."""
+    """(V, V) how often two videos were paired."""
 
     def __post_init__(self) -> None:
         self.meetings = np.zeros((self.views, self.views))
-        self._overlap = np.maximum(overlap(self.cameras), LEAST_OVERLAP) if self.kind == "overlap" else None
+        self._overlap = np.maximum(overlap(self.cameras), MIN_OVERLAP) if self.kind == "overlap" else None
 
     @property
     def views(self) -> int:
-        """V."""
+        """The number of videos V."""
         return self.cameras.shape[0]
 
     def draw(self, matchings: int, generator: torch.Generator) -> list[Tensor]:
-        """The matchings of one pass, each (V,) long: every video's partner, -1 for one that rests.
+        """The matchings of one pass, each (V,) long: every video's partner, or -1 for an unpaired video.
 
         Args:
-            matchings: Q; an exhaustive pass has as many as it takes.
-            generator: of random choices, and of ties between pairs.
+            matchings: Q; an exhaustive pass has as many as needed for all pairs.
+            generator: for random choices and for breaking ties.
         """
         if self.kind == "exhaustive":
             return round_robin(self.views)
@@ -81,10 +81,10 @@ def random_matching(views: int, turn: int, generator: torch.Generator) -> Tensor
 
     Args:
         views: V.
-        turn: how many matchings came before; of an odd number of videos, video `turn mod V` rests.
+        turn: number of matchings drawn before; for an odd V, video `turn mod V` is unpaired.
 
     Returns:
-        (V,) long: each video's partner, -1 for the one that rests.
+        (V,) long: each video's partner, or -1 for the unpaired video.
     """
     partners = torch.full((views,), -1)
     order = torch.randperm(views, generator=generator)
@@ -96,12 +96,12 @@ def random_matching(views: int, turn: int, generator: torch.Generator) -> Tensor
 
 
 def best_matching(gain: np.ndarray, turn: int, generator: torch.Generator) -> Tensor:
-    """The pairs with the largest sum of gains (Edmonds' blossoms, by networkx).
+    """The matching with the largest sum of gains (Edmonds' blossom algorithm, by networkx).
 
     Args:
-        gain: (V, V) symmetric, of each pair.
-        turn: of an odd number of videos, video `turn mod V` rests.
-        generator: decides between pairs that are as good.
+        gain: (V, V) symmetric gain of each pair.
+        turn: for an odd V, video `turn mod V` is unpaired.
+        generator: breaks ties.
 
     Returns:
         (V,) long, as `random_matching`.
@@ -109,8 +109,8 @@ def best_matching(gain: np.ndarray, turn: int, generator: torch.Generator) -> Te
     V = len(gain)
     ties = 1e-3 * gain.max(initial=0.0) * torch.rand(V, V, generator=generator, dtype=torch.float64).numpy()
     graph = nx.Graph()
-    here = [v for v in range(V) if V % 2 == 0 or v != turn % V]
-    graph.add_weighted_edges_from((a, b, gain[a, b] + ties[a, b]) for a in here for b in here if a < b)
+    paired = [v for v in range(V) if V % 2 == 0 or v != turn % V]
+    graph.add_weighted_edges_from((a, b, gain[a, b] + ties[a, b]) for a in paired for b in paired if a < b)
     partners = torch.full((V,), -1)
     for a, b in nx.max_weight_matching(graph, maxcardinality=True):
         partners[a], partners[b] = b, a
@@ -118,7 +118,7 @@ def best_matching(gain: np.ndarray, turn: int, generator: torch.Generator) -> Te
 
 
 def round_robin(views: int) -> list[Tensor]:
-    """Matchings in which every two videos meet once: V - 1 of them, or V for an odd number, where each rests once."""
+    """Matchings that contain each pair once: V - 1 matchings, or V for an odd V, with each video unpaired once."""
     seats = list(range(views)) + [-1] * (views % 2)
     rounds = []
     for _ in range(max(1, len(seats) - 1)):

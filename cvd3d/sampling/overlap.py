@@ -1,4 +1,4 @@
-"""How much of what one video shows another one shows as well, from their cameras alone."""
+"""Estimate the visual overlap of each pair of videos from their cameras."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import numpy as np
 from trajectories import Cameras
 from trajectories.geometry import extent, focus_point
 
-INSTANTS = 4  # frames looked at, evenly over time
-GRID = 6  # rays on a side of each image
-DEPTHS = (0.5, 0.75, 1.0, 1.5, 2.5)  # in distances to the point that the cameras look at
+INSTANTS = 4  # frames that are evaluated, evenly spaced in time
+GRID = 6  # a grid of GRID x GRID rays for each image
+DEPTHS = (0.5, 0.75, 1.0, 1.5, 2.5)  # in units of the distance to the point that the cameras look at
 
 
 def overlap(cameras: Cameras) -> np.ndarray:
-    """(V, V) symmetric, in [0, 1]: the share of what lies before one video's cameras that the other's see as well.
+    """(V, V) symmetric, in [0, 1]: the fraction of what one video's cameras see that the other's cameras see too.
 
-    The scene is sampled along the rays of each camera, at depths around its distance to the point that all cameras look
-    at. Points behind a camera or outside its image are not seen, and one that is seen from the other side counts for
-    nothing, since another surface shows there; in between counts the cosine. What stands in the way is not known.
+    Points are sampled along the rays of each camera, at depths around its distance to the point that all cameras look
+    at. A point counts if it is in front of the other camera and inside its image, weighted by (1 + cosine) / 2 of the
+    angle between the two viewing directions, because opposite sides show different surfaces. Occlusion is ignored.
 
     Args:
         cameras: (V, T).
@@ -25,9 +25,9 @@ def overlap(cameras: Cameras) -> np.ndarray:
     V, T = cameras.shape
     instants = np.unique(np.linspace(0, T - 1, min(T, INSTANTS)).round().astype(int))
     subject = focus_point(cameras)
-    # Parallel cameras look at no one point; what is a few baselines away stands for the scene.
+    # Parallel cameras do not look at one point; the scene is then assumed to be a few baselines away.
     least = max(extent(cameras) / 2, 1e-3)
-    seen = np.zeros((V, V))
+    shared = np.zeros((V, V))
     u = (np.arange(GRID) + 0.5) / GRID
     pixels = np.stack(np.meshgrid(u * cameras.width, u * cameras.height), axis=-1).reshape(-1, 2)
     for t in instants:
@@ -41,6 +41,6 @@ def overlap(cameras: Cameras) -> np.ndarray:
             towards = scene - at.centers[:, None]
             towards /= np.linalg.norm(towards, axis=-1, keepdims=True)
             same_side = (1 + (towards * towards[a]).sum(axis=-1)) / 2
-            seen[a] += (at.sees(scene) * same_side).mean(axis=-1)
-    seen /= len(instants)
-    return (seen + seen.T) / 2
+            shared[a] += (at.sees(scene) * same_side).mean(axis=-1)
+    shared /= len(instants)
+    return (shared + shared.T) / 2

@@ -1,4 +1,4 @@
-"""Loading and saving models without the chatter of diffusers and transformers."""
+"""Load and save models without the log messages of diffusers and transformers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from transformers.utils import logging as transformers_logging
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warnings and progress bars of either library inside; errors still show, and all is as before afterwards."""
+    """Suppress warnings and progress bars of both libraries inside the block, but not errors."""
     libraries = (diffusers_logging, transformers_logging)
-    before = [(library, library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries]
+    saved = [(library, library.get_verbosity(), library.is_progress_bar_enabled()) for library in libraries]
     for library in libraries:
         library.set_verbosity_error()
         library.disable_progress_bar()
     try:
         yield
     finally:
-        for library, verbosity, bars in before:
+        for library, verbosity, bars in saved:
             library.set_verbosity(verbosity)
             if bars:
                 library.enable_progress_bar()

@@ -1,4 +1,4 @@
-"""What is asked of the sampler: the options of the command line, the record in scene.json, and what is hashed."""
+"""The sampling request: it defines the command line options, the record in scene.json and the hash."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Precision = Literal["fp32", "fp16", "bf16"]
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """Everything but the rig that determines the videos; None leaves a choice to the model.
+    """Everything that determines the videos, except the rig; None selects the model's default.
 
     Raises:
         InputError: an empty prompt, or a field out of range.
@@ -33,17 +33,18 @@ class Request:
     model: Path | None = None
     """A folder with another model's weights."""
     matching: Matching = "random"
-    """How videos are paired: at random (the paper's), those that see the same things more often, or all with all."""
+    """How videos are paired: random (the paper), overlap (prefer videos that see the same things) or exhaustive (all
+    pairs in each pass)."""
     recurrences: int | None = None
-    """Passes in each step (the paper's R)."""
+    """Passes per denoising step (the paper's R)."""
     matchings: int | None = None
     """Matchings averaged in each pass (the paper's Q)."""
     window_overlap: int | None = None
-    """For videos longer than the model's: sample them in windows that share this number of frames."""
+    """For videos longer than the model's: sample them in windows that overlap by this number of frames."""
     known: Mapping[int, Any] = field(default_factory=dict)
-    """(T, H, W, 3) float32 frames in [0, 1] of videos that stay as they are, by their index."""
+    """(T, H, W, 3) float32 frames in [0, 1] of videos that are kept fixed, by video index."""
     max_memory: float | None = None
-    """Compute in smaller parts to stay below this amount of memory, in GB."""
+    """Limit on memory in GB; smaller batches are used to stay below it."""
     precision: Precision = "fp32"
     """Precision of the network's weights. fp16 and bf16 are faster on a GPU."""
     cross_view_scale: float = 1.0
@@ -52,11 +53,11 @@ class Request:
     """Seed of all random draws."""
 
     def __post_init__(self) -> None:
-        # Imported here because `trajectories` loads numpy, which `cvd3d --help` does without.
+        # Imported here because `trajectories` imports numpy, which `cvd3d --help` does not need.
         from trajectories.errors import InputError
 
         if not self.prompt.strip():
-            raise InputError("The prompt is empty; say in a sentence what the scene holds.")
+            raise InputError("The prompt is empty; describe what the scene shows.")
         for name in ("steps", "recurrences", "matchings"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -74,7 +75,7 @@ class Request:
             raise InputError(f"There is no model folder {self.model}; check --model.")
 
     def record(self) -> dict[str, Any]:
-        """All fields as JSON values: known videos as hashes, and the model as the hash of its weights."""
+        """All fields as JSON values, with hashes of the known videos and of the model's weights."""
         from cvd3d.sampling import weights_hash
 
         values = {each.name: getattr(self, each.name) for each in fields(self)}

@@ -1,4 +1,4 @@
-"""A generation that was stopped goes on to the same bytes: its latents and all that later draws depend on."""
+"""Save and restore the state of a sampling run, so that a stopped run resumes and gives the same bytes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from recon.checkpoint import load_checkpoint, save_checkpoint
 
 @dataclass(frozen=True)
 class Resume:
-    """Where the state of one request is kept; a state of another request counts for nothing."""
+    """The checkpoint file of one request; a checkpoint of another request is ignored."""
 
     path: Path | None
-    """None keeps nothing."""
+    """None saves nothing."""
     request: str
-    """A hash of all that determines the videos."""
+    """A hash of everything that determines the videos."""
 
     def save(self, passes: int, z: Tensor, matcher: Matcher, generator: torch.Generator) -> None:
-        """Keep the state after so many passes."""
+        """Save the state after `passes` passes."""
         if self.path is None or processes.rank() > 0:
             return
         state = {
@@ -37,10 +37,10 @@ class Resume:
         save_checkpoint(state, self.path)
 
     def load(self, z: Tensor, matcher: Matcher, generator: torch.Generator) -> tuple[int, Tensor]:
-        """The number of passes that are done and the latents after them; sets the matcher and generator to that point.
+        """Return the number of finished passes and the latents after them; restore the matcher and the generator.
 
         Args:
-            z: the latents to start from where there is no state.
+            z: the initial latents, returned if there is no checkpoint.
         """
         state = None if self.path is None else load_checkpoint(self.path, self.request)
         if state is None:

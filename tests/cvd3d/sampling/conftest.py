@@ -12,7 +12,7 @@ from trajectories import make_rig
 
 @pytest.fixture(scope="session")
 def build():
-    """A pipeline of tiny random parts in which every module does something: `build(vae=..., pose_frame=...)`."""
+    """`build(vae=..., pose_frame=...)`: a pipeline of tiny random parts, without zero-initialized modules."""
 
     def make(vae=None, pose_frame="world", **options):
         with torch.random.fork_rng(devices=[]):
@@ -46,7 +46,7 @@ def pipeline(build):
 
 @pytest.fixture(scope="session")
 def rig():
-    """`rig(views, frames)`: videos of 16x16 pixels, 4x4 latents."""
+    """`rig(views, frames)`: a rig of 16x16 pixels, 4x4 latents."""
 
     def make(views, frames=2, width=16, height=16, name="circle"):
         return make_rig(name, views, frames, width=width, height=height)
@@ -56,7 +56,7 @@ def rig():
 
 @pytest.fixture(scope="session")
 def sample():
-    """`sample(pipeline, rig, seed, **options)`: the videos of two steps."""
+    """`sample(pipeline, rig, seed, **options)`: videos sampled in two steps."""
 
     def make(pipeline, rig, seed=0, prompt="a red cube", num_inference_steps=2, **options) -> np.ndarray:
         generator = torch.Generator().manual_seed(seed)

@@ -9,7 +9,7 @@ from trajectories import InputError, make_rig
 
 @pytest.fixture
 def model(tmp_path):
-    """The configs of a model of the released sizes."""
+    """A folder with the configs of a model of the released sizes."""
     for part, config in {
         "unet": {"block_out_channels": [320, 640, 1280, 1280], "motion_max_seq_length": 16},
         "vae": {"block_out_channels": [128, 256, 512, 512]},

@@ -15,25 +15,25 @@ def cameras(positions, targets, fov=60.0):
     return Cameras(c2w, K, 64, 64)
 
 
-def test_the_same_camera_sees_all_and_one_back_to_back_sees_nothing():
+def test_equal_cameras_overlap_fully_and_opposite_directions_do_not_overlap():
     pair = cameras([(0, 0, 1), (0, 0, 1), (0, 0, 1)], [(4, 0, 1), (4, 0, 1), (-4, 0, 1)])
     seen = overlap(pair)
     assert np.diag(seen) == pytest.approx(1.0) and seen[0, 1] == pytest.approx(1.0)
     assert seen[0, 2] == 0 and seen[1, 2] == 0
 
 
-def test_the_other_side_counts_for_nothing():
+def test_views_of_opposite_sides_barely_overlap():
     seen = overlap(cameras([(-4, 0, 1), (4, 0, 1)], [(0, 0, 1), (0, 0, 1)]))
     assert seen[0, 1] < 0.1
 
 
-def test_a_step_to_the_side_hides_some():
-    """Cameras that look at one point from a step to the side."""
+def test_a_sideways_translation_reduces_the_overlap():
+    """Cameras that look at the same point from different positions."""
     seen = overlap(cameras([(-1, 0, 1), (1, 0, 1), (4, 4, 1)], [(0, 4, 1)] * 3))
     assert 0.4 < seen[0, 1] < 0.95 and seen[0, 2] < seen[0, 1] and seen[0, 2] < seen[1, 2]
 
 
-def test_parallel_cameras_see_less_of_each_other_the_further_apart():
+def test_the_overlap_of_parallel_cameras_decreases_with_distance():
     seen = overlap(cameras([(x, 0, 1) for x in (0, 1, 4)], [(x, 4, 1) for x in (0, 1, 4)]))
     assert 1 > seen[0, 1] > seen[1, 2] > seen[0, 2]
 

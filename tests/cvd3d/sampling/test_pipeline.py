@@ -1,4 +1,4 @@
-"""The sampler with tiny random parts: what it repeats, what it counts, what it keeps and what it refuses."""
+"""The pipeline with tiny random parts: reproducibility, number of calls, resuming and refused input."""
 
 import json
 from collections import Counter
@@ -24,15 +24,15 @@ from trajectories.rotations import rigid
 @pytest.fixture
 def calls(monkeypatch, pipeline):
     """The number of videos in each network call."""
-    seen = []
+    sizes = []
     forward = pipeline.unet.forward
 
     def counted(z, *args, **options):
-        seen.append(len(z))
+        sizes.append(len(z))
         return forward(z, *args, **options)
 
     monkeypatch.setattr(pipeline.unet, "forward", counted)
-    return seen
+    return sizes
 
 
 @pytest.mark.parametrize(("views", "frames"), [(1, 2), (2, 2), (3, 2), (4, 2), (2, 1)])
@@ -40,12 +40,12 @@ def test_the_same_seed_gives_the_same_bytes_for_any_number_of_videos(pipeline, r
     videos = sample(pipeline, rig(views, frames), seed=5)
     assert videos.shape == (views, frames, 16, 16, 3) and videos.dtype == np.float32
     assert np.isfinite(videos).all() and videos.std() > 0
-    torch.randn(7)  # nothing comes from the global generator
+    torch.randn(7)  # the global generator is not used
     assert sample(pipeline, rig(views, frames), seed=5).tobytes() == videos.tobytes()
     assert sample(pipeline, rig(views, frames), seed=6).tobytes() != videos.tobytes()
 
 
-def test_the_network_is_called_as_often_as_the_formula_says(pipeline, rig, sample, calls):
+def test_the_number_of_network_calls_follows_the_formula(pipeline, rig, sample, calls):
     sample(pipeline, rig(4), num_inference_steps=3, recurrences=2, matchings=1)
     assert calls == [8] * ((3 - 1) * 2 + 1)
     calls.clear()
@@ -62,20 +62,20 @@ def test_the_network_is_called_as_often_as_the_formula_says(pipeline, rig, sampl
 def test_guidance_moves_away_from_the_negative_prompt(pipeline, rig, sample):
     plain = sample(pipeline, rig(2), guidance_scale=1.0)
     same = sample(pipeline, rig(2), guidance_scale=9.0, negative_prompt="a red cube")
-    assert np.allclose(plain, same, atol=1e-4)  # free and bound predictions agree, whatever the guidance
+    assert np.allclose(plain, same, atol=1e-4)  # equal prompts: guidance has no effect
     guided = sample(pipeline, rig(2), guidance_scale=9.0)
     assert np.abs(guided - plain).max() > 1e-3
-    free = sample(pipeline, rig(2), guidance_scale=0.0, negative_prompt="a cube")
-    assert np.allclose(free, sample(pipeline, rig(2), prompt="a cube", guidance_scale=1.0), atol=1e-4)
+    uncond = sample(pipeline, rig(2), guidance_scale=0.0, negative_prompt="a cube")
+    assert np.allclose(uncond, sample(pipeline, rig(2), prompt="a cube", guidance_scale=1.0), atol=1e-4)
 
 
 def test_matchings_are_averaged(pipeline, rig, sample):
-    """Videos that stand alone predict the same in every matching."""
+    """Independent videos have the same prediction in every matching."""
     one = sample(pipeline, rig(4), recurrences=1, matchings=1, cross_view_scale=0.0)
     assert np.allclose(sample(pipeline, rig(4), recurrences=1, matchings=3, cross_view_scale=0.0), one, atol=1e-4)
 
 
-def test_noise_is_put_back_by_the_papers_formula(pipeline):
+def test_noise_is_added_again_by_the_papers_formula(pipeline):
     steps = 4
     pipeline.scheduler.set_timesteps(steps)
     assert pipeline.scheduler.timesteps.tolist() == [999, 749, 499, 249]
@@ -98,7 +98,7 @@ def test_a_mask_is_computed_once_for_each_ordered_pair_and_resolution(pipeline, 
 
     monkeypatch.setattr(cvd3d.model.unet, "epipolar_bias", counted)
     sample(pipeline, rig(4, name="orbit"), num_inference_steps=3, recurrences=8)
-    assert len(computed) == 12 * 2  # all ordered pairs met, at two resolutions
+    assert len(computed) == 12 * 2  # all ordered pairs at two resolutions
     assert set(computed.values()) == {1}
 
 
@@ -111,7 +111,7 @@ def test_the_cross_view_modules_join_the_videos_and_can_be_switched_off(pipeline
         assert (np.abs(a - b).max() > 1e-5) == joined
 
 
-def test_in_the_first_cameras_frame_the_world_may_be_moved(build, rig, sample):
+def test_with_poses_relative_to_the_first_camera_the_world_may_be_moved(build, rig, sample):
     still = rig(2)
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     moved = still.transformed(rigid(turn, [3.0, -2.0, 1.0]))
@@ -122,7 +122,7 @@ def test_in_the_first_cameras_frame_the_world_may_be_moved(build, rig, sample):
 
 
 def test_a_rig_may_look_in_any_direction(build, rig, sample):
-    """The network sees the cameras from the first one's heading, so only the rig's place and tilt count."""
+    """Poses are relative to the first camera's heading, so a rotation about the vertical axis has no effect."""
     facing = rig(2)
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     turned = facing.transformed(rigid(turn, np.zeros(3)))
@@ -130,13 +130,13 @@ def test_a_rig_may_look_in_any_direction(build, rig, sample):
     assert difference < 1e-4
 
 
-def test_weights_bring_the_steps_and_the_guidance_that_suit_them(build, rig):
+def test_the_default_steps_and_guidance_are_the_models(build, rig):
     left_out = build(steps=2, guidance=1.5)("a red cube", rig(2), progress=False).videos
     asked = build()("a red cube", rig(2), num_inference_steps=2, guidance_scale=1.5, progress=False).videos
     assert left_out.tobytes() == asked.tobytes()
 
 
-def test_a_saved_pipeline_gives_the_same_bytes_and_says_nothing(build, rig, sample, tmp_path, capfd):
+def test_a_saved_pipeline_gives_the_same_bytes_and_logs_nothing(build, rig, sample, tmp_path, capfd):
     pipeline = build(pose_frame="first", steps=7, guidance=2.5)
     capfd.readouterr()
     pipeline.save_pretrained(tmp_path)
@@ -155,7 +155,7 @@ def test_half_precision_weights_are_loaded_in_float32(build, tmp_path, rig, samp
     assert np.isfinite(sample(back, rig(2))).all()
 
 
-def test_the_released_kind_of_autoencoder_serves_too(build, rig, sample, tmp_path):
+def test_the_released_kind_of_autoencoder_is_supported(build, rig, sample, tmp_path):
     vae = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
         block_out_channels=(8, 8), latent_channels=4, norm_num_groups=4,
@@ -176,7 +176,7 @@ def test_images_may_be_of_any_shape_that_the_latents_allow(pipeline, rig, sample
 
 def test_more_frames_than_positions_are_refused(pipeline, rig, sample):
     assert len(sample(pipeline, rig(1, 4))[0]) == 4
-    with pytest.raises(InputError, match=r"5 frames and this model takes 4 at once; ask for windows"):
+    with pytest.raises(InputError, match=r"5 frames and this model takes 4 at once; give a window overlap"):
         sample(pipeline, rig(1, 5))
 
 
@@ -184,7 +184,7 @@ def test_more_frames_than_positions_are_refused(pipeline, rig, sample):
     ("option", "value", "words"),
     [
         ("num_inference_steps", 0, "steps is 0; give at least 1"),
-        ("num_inference_steps", 1001, "steps is 1001; this model takes at most 1000"),
+        ("num_inference_steps", 1001, "steps is 1001; give at most 1000 for this model"),
         ("recurrences", 0, "recurrences is 0"),
         ("matchings", -1, "matchings is -1"),
     ],
@@ -213,7 +213,7 @@ def saved(pipeline, tmp_path):
     return tmp_path / "model"
 
 
-def test_damaged_weights_are_told_in_one_sentence(saved):
+def test_damaged_weights_are_reported_in_one_sentence(saved):
     file = saved / "unet" / "diffusion_pytorch_model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"The model in .* does not load: [^\n]+$"):
@@ -240,11 +240,13 @@ def test_a_model_of_another_version_is_refused(saved, change):
     index = json.loads((saved / "model_index.json").read_text())
     change(index)
     (saved / "model_index.json").write_text(json.dumps(index))
-    with pytest.raises(InputError, match=r"is not a cvd3d model: its model_index\.json is missing or of another kind"):
+    with pytest.raises(
+        InputError, match=r"is not a cvd3d model: its model_index\.json is missing or is of another kind"
+    ):
         load_pipeline(saved)
 
 
-def test_the_hash_tells_other_weights(saved):
+def test_other_weights_have_another_hash(saved):
     weights_hash.cache_clear()
     before = weights_hash(saved)
     assert len(before) == 16 and weights_hash(saved) == before
@@ -257,7 +259,7 @@ def test_the_hash_tells_other_weights(saved):
 
 
 @pytest.mark.parametrize("views", [2, 3, 5])
-def test_calls_in_pieces_agree_with_one_call(pipeline, rig, sample, views, monkeypatch, calls):
+def test_smaller_calls_give_the_same_videos(pipeline, rig, sample, views, monkeypatch, calls):
     monkeypatch.setattr(cvd3d.sampling.cost, "VIDEOS_PER_CALL", 100)
     whole = sample(pipeline, rig(views, 3, name="orbit"), recurrences=1, matchings=2)
     largest = max(calls)
@@ -268,15 +270,15 @@ def test_calls_in_pieces_agree_with_one_call(pipeline, rig, sample, views, monke
     assert np.abs(pieces - whole).max() < 1e-6
 
 
-def test_a_memory_limit_makes_the_calls_smaller_and_is_told(pipeline, rig, sample, calls):
-    told = []
-    whole = sample(pipeline, rig(4), tell=told.append)
-    assert "5 passes in 5 network calls of up to 8 videos, about" in told[0] and "s a call, about" in told[1]
-    share = pipeline._share(None, [slice(0, 2)], 4, 4)
+def test_a_memory_limit_makes_the_calls_smaller_and_the_cost_is_reported(pipeline, rig, sample, calls):
+    lines = []
+    whole = sample(pipeline, rig(4), report=lines.append)
+    assert "5 passes in 5 network calls of up to 8 videos, about" in lines[0] and "s per call, about" in lines[1]
+    plan = pipeline._plan_memory(None, [slice(0, 2)], 4, 4)
     calls.clear()
-    less = sample(pipeline, rig(4), tell=told.append, max_memory=share.memory - 1)
+    less = sample(pipeline, rig(4), report=lines.append, max_memory=plan.memory - 1)
     assert max(calls) < 8 and np.abs(less - whole).max() < 1e-6
-    with pytest.raises(InputError, match=r"The memory limit is 0\.00 GB; this model and rig need \d+\.\d+ GB at least"):
+    with pytest.raises(InputError, match=r"The memory limit is 0\.00 GB; this model and rig need at least \d+\.\d+ GB"):
         sample(pipeline, rig(4), max_memory=1000)
 
 
@@ -285,7 +287,7 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize("survived", [1, 4])
-def test_a_stopped_generation_goes_on_to_the_same_bytes(pipeline, rig, sample, tmp_path, monkeypatch, calls, survived):
+def test_a_stopped_run_resumes_and_gives_the_same_bytes(pipeline, rig, sample, tmp_path, monkeypatch, calls, survived):
     options = {"num_inference_steps": 3, "recurrences": 2, "matching": "overlap", "seed": 8}
     videos = rig(3, 2, name="orbit")
     unbroken = sample(pipeline, videos, **options)
@@ -306,22 +308,22 @@ def test_a_stopped_generation_goes_on_to_the_same_bytes(pipeline, rig, sample, t
     assert resumed.tobytes() == unbroken.tobytes() and len(calls) == total - survived
     calls.clear()
     other = sample(pipeline, videos, **{**options, "seed": 9}, checkpoint=tmp_path / "state.pt")
-    assert other.tobytes() != unbroken.tobytes() and len(calls) == total  # another request starts afresh
+    assert other.tobytes() != unbroken.tobytes() and len(calls) == total  # another request starts from the beginning
 
 
-def test_a_damaged_state_counts_for_nothing(pipeline, rig, sample, tmp_path):
+def test_a_damaged_checkpoint_is_ignored(pipeline, rig, sample, tmp_path):
     (tmp_path / "state.pt").write_bytes(b"half a state")
     assert sample(pipeline, rig(2), checkpoint=tmp_path / "state.pt").tobytes() == sample(pipeline, rig(2)).tobytes()
 
 
-def test_known_videos_stay_as_they_are_and_pull_the_others(pipeline, rig, sample):
+def test_known_videos_are_unchanged_and_influence_the_others(pipeline, rig, sample):
     frames = np.random.default_rng(0).random((2, 16, 16, 3), dtype=np.float32)
-    free = sample(pipeline, rig(3))
-    tied = sample(pipeline, rig(3), known={1: frames})
-    assert tied[1].tobytes() == frames.tobytes()
-    assert np.abs(tied[[0, 2]] - free[[0, 2]]).max() > 1e-4
-    alone = sample(pipeline, rig(3), known={1: frames}, cross_view_scale=0.0)
-    assert np.abs(alone[[0, 2]] - sample(pipeline, rig(3), cross_view_scale=0.0)[[0, 2]]).max() < 1e-6
+    without = sample(pipeline, rig(3))
+    guided = sample(pipeline, rig(3), known={1: frames})
+    assert guided[1].tobytes() == frames.tobytes()
+    assert np.abs(guided[[0, 2]] - without[[0, 2]]).max() > 1e-4
+    independent = sample(pipeline, rig(3), known={1: frames}, cross_view_scale=0.0)
+    assert np.abs(independent[[0, 2]] - sample(pipeline, rig(3), cross_view_scale=0.0)[[0, 2]]).max() < 1e-6
 
 
 def test_a_known_video_has_the_noise_of_each_step(pipeline):
@@ -335,23 +337,23 @@ def test_a_known_video_has_the_noise_of_each_step(pipeline):
 @pytest.mark.parametrize(
     ("known", "words"),
     [
-        ({3: np.zeros((2, 16, 16, 3))}, "The known video 3 is none of the rig's 2"),
+        ({3: np.zeros((2, 16, 16, 3))}, "The rig has 2 videos, so there is no known video 3"),
         ({0: np.zeros((3, 16, 16, 3))}, r"cam00 has the shape \(3, 16, 16, 3\); the rig's is \(2, 16, 16, 3\)"),
         ({v: np.zeros((2, 16, 16, 3)) for v in (0, 1)}, "All videos are known"),
     ],
 )
-def test_known_videos_that_do_not_fit_are_refused(pipeline, rig, sample, known, words):
+def test_known_videos_that_do_not_match_the_rig_are_refused(pipeline, rig, sample, known, words):
     with pytest.raises(InputError, match=words):
         sample(pipeline, rig(2), known=known)
 
 
-def test_longer_videos_are_made_in_windows(pipeline, rig, sample, calls):
+def test_longer_videos_are_sampled_in_windows(pipeline, rig, sample, calls):
     videos = sample(pipeline, rig(2, 7), window_overlap=2)
     assert videos.shape == (2, 7, 16, 16, 3) and calls == [8, 4] * 2  # three windows of four frames, two texts
     assert sample(pipeline, rig(2, 4), window_overlap=2).tobytes() == sample(pipeline, rig(2, 4)).tobytes()
 
 
-def test_a_video_that_rests_in_one_matching_counts_where_it_has_a_partner():
+def test_a_video_that_is_unpaired_in_one_matching_counts_only_where_it_is_paired():
     matchings = [torch.tensor([1, 0, -1]), torch.tensor([2, -1, 0]), torch.tensor([1, 0, -1])]
     assert jobs_of(matchings, 1, 1) == {Job((0, 1), 0, 0): 2, Job((0, 2), 0, 0): 1}
     assert jobs_of(matchings[:1], 1, 1) == {Job((0, 1), 0, 0): 1, Job((2,), 0, 0): 1}

@@ -1,4 +1,4 @@
-"""One request is the flags, the record and the hash."""
+"""The sampling request defines the flags, the record and the hash."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ OTHER = {
 
 @pytest.fixture
 def models(tmp_path):
-    """Two folders with other weights, and a copy of the second."""
+    """Two folders with different weights, and a copy of the second."""
     for name, weights in (("a", b"1"), ("b", b"2"), ("copy of b", b"2")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "unet.safetensors").write_bytes(weights)
@@ -47,7 +47,7 @@ def test_every_field_changes_the_hash(models):
     assert Request("a red cube", model=models / "a").hash() == request.hash()
 
 
-def test_a_model_counts_by_its_weights_and_a_known_video_by_its_frames_and_place(models):
+def test_the_hash_depends_on_the_models_weights_and_on_frames_and_index_of_known_videos(models):
     first, second, copy = (Request("a", model=models / name).hash() for name in ("a", "b", "copy of b"))
     assert first != second == copy
     black, white = np.zeros((1, 2, 2, 3), np.float32), np.ones((1, 2, 2, 3), np.float32)
@@ -79,7 +79,7 @@ def test_the_options_of_the_command_line_are_fields_of_the_library():
     for options, source, own in ((SamplingOptions, Request, {"keep", "known"}), (FitOptions, FitSettings, {"quality"})):
         names = {field.name for field in fields(options)} - own
         assert names <= {field.name for field in fields(source)}
-    # The command line has these elsewhere, or not at all.
+    # These are other arguments of the command line, or have no flag.
     flags = {field.name for field in fields(SamplingOptions)}
     assert {field.name for field in fields(Request)} - flags == {"prompt", "seed", "cross_view_scale"}
 

@@ -1,4 +1,4 @@
-"""The network calls of a pass shared by two processes, started as a user starts them."""
+"""Two processes that share the network calls of a pass, started as a user starts them."""
 
 import os
 import socket
@@ -42,7 +42,7 @@ def test_two_processes_share_the_calls_and_make_the_same_videos(pipeline, rig, s
     hook.remove()
     pipeline.save_pretrained(tmp_path / "model")
     (tmp_path / "worker.py").write_text(WORKER)
-    # On GPUs `accelerate launch` starts processes in the same way; on a CPU it wants MPI for that.
+    # On GPUs `accelerate launch` starts processes in the same way; on a CPU it needs MPI.
     subprocess.run(
         [
             sys.executable,
@@ -94,13 +94,13 @@ def test_the_command_in_two_processes_makes_the_same_files(pipeline, tmp_path):
 
 
 @pytest.mark.parametrize("model", ["nowhere", "empty"])
-def test_a_refused_model_is_told_once_and_ends_all_processes(tmp_path, model):
+def test_a_refused_model_is_reported_once_and_ends_all_processes(tmp_path, model):
     (tmp_path / "empty").mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "cvd3d", "sample", "a red cube", "--model", model, "--out", "scene"]
-    # These are the variables by which torchrun tells a process its place.
+    # The variables that torchrun sets for each process.
     places = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     started = [
         subprocess.Popen(

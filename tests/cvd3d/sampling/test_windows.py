@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cvd3d.sampling.windows import window_weights, windows
+from cvd3d.sampling.windows import split_into_windows, window_weights
 from trajectories import InputError
 
 
 def test_a_video_of_24_frames_in_windows_of_16():
-    assert windows(24, 16, 8) == [slice(0, 16), slice(8, 24)]
-    assert windows(16, 16, None) == windows(16, 16, 8) == [slice(0, 16)]
-    assert windows(5, 16, None) == [slice(0, 5)]
+    assert split_into_windows(24, 16, 8) == [slice(0, 16), slice(8, 24)]
+    assert split_into_windows(16, 16, None) == split_into_windows(16, 16, 8) == [slice(0, 16)]
+    assert split_into_windows(5, 16, None) == [slice(0, 5)]
 
 
 def test_weights_by_hand():
@@ -22,17 +22,19 @@ def test_weights_by_hand():
 @given(st.integers(1, 90), st.integers(2, 16), st.data())
 def test_windows_cover_all_frames_and_overlap_as_asked(frames, length, data):
     overlap = data.draw(st.integers(1, length - 1))
-    cover = windows(frames, length, overlap)
-    assert cover[0].start == 0 and cover[-1].stop == frames
-    assert {window.stop - window.start for window in cover} == {min(length, frames)}
-    for before, after in zip(cover, cover[1:]):
+    windows = split_into_windows(frames, length, overlap)
+    assert windows[0].start == 0 and windows[-1].stop == frames
+    assert {window.stop - window.start for window in windows} == {min(length, frames)}
+    for before, after in zip(windows, windows[1:]):
         assert before.start < after.start and before.stop - after.start >= overlap
-    assert np.allclose(window_weights(cover, frames).sum(axis=0), 1)
+    assert np.allclose(window_weights(windows, frames).sum(axis=0), 1)
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(InputError, match="24 frames and this model takes 16 at once; ask for windows"):
-        windows(24, 16, None)
+    with pytest.raises(
+        InputError, match="24 frames and this model takes 16 at once; give a window overlap, for example 8"
+    ):
+        split_into_windows(24, 16, None)
     for overlap in (0, 16):
         with pytest.raises(InputError, match=f"overlap by {overlap} frames; give 1 to 15"):
-            windows(24, 16, overlap)
+            split_into_windows(24, 16, overlap)
