@@ -1,4 +1,4 @@
-"""The released weights, as a user meets them: what is needed, what is on this disk, and one model folder made of it.
+"""The released weights: which are needed, which are registered, and their conversion to one model folder.
 
-`default/` holds the model that comes with cvd3d.
+`default/` contains the model that comes with cvd3d.
 """

@@ -1,4 +1,4 @@
-"""The released weights that make the paper's model, and where their authors publish them."""
+"""The released weights of the paper's model, and where they are published."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ class Item:
     """One of the released weights."""
 
     name: str
-    """As the options of `cvd3d weights convert` call it."""
+    """The name of its option of `cvd3d weights convert`."""
     title: str
     role: str
     """What it does in the model."""
     published: str
-    """The page to get it from."""
+    """The page that it is published on."""
     license: str
     size: str
-    """About how large the download is."""
+    """Approximate size of the download."""
     needed: bool = True
+    """False if it is optional."""
     hub: Hub | None = None
+    """Where it is on the Hugging Face hub, if it is there."""
 
     @property
     def address(self) -> str:
-        """The page, and the file's name on it where it is one file."""
+        """The page, and the name of the file on it if it is a single file."""
         return f"{self.published}  {self.hub.files[0]}" if self.hub and len(self.hub.files) == 1 else self.published
 
 
@@ -56,14 +58,14 @@ ADAPTER = Hub("guoyww/animatediff", ("v3_sd15_adapter.ckpt",))
 CAMERA = Hub("hehao13/CameraCtrl", ("CameraCtrl.ckpt",))
 REAL_ESTATE = Hub("hehao13/CameraCtrl", ("RealEstate10K_LoRA.ckpt",))
 
-# Sizes are those of the tensors in float32; a checkpoint may keep its optimiser's state besides.
+# Sizes of the float32 tensors; "+" marks checkpoints that may also contain the optimizer's state.
 _ITEMS = (
     Item(
-        "sd", "Stable Diffusion 1.5", "pictures from text; a diffusers folder",
+        "sd", "Stable Diffusion 1.5", "images from text; a diffusers folder",
         STABLE_DIFFUSION.page, "CreativeML OpenRAIL-M", "4.3 GB", hub=STABLE_DIFFUSION,
     ),
     Item(
-        "motion-module", "AnimateDiff v3 motion module", "frames that belong together",
+        "motion-module", "AnimateDiff v3 motion module", "motion that is consistent over time",
         MOTION.page, "see its publishers", "1.7 GB", hub=MOTION,
     ),
     Item(
@@ -71,21 +73,21 @@ _ITEMS = (
         ADAPTER.page, "see its publishers", "97 MB", hub=ADAPTER,
     ),
     Item(
-        "camera-control", "CameraCtrl", "the path of each camera",
+        "camera-control", "CameraCtrl", "control of the camera paths",
         CAMERA.page, "MIT", "0.9 GB +", hub=CAMERA,
     ),
     Item(
-        "cross-view", "CVD", "videos that agree with each other",
+        "cross-view", "CVD", "videos that are consistent with each other",
         "https://drive.google.com/file/d/1z6cR3PbqnrlVjXJJlk6AYxdl8z18hvtL",
-        "none of its own seen", "1.7 GB +",
+        "none published", "1.7 GB +",
     ),
     Item(
-        "image-lora", "RealEstate10K LoRA", "rooms and houses as in those clips",
+        "image-lora", "RealEstate10K LoRA", "the look of RealEstate10K's rooms and houses",
         REAL_ESTATE.page, "MIT", "385 MB", needed=False, hub=REAL_ESTATE,
     ),
     Item(
         "unet", "a fine-tune of SD 1.5", "another style; a file, or a UNet folder",
-        "by its author", "its own", "2-7 GB", needed=False,
+        "by its author", "by its author", "2-7 GB", needed=False,
     ),
 )  # fmt: skip
 ITEMS = {item.name: item for item in _ITEMS}

@@ -1,4 +1,4 @@
-"""The released weights, file by file, to one model folder that the sampler loads."""
+"""Convert the released weights to one model folder that the sampler loads."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from trajectories.files import whole, write_text
 
 NEEDED = ("sd", "motion-module", "camera-control", "cross-view")
 NONE, REGISTERED = "none", "registered"
-STEPS, GUIDANCE = 25, 8.5  # those of the official scripts
+STEPS, GUIDANCE = 25, 8.5  # the values of the official scripts
 LDM_AUTOENCODER, LDM_TEXT = "first_stage_model.", "cond_stage_model.transformer."
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where each part of the model is read from."""
+    """The files of the model's parts."""
 
     sd: Path
-    """A diffusers folder of SD 1.5: autoencoder, text encoder, tokenizer, and the UNet unless another is given."""
+    """A diffusers folder of SD 1.5 with the autoencoder, the text encoder, the tokenizer and the default UNet."""
     unet: Path
     motion_module: Path
     camera_control: Path
@@ -47,32 +47,32 @@ class Sources:
 
 
 def choose_sources(given: Mapping[str, str | None], entries: Mapping[str, Entry]) -> Sources:
-    """The files to convert: those given, else those registered.
+    """Choose the files to convert: the given ones, else the registered ones.
 
-    The domain adapter belongs to SD 1.5's own UNet and is left out for another one, as in the paper's demonstration;
-    the RealEstate10K LoRA is used only where it is asked for.
+    The domain adapter belongs to the original UNet of SD 1.5 and is left out for a fine-tuned one, as in the paper's
+    demonstration. The RealEstate10K LoRA is used only on request.
 
     Args:
-        given: paths by name in the catalog, or "registered", or "none" for a LoRA.
+        given: paths by name in the catalog; or "registered"; or, for a LoRA, "none".
         entries: the registry.
 
     Raises:
-        InputError: something needed is neither given nor registered, or registered files are gone or have changed.
+        InputError: a needed file is neither given nor registered, or registered files are missing or have changed.
     """
     paths: dict[str, Path | None] = {}
     missing = []
 
     def choose(name: str, default: str) -> None:
-        word = given.get(name) or default
+        choice = given.get(name) or default
         paths[name] = None
-        if word == REGISTERED and name in entries:
-            if wrong := fault(entries[name]):
-                raise InputError(wrong)
+        if choice == REGISTERED and name in entries:
+            if problem := fault(entries[name]):
+                raise InputError(problem)
             paths[name] = entries[name].path
-        elif word == REGISTERED:
+        elif choice == REGISTERED:
             missing.append(name)
-        elif word != NONE or name in NEEDED:
-            paths[name] = Path(word)
+        elif choice != NONE or name in NEEDED:
+            paths[name] = Path(choice)
 
     for name in NEEDED:
         choose(name, REGISTERED)
@@ -81,8 +81,8 @@ def choose_sources(given: Mapping[str, str | None], entries: Mapping[str, Entry]
     choose("image-lora", NONE)
     if missing:
         names = ", ".join(f"{ITEMS[name].title} (--{name})" for name in missing)
-        without = "; --motion-lora none goes without it" if missing == ["motion-lora"] else ""
-        raise InputError(f"Not registered yet: {names}{without}; 'cvd3d weights' says where to get what is missing.")
+        without = "; --motion-lora none converts without it" if missing == ["motion-lora"] else ""
+        raise InputError(f"Not registered yet: {names}{without}; 'cvd3d weights' lists where to get the files.")
     sd, motion_module, camera_control, cross_view = (paths[name] for name in NEEDED)
     assert sd and motion_module and camera_control and cross_view
     return Sources(
@@ -94,24 +94,24 @@ def choose_sources(given: Mapping[str, str | None], entries: Mapping[str, Entry]
 def convert(
     sources: Sources, out: str | Path, *, half: bool = False, force: bool = False, show: bool = False
 ) -> CollaborativePipeline:
-    """Write a model folder, whole or not at all.
+    """Convert the released files and write a model folder atomically.
 
     Args:
         sources: the released files.
         out: the folder to write.
-        half: in float16: half as large on the disk; what is computed with it is float32 all the same.
-        force: replace a model folder that is there.
-        show: show progress.
+        half: store the weights as float16, in half the size; they are loaded as float32.
+        force: replace an existing model folder.
+        show: show a progress bar.
 
     Returns:
-        What was written.
+        The pipeline that was written.
 
     Raises:
-        InputError: a file of the wrong kind or that does not fit the others, a folder in the way, or too small a disk.
+        InputError: a file of the wrong kind or of another network, an existing folder, or too little disk space.
     """
     out = Path(out)
     _check_target(out, force)
-    stable_diffusion_files(sources.sd)  # before the long part
+    stable_diffusion_files(sources.sd)  # refuses missing parts before the long conversion
     with progress_bar(show) as bars:
         task = bars.add_task("Converting", total=4, status="text and autoencoder")
         tokenizer = load_tokenizer(sources.sd / "tokenizer")
@@ -133,15 +133,15 @@ def convert(
             for part in parts:
                 part.half()
         _check_space(out, parts)
-        with whole(out) as beside:
-            pipeline.save_pretrained(beside)
-            write_text(beside / "sources.json", json.dumps(_said(sources, half), indent=2) + "\n")
+        with whole(out) as temporary:
+            pipeline.save_pretrained(temporary)
+            write_text(temporary / "sources.json", json.dumps(_origins(sources, half), indent=2) + "\n")
         bars.update(task, advance=1, status="")
     return pipeline
 
 
 def released_scheduler() -> DDIMScheduler:
-    """The noise that the released weights were trained with (linear betas), and the official sampler's timesteps."""
+    """The noise schedule of the released weights (linear betas), with the official sampler's timesteps."""
     return DDIMScheduler(
         num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="linear", steps_offset=1,
         clip_sample=False, set_alpha_to_one=True, timestep_spacing="leading", prediction_type="epsilon",
@@ -149,7 +149,7 @@ def released_scheduler() -> DDIMScheduler:
 
 
 def _text_and_autoencoder(sources: Sources) -> tuple[CLIPTextModel, AutoencoderKL]:
-    """Those of the folder, with the weights of a fine-tune's single file where it has its own."""
+    """Load both from SD's folder; a single-file fine-tune that contains weights for them replaces those weights."""
     text_encoder = load_text_encoder(sources.sd / "text_encoder")
     vae = load_autoencoder(sources.sd / "vae")
     if sources.unet.is_file():
@@ -163,49 +163,49 @@ def _text_and_autoencoder(sources: Sources) -> tuple[CLIPTextModel, AutoencoderK
 
 
 def _load(part: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Replace all weights of a part; newer libraries leave out the first word of CLIP's names."""
-    own = part.state_dict()
+    """Replace all weights of a part; depending on the library version, CLIP's names have the prefix text_model."""
+    state = part.state_dict()
     found = {name.removeprefix("text_model."): tensor for name, tensor in tensors.items()}
-    for name, before in own.items():
+    for name, old in state.items():
         tensor = found.get(name.removeprefix("text_model."))
-        if tensor is None or tensor.shape != before.shape:
-            what = "lacks it" if tensor is None else f"has it as {tuple(tensor.shape)}"
-            raise InputError(f"{path} does not fit SD 1.5's {type(part).__name__}: of {name}, the file {what}.")
-        own[name] = tensor
-    part.load_state_dict(own)
+        if tensor is None or tensor.shape != old.shape:
+            what = "is missing" if tensor is None else f"has the shape {tuple(tensor.shape)}"
+            raise InputError(f"{path} does not match SD 1.5's {type(part).__name__}: {name} {what}.")
+        state[name] = tensor
+    part.load_state_dict(state)
 
 
 def _check_target(out: Path, force: bool) -> None:
     if not out.exists():
         return
     if not out.is_dir():
-        raise InputError(f"{out} is a file; give --out a folder of its own.")
+        raise InputError(f"{out} is a file; give --out a new folder.")
     if not any(out.iterdir()):
         return
     if not force:
-        raise InputError(f"{out} is already there; give another --out, or --force to replace it.")
+        raise InputError(f"{out} already exists; give another --out, or --force to replace it.")
     try:
         ours = json.loads((out / "model_index.json").read_text())["_class_name"] == CollaborativePipeline.__name__
     except (OSError, ValueError, KeyError, TypeError):
         ours = False
     if not ours:
-        raise InputError(f"{out} holds something other than a model of cvd3d; give another --out.")
+        raise InputError(f"{out} contains something other than a cvd3d model; give another --out.")
 
 
 def _check_space(out: Path, parts: Sequence[nn.Module]) -> None:
-    """Refuse a disk that the model does not fit on, before anything is written."""
+    """Refuse a disk with too little free space, before anything is written."""
     folder = next(parent for parent in out.absolute().parents if parent.exists())
     needed = sum(tensor.numel() * tensor.element_size() for part in parts for tensor in part.state_dict().values())
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(
-            f"The model is {needed / 1e9:.1f} GB and the disk of {folder} has {free / 1e9:.1f} GB left; free some "
+            f"The model needs {needed / 1e9:.1f} GB and the disk of {folder} has {free / 1e9:.1f} GB left; free some "
             "space or give --half."
         )
 
 
-def _said(sources: Sources, half: bool) -> dict[str, Any]:
-    """What sources.json says of the model's origin: each file's name and checksum."""
+def _origins(sources: Sources, half: bool) -> dict[str, Any]:
+    """The content of sources.json: the name and checksum of each source file."""
     files = {
         f"sd/{file.parent.name}": file for file in stable_diffusion_files(sources.sd) if file.suffix == ".safetensors"
     }
@@ -213,5 +213,5 @@ def _said(sources: Sources, half: bool) -> dict[str, Any]:
         path = getattr(sources, name)
         if path is not None and path != sources.sd / "unet":
             files[name] = weights_file(path)
-    read = {name: {"file": file.name, "sha256": stamp(file).sha256} for name, file in files.items()}
-    return {"format": "cvd3d sources 1", "float16": half, "files": read}
+    origins = {name: {"file": file.name, "sha256": stamp(file).sha256} for name, file in files.items()}
+    return {"format": "cvd3d sources 1", "float16": half, "files": origins}

@@ -1,4 +1,4 @@
-"""The released weights that the Hugging Face hub has."""
+"""Download the released weights that are on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from trajectories.files import disk_full
 
 
 def to_fetch(names: Sequence[str]) -> list[Item]:
-    """The items of those names; unless some are given, all that are needed, on the hub, and not on this disk.
+    """The items of those names; without names, all needed items that are on the hub and not registered.
 
     Raises:
-        InputError: an unknown name, or something that the hub does not have.
+        InputError: an unknown name, or an item that is not on the hub.
     """
     for name in names:
         if name not in ITEMS or ITEMS[name].hub is None:
             known = ", ".join(item.name for item in ITEMS.values() if item.hub is not None)
             where = f"; get it from {ITEMS[name].published}" if name in ITEMS else ""
-            raise InputError(f"{name!r} is not on the hub{where}; what is there: {known}.")
+            raise InputError(f"{name!r} is not on the hub{where}; the hub has: {known}.")
     if names:
         return [ITEMS[name] for name in dict.fromkeys(names)]
     entries = registered()
@@ -35,21 +35,21 @@ def to_fetch(names: Sequence[str]) -> list[Item]:
 
 
 def fetch(item: Item) -> Entry:
-    """Download one item into the hub's own cache, check it and register it; a broken download is gone on with.
+    """Download one item into the hub's cache, check and register it; an interrupted download is resumed.
 
     Raises:
-        InputError: no network, the hub's refusal, or files that are not what they should be.
+        InputError: no network, an error of the hub, or files that are not the expected ones.
     """
     assert item.hub is not None
     files = [_download(item.hub, name) for name in item.hub.files]
     path = files[0] if len(files) == 1 else files[0].parents[len(Path(item.hub.files[0]).parts) - 1]
     entry = inspect(path)
     if entry.item != item.name:
-        raise InputError(f"{item.hub.page} gave {ITEMS[entry.item].title} where {item.title} belongs; see that page.")
+        raise InputError(f"{item.hub.page} sent {ITEMS[entry.item].title} instead of {item.title}; see that page.")
     for name, stamp in entry.stamps.items():
-        blob = (path / name).resolve().name  # the hub's cache calls a large file by its checksum
+        blob = (path / name).resolve().name  # in the hub's cache, the name of a large file is its checksum
         if re.fullmatch(r"[0-9a-f]{64}", blob) and blob != stamp.sha256:
-            raise InputError(f"{path / name} is not what the hub sent (another sha256); delete it and fetch it again.")
+            raise InputError(f"{path / name} differs from the file on the hub (sha256); delete it and fetch it again.")
     register([entry])
     return entry
 
@@ -60,14 +60,14 @@ def _download(hub: Hub, name: str) -> Path:
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError):
         pages = dict.fromkeys(item.hub.page for item in ITEMS.values() if item.hub is not None)
         raise InputError(
-            f"The hub cannot be reached; where there is a network, get the files from {', '.join(pages)}, and register "
-            "them here with 'cvd3d weights add FILE ...'."
+            f"The hub cannot be reached; on a machine with a network, get the files from {', '.join(pages)}, and "
+            "register them here with 'cvd3d weights add FILE ...'."
         ) from None
-    except Exception as error:  # of the libraries below the hub's, which differ between its versions
+    except Exception as error:  # the exception types differ between versions of the hub's libraries
         if sentence := disk_full(error, None):
             raise sentence from error
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{name} of {hub.page} cannot be fetched ({why}); try again, or get it from that page and register it with "
-            "'cvd3d weights add FILE'."
+            f"{name} of {hub.page} cannot be fetched ({reason}); try again, or get it from that page and register it "
+            "with 'cvd3d weights add FILE'."
         ) from None

@@ -1,4 +1,4 @@
-"""What a file is: which of the released weights, whether it is whole, and of what network."""
+"""Identify a file of the released weights, check that it is complete, and read its network's sizes."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from cvd3d.weights.registry import Entry, stamp
 from trajectories import InputError
 
 ITEM = {MOTION_MODULE: "motion-module", CAMERA_CONTROL: "camera-control", CROSS_VIEW: "cross-view", UNET: "unet"}
-GROUPS = 32  # of every group norm; widths are multiples of it
-POSITIONS = 32  # frames that AnimateDiff v3's positions are for; the first edition's are for 24
-NAMED = 4  # keys listed by name in an error
+GROUPS = 32  # groups of every group norm; widths are multiples of it
+POSITIONS = 32  # frames of AnimateDiff v3's positional encoding; the first version has 24
+NAMED = 4  # at most this many keys are named in an error
 
-# A tensor of each level's width in its first dimension, and one for each layer of the first level.
+# For each level (first {}) and layer (second {}), a tensor whose first dimension is the level's width.
 _BLOCK = "down_blocks.{}.motion_modules.{}.temporal_transformer."
 _LEVEL = {
     UNET: "down_blocks.{}.resnets.{}.conv1.weight",
@@ -59,16 +59,16 @@ _UNET_TEXT = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
 
 
 def inspect(path: str | Path, advance: Callable[[int], None] = lambda count: None) -> Entry:
-    """Recognize a file by its keys and check it: whole, finite, every key there and of its shape.
+    """Identify a file by its keys, and check that every key is present with the right shape and finite values.
 
     Args:
         path: a file of one of the released weights, a diffusers UNet folder, or a diffusers folder of SD 1.5.
-        advance: told of every number of bytes read; twice the files' sizes in all.
+        advance: called with the number of bytes of each read; in total twice the size of the files.
 
     Raises:
-        InputError: none of the released weights, or one that is damaged.
+        InputError: not one of the released weights, or a damaged file.
     """
-    path = Path(os.path.abspath(path))  # not resolved: the hub's own folders are links
+    path = Path(os.path.abspath(path))  # not resolved, because the hub's cache consists of links
     if path.is_dir() and is_stable_diffusion(path):
         item, files, sizes = "sd", stable_diffusion_files(path), _stable_diffusion(path)
     else:
@@ -80,7 +80,7 @@ def inspect(path: str | Path, advance: Callable[[int], None] = lambda count: Non
 
 
 def bytes_of(path: str | Path) -> int:
-    """How much `inspect` reads once; 0 for what it will refuse."""
+    """The total size of the files that `inspect` reads; 0 for a path that it refuses."""
     path = Path(path)
     try:
         if path.is_dir():
@@ -92,7 +92,7 @@ def bytes_of(path: str | Path) -> int:
 
 
 def stable_diffusion_files(folder: Path) -> list[Path]:
-    """The files of a diffusers folder of SD 1.5 that are used.
+    """The files that are used of a diffusers folder of SD 1.5.
 
     Raises:
         InputError: a part or its weights are missing.
@@ -108,10 +108,10 @@ def _part_files(folder: Path) -> list[Path]:
 
 
 def _stable_diffusion(folder: Path) -> dict[str, Any]:
-    """Check all parts of SD 1.5 and that they belong together."""
+    """Check all parts of SD 1.5 and that they match each other."""
     item, sizes = _single(folder / "unet")
     if item != "unet":
-        raise InputError(f"{folder / 'unet'} is {ITEMS[item].title}; SD 1.5's UNet belongs there.")
+        raise InputError(f"{folder / 'unet'} is {ITEMS[item].title}; it must be the UNet of SD 1.5.")
     heads = folder_config(folder / "unet").get("attention_head_dim", 8)
     if not isinstance(heads, int):
         raise InputError(f"{folder / 'unet'} has {heads} heads by level; SD 1.5 has one number, so this is another SD.")
@@ -123,12 +123,12 @@ def _stable_diffusion(folder: Path) -> dict[str, Any]:
 
 
 def _single(path: Path) -> tuple[str, dict[str, Any]]:
-    """The catalog's name of one file, and what it tells of the network."""
+    """The name of one file's item in the catalog, and the sizes of its network."""
     tensors = read_tensors(path)
     kind = recognize(tensors)
     if kind is None:
         keys = ", ".join(list(tensors)[:2])
-        raise InputError(f"{path} is none of the released weights: it holds {keys} ...; see 'cvd3d weights'.")
+        raise InputError(f"{path} is not one of the released weights: it contains {keys} ...; see 'cvd3d weights'.")
     if kind == LORA:
         return _which_lora(tensors, path), _lora_sizes(tensors, path)
     if kind == UNET and any(key.startswith(LDM_UNET) for key in tensors):
@@ -136,15 +136,15 @@ def _single(path: Path) -> tuple[str, dict[str, Any]]:
     sizes = _sizes(tensors, kind, path)
     _check_complete(tensors, kind, sizes, path)
     if kind == MOTION_MODULE:
-        _check_edition(tensors, path)
+        _check_version(tensors, path)
     return ITEM[kind], sizes
 
 
 def _sizes(tensors: Mapping[str, Tensor], kind: str, path: Path) -> dict[str, Any]:
-    """The options of `CollaborativeUNet` that the tensors tell."""
+    """The options of `CollaborativeUNet` that follow from the shapes of the tensors."""
     widths, layers = _levels(tensors, kind)
     if not widths or any(width % GROUPS for width in widths):
-        raise InputError(f"{path} is not {DESCRIPTIONS[kind]} that can be read: it lacks {_LEVEL[kind].format(0, 0)}.")
+        raise InputError(f"{path} cannot be read as {DESCRIPTIONS[kind]}: it lacks {_LEVEL[kind].format(0, 0)}.")
     sizes: dict[str, Any] = {"block_out_channels": widths, "layers_per_block": layers}
     try:
         if kind == UNET:
@@ -161,13 +161,13 @@ def _sizes(tensors: Mapping[str, Tensor], kind: str, path: Path) -> dict[str, An
             )
     except KeyError as missing:
         raise InputError(
-            f"{path} is not whole: it has the names of {DESCRIPTIONS[kind]} but lacks {missing.args[0]}."
+            f"{path} is incomplete: it has the names of {DESCRIPTIONS[kind]} but lacks {missing.args[0]}."
         ) from None
     return sizes
 
 
 def _levels(tensors: Mapping[str, Tensor], kind: str) -> tuple[list[int], int]:
-    """The widths of the levels, and the layers of the first."""
+    """The width of each level, and the number of layers of the first level."""
     name, layers = _LEVEL[kind], 0
     widths: list[int] = []
     while (key := name.format(len(widths), 0)) in tensors:
@@ -178,42 +178,42 @@ def _levels(tensors: Mapping[str, Tensor], kind: str) -> tuple[list[int], int]:
 
 
 def _check_complete(tensors: Mapping[str, Tensor], kind: str, sizes: dict[str, Any], path: Path) -> None:
-    """Compare all keys and shapes with those of a network of such sizes."""
+    """Compare all keys and shapes with those of a network of these sizes."""
     expected = _expected(kind, sizes)
     found = {key for key in tensors if not is_table(key)}
-    missing, strange = sorted(expected.keys() - found), sorted(found - expected.keys())
-    if missing or strange:
+    missing, unexpected = sorted(expected.keys() - found), sorted(found - expected.keys())
+    if missing or unexpected:
         faults = [f"it lacks {listed(missing, NAMED)}"] * bool(missing)
-        faults += [f"there is no place for {listed(strange, NAMED)}"] * bool(strange)
+        faults += [f"it has the unexpected {listed(unexpected, NAMED)}"] * bool(unexpected)
         raise InputError(f"{path} has the names of {DESCRIPTIONS[kind]}, but {', and '.join(faults)}.")
     for key, shape in expected.items():
         if tensors[key].shape != shape:
             raise InputError(
-                f"{path}: {key} has the shape {tuple(tensors[key].shape)}, and beside the file's other tensors it must "
-                f"be {tuple(shape)}; fetch the file again."
+                f"{path}: {key} has the shape {tuple(tensors[key].shape)}, and according to the file's other tensors "
+                f"it must be {tuple(shape)}; fetch the file again."
             )
 
 
 def _expected(kind: str, sizes: dict[str, Any]) -> dict[str, Size]:
-    """The keys and shapes of the kind's file in a network of such sizes."""
+    """The keys and shapes of a file of this kind, for a network of these sizes."""
     with init_empty_weights():
         network = CollaborativeUNet(**sizes)
     return {key: shape for key, (_, shape) in official_shapes(network)[kind].items()}
 
 
-def _check_edition(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Warn of motion modules of another edition, whose names are the same."""
+def _check_version(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Warn of motion modules of another version, which have the same names."""
     lengths = {tensor.shape[1] for key, tensor in tensors.items() if key.endswith(".pos_encoder.pe")}
     if lengths - {POSITIONS}:
         warnings.warn(
             f"{path} has positions for {min(lengths)} frames; AnimateDiff v3 has {POSITIONS}, so this may be an older "
-            "edition that CVD was not trained with.",
+            "version that CVD was not trained with.",
             stacklevel=2,
         )
 
 
 def _which_lora(tensors: Mapping[str, Tensor], path: Path) -> str:
-    """The RealEstate10K LoRA's rank is half of each width; the domain adapter has one rank everywhere."""
+    """Which LoRA it is: the RealEstate10K LoRA's rank is half of each width, the domain adapter has one rank."""
     if any(".motion_modules." in key for key in tensors):
         raise InputError(
             f"{path} is a LoRA of motion modules, not of SD's UNet; give it to 'cvd3d weights convert' as "
@@ -232,11 +232,11 @@ def _which_lora(tensors: Mapping[str, Tensor], path: Path) -> str:
 
 
 def _lora_sizes(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
-    """As `_sizes`, of the levels that have attentions; every key has its other half."""
-    _, strange = lora_halves(tensors)
-    if strange:
+    """As `_sizes`, for the levels with attention; also checks that the up and down halves are complete."""
+    _, unmatched = lora_halves(tensors)
+    if unmatched:
         raise InputError(
-            f"{path} is not a whole LoRA: there is no place or no other half for {listed(strange, NAMED)}."
+            f"{path} is not a complete LoRA: unknown or without its other half: {listed(unmatched, NAMED)}."
         )
     widths, layers = _levels(tensors, LORA)
     sizes: dict[str, Any] = {"block_out_channels": widths, "layers_per_block": layers, "attention_levels": len(widths)}
@@ -246,7 +246,7 @@ def _lora_sizes(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
 
 
 def _ldm_sizes(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
-    """As `_sizes`, from SD's own names; their keys are checked when the file is converted."""
+    """As `_sizes`, for files with SD's original names; their keys are checked when the file is converted."""
     ops = {}
     text = None
     for key, tensor in tensors.items():
@@ -258,9 +258,12 @@ def _ldm_sizes(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Any]:
         last = tensors[LDM_UNET + "middle_block.0.in_layers.2.weight"].shape[0]
         channels = tensors[LDM_UNET + "input_blocks.0.0.weight"].shape[1]
     except KeyError as missing:
-        raise InputError(f"{path} has the names of SD's own file but lacks {missing.args[0]}.") from None
+        raise InputError(f"{path} has the names of SD's original file but lacks {missing.args[0]}.") from None
     if not ops or text is None:
-        raise InputError(f"{path} has the names of SD's own file but no downsampling layer or no text; fetch it again.")
+        raise InputError(
+            f"{path} has the names of SD's original file but no downsampling or no cross-attention layer; fetch it "
+            "again."
+        )
     return {
         "block_out_channels": [*(ops[i] for i in sorted(ops)), last], "layers_per_block": min(ops) - 1,
         "cross_attention_dim": text, "in_channels": channels,

@@ -1,4 +1,4 @@
-"""What `cvd3d weights` prints."""
+"""Print the tables and next commands of `cvd3d weights`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from cvd3d.sampling.pipeline import CollaborativePipeline
     from cvd3d.weights.conversion import Sources
 
-OFFICIAL_CAMERAS = "--radius 1 --fov 59.6"  # the scale and the lens of the official rigs
-CHECKSUMS = "The publishers' sha256 are not known here: compare those of your files with the pages."
-HEX = 12  # digits of a checksum that are shown
+OFFICIAL_CAMERAS = "--radius 1 --fov 59.6"  # the scale and field of view of the official rigs
+CHECKSUMS = "cvd3d has no list of official sha256 checksums: compare those of your files with the publishers' pages."
+HEX = 12  # digits of a checksum to print
 
 
 def print_weights(console: Console) -> None:
-    """Print what is needed, what is on this disk, where the rest is published, and the next command."""
+    """Print which weights are needed, which are registered, where the others are published, and the next command."""
     entries = registered()
-    faults = {name: words for name, entry in entries.items() if (words := fault(entry)) is not None}
+    faults = {name: reason for name, entry in entries.items() if (reason := fault(entry)) is not None}
     table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
     for column in ("", "name", "what it is", "download", "license"):
         table.add_column(column, no_wrap=column == "name")
@@ -39,7 +39,7 @@ def print_weights(console: Console) -> None:
     console.print(table)
     console.print(CHECKSUMS, style="dim")
     console.print()
-    console.print("On this disk", style="bold")
+    console.print("Registered", style="bold")
     for name, entry in entries.items():
         state = faults.get(name) or f"{entry.path}  ({human_size(entry.size)}, sha256 {entry.sha256[:HEX]}…)"
         _line(console, name, state, "red" if name in faults else "green")
@@ -56,7 +56,7 @@ def print_weights(console: Console) -> None:
 
 
 def next_commands(entries: Mapping[str, Entry], faults: Mapping[str, str]) -> list[str]:
-    """What to run next, with a word on why."""
+    """The commands to run next, with comments."""
     missing = [item for item in ITEMS.values() if item.needed and (item.name not in entries or item.name in faults)]
     commands = [f"cvd3d weights add {shlex.quote(str(entries[name].path))}" for name in faults]
     if any(item.hub is not None for item in missing):
@@ -69,31 +69,31 @@ def next_commands(entries: Mapping[str, Entry], faults: Mapping[str, str]) -> li
 
 
 def human_size(size: int) -> str:
-    """Bytes, readable."""
+    """A size in bytes with a unit."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= scale:
             return f"{size / scale:.3g} {unit}"
     return f"{size} bytes"
 
 
-def _mark(item: Item, here: bool, wrong: bool) -> Text:
-    if here and not wrong:
+def _mark(item: Item, is_registered: bool, has_fault: bool) -> Text:
+    if is_registered and not has_fault:
         return Text("✓", "bold green")
-    return Text("✗", "bold red") if item.needed or wrong else Text("·", "dim")
+    return Text("✗", "bold red") if item.needed or has_fault else Text("·", "dim")
 
 
-def _line(console: Console, name: str, words: str, style: str) -> None:
-    """One line that is never broken, so that paths and addresses can be copied."""
-    console.print(Text.assemble(f"  {name:<15} ", (words, style)), soft_wrap=True)
+def _line(console: Console, name: str, text: str, style: str) -> None:
+    """Print one line without wrapping, so that paths and addresses can be copied."""
+    console.print(Text.assemble(f"  {name:<15} ", (text, style)), soft_wrap=True)
 
 
 def print_converted(out: Path, sources: Sources, pipeline: CollaborativePipeline) -> None:
-    """Print what a model folder was made of, and the next commands."""
+    """Print the sources of a converted model folder, and the next commands."""
     from cvd3d.sampling.latents import latent_factor
 
     parameters = sum(parameter.numel() for parameter in pipeline.unet.parameters())
     on_disk = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
-    print(f"\n{out}: a network of {parameters / 1e6:.1f} M parameters with its text encoder and autoencoder, ", end="")
+    print(f"\n{out}: a network of {parameters / 1e6:.1f} M parameters, a text encoder and an autoencoder, ", end="")
     print(human_size(on_disk))
     for field in fields(sources):
         print(f"  {field.name.replace('_', '-'):<15} {getattr(sources, field.name) or 'none'}")

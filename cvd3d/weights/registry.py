@@ -1,4 +1,4 @@
-"""Which of the released weights are on this disk: a small JSON file of paths and checksums."""
+"""The registry of released weights on this machine: a JSON file of paths and checksums."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from trajectories.files import read_json, write_text
 
 FORMAT = "cvd3d weights 1"
 CHUNK = 1 << 22  # bytes hashed at once
-WORDS = {
-    "block_out_channels": "the widths of its levels",
+LABELS = {
+    "block_out_channels": "the widths of the levels",
     "layers_per_block": "the layers of a level",
-    "attention_levels": "the number of its levels with text",
-    "cross_attention_dim": "the width of its text",
+    "attention_levels": "the number of levels with cross-attention",
+    "cross_attention_dim": "the width of the text features",
 }
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """One file as it was when it was added."""
+    """Size, modification time and checksum of a file when it was added."""
 
     size: int
     modified: int
-    """Its modification time in nanoseconds, to see a change without reading the file."""
+    """Modification time in nanoseconds, which reveals a change without reading the file."""
     sha256: str
 
 
@@ -43,13 +43,13 @@ class Entry:
     path: Path
     """The file, or the diffusers folder."""
     stamps: dict[str, Stamp]
-    """Every file that is used, by its path inside the folder; "." for a single file."""
+    """The stamp of each used file, by its path inside the folder; "." for a single file."""
     sizes: dict[str, Any]
-    """What its tensors tell of the network, by the names of `CollaborativeUNet`'s options."""
+    """The sizes of its network, by the names of `CollaborativeUNet`'s options."""
 
     @property
     def size(self) -> int:
-        """Bytes of all files together."""
+        """Total size of all files in bytes."""
         return sum(stamp.size for stamp in self.stamps.values())
 
     @property
@@ -59,14 +59,14 @@ class Entry:
 
 
 def registry_file() -> Path:
-    """weights.json in $CVD3D_WEIGHTS, or in the user's cache folder."""
+    """The path of weights.json, in $CVD3D_WEIGHTS or in the user's cache folder."""
     if folder := os.environ.get("CVD3D_WEIGHTS"):
         return Path(folder).expanduser() / "weights.json"
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "cvd3d" / "weights.json"
 
 
 def registered() -> dict[str, Entry]:
-    """What was added, by name in the catalog.
+    """The registered weights, by name in the catalog.
 
     Raises:
         InputError: the registry cannot be read.
@@ -80,7 +80,7 @@ def registered() -> dict[str, Entry]:
     try:
         return {name: _entry(name, fields) for name, fields in content["files"].items() if name in ITEMS}
     except (KeyError, TypeError, AttributeError):
-        raise InputError(f"{path} lacks something; delete it and add the weights again.") from None
+        raise InputError(f"{path} is incomplete; delete it and add the weights again.") from None
 
 
 def _entry(name: str, fields: dict[str, Any]) -> Entry:
@@ -89,10 +89,10 @@ def _entry(name: str, fields: dict[str, Any]) -> Entry:
 
 
 def register(found: Sequence[Entry]) -> dict[str, Entry]:
-    """Add the files, all or none, and give what is registered now; one of a kind that is there already replaces it.
+    """Register the files, all or none, and return the new registry; an entry of the same item is replaced.
 
     Raises:
-        InputError: two of one kind, or files that are not of one network.
+        InputError: two files of one item, or files of different networks.
     """
     new: dict[str, Entry] = {}
     for entry in found:
@@ -100,9 +100,9 @@ def register(found: Sequence[Entry]) -> dict[str, Entry]:
             raise InputError(f"{new[entry.item].path} and {entry.path} are both {_title(entry)}; add one of them.")
         new[entry.item] = entry
     entries = {**registered(), **new}
-    here = [entry for entry in entries.values() if entry.item in new or fault(entry) is None]
-    for i, one in enumerate(here):
-        for other in here[:i]:
+    valid = [entry for entry in entries.values() if entry.item in new or fault(entry) is None]
+    for i, one in enumerate(valid):
+        for other in valid[:i]:
             if (one.item in new or other.item in new) and (difference := _difference(one, other)):
                 raise InputError(
                     f"{one.path} ({_title(one)}) and {other.path} ({_title(other)}) are of different networks: "
@@ -121,10 +121,11 @@ def register(found: Sequence[Entry]) -> dict[str, Entry]:
 
 
 def stamp(path: Path, advance: Callable[[int], None] = lambda count: None) -> Stamp:
-    """The file as it is now.
+    """The current stamp of a file.
 
     Args:
-        advance: told of every number of bytes read.
+        path: the file.
+        advance: called with the number of bytes of each read.
     """
     digest, state = hashlib.sha256(), path.stat()
     with path.open("rb") as file:
@@ -135,31 +136,31 @@ def stamp(path: Path, advance: Callable[[int], None] = lambda count: None) -> St
 
 
 def fault(entry: Entry) -> str | None:
-    """What is wrong with registered files, in a sentence; None when they are as they were.
+    """A sentence on a registered file that is missing or has changed; None if there is none.
 
-    A file is read again only where its modification time is another one.
+    A file is read again only if its modification time has changed.
     """
-    for name, before in entry.stamps.items():
+    for name, old in entry.stamps.items():
         path = entry.path / name
         if not path.is_file():
-            return f"{path} is gone since it was added; put it back, or add it from where it is now."
+            return f"{path} was registered but no longer exists; put it back, or add it at its new place."
         state = path.stat()
-        same_time = state.st_mtime_ns == before.modified
-        if state.st_size != before.size or not (same_time or stamp(path).sha256 == before.sha256):
+        same_time = state.st_mtime_ns == old.modified
+        if state.st_size != old.size or not (same_time or stamp(path).sha256 == old.sha256):
             return f"{path} has changed since it was added; if that is right, run 'cvd3d weights add {entry.path}'."
     return None
 
 
 def _difference(one: Entry, other: Entry) -> str | None:
-    """What the two say differently of the network; of levels only as many as both know."""
-    for name, words in WORDS.items():
+    """A size in which the networks of two files differ; a LoRA is compared only at the levels that it has."""
+    for name, label in LABELS.items():
         a, b = one.sizes.get(name), other.sizes.get(name)
         if a is None or b is None:
             continue
         if isinstance(a, list) and "lora" in one.item + other.item:
             a, b = a[: len(b)], b[: len(a)]
         if a != b:
-            return f"{words}: {_plain(a)} and {_plain(b)}"
+            return f"{label}: {_plain(a)} and {_plain(b)}"
     return None
 
 

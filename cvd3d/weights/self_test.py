@@ -1,4 +1,4 @@
-"""Whether a model's cameras, partners and text do anything at all: a few calls of its network on small noise."""
+"""Test whether cameras, partner videos and text affect a model's output, with a few network calls on noise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trajectories import InputError, make_rig
 
 PROMPT = "a red cube on green grass"
 FRAMES, SMALLEST = 4, 4
-NOTHING = 1e-5  # a module that is still zero changes nothing at all; any other changes more than rounding does
+NO_EFFECT = 1e-5  # above rounding errors, below the effect of any module that is not zero
 
 
 @dataclass(frozen=True)
@@ -24,21 +24,21 @@ class Effect:
 
     input: str
     case: str
-    """When the output changes so."""
+    """The change of the input, in words."""
     change: float
-    """Root mean square of the change, over that of the output."""
+    """Root mean square of the output's change, divided by that of the output."""
     silent: str
-    """What to say when nothing changes."""
+    """The sentence to print if the input has no effect."""
 
     @property
     def works(self) -> bool:
-        """Whether the input does anything."""
-        return self.change > NOTHING
+        """Whether the input affects the output."""
+        return self.change > NO_EFFECT
 
 
 @torch.no_grad()
 def self_test(pipeline: CollaborativePipeline) -> tuple[Effect, Effect, Effect]:
-    """Call the network on two videos of noise, then with other cameras, another partner, and no text.
+    """Call the network on two videos of noise, then again with static cameras, another partner, and no text.
 
     Raises:
         InputError: the output is not finite.
@@ -57,12 +57,12 @@ def self_test(pipeline: CollaborativePipeline) -> tuple[Effect, Effect, Effect]:
         return unet(latents.to(unet.dtype), t, words.expand(2, -1, -1), cameras=geometry).float()
 
     geometry = unet.geometry(moving, None, side, side)
-    # The masks stay those of the moving cameras, so that only the pose features differ.
+    # The masks of the moving cameras are kept, so that only the pose features differ.
     stopped = ViewGeometry(unet.encode_cameras(still, side, side), geometry.partners, geometry.biases)
     out = predict(z, text, geometry)
     if not torch.isfinite(out).all():
         raise InputError(
-            "The network's output is not finite on plain noise; its weights are damaged; convert them anew."
+            "The network's output for noise is not finite, so its weights are damaged; convert them again."
         )
 
     def change(changed: Tensor, before: Tensor) -> float:
@@ -71,15 +71,15 @@ def self_test(pipeline: CollaborativePipeline) -> tuple[Effect, Effect, Effect]:
     return (
         Effect(
             "cameras", "when the cameras stand still", change(predict(z, text, stopped), out),
-            "The cameras change nothing: the weights that merge the camera features are zero, as before training.",
+            "The cameras have no effect: the weights that merge the camera features are zero, as before training.",
         ),
         Effect(
             "partner", "when the partner is another video",
             change(predict(torch.stack([z[0], other[1]]), text, geometry)[0], out[0]),
-            "The partner changes nothing: the cross-view modules are zero, as before training.",
+            "The partner has no effect: the cross-view modules are zero, as before training.",
         ),
         Effect(
             "text", f'without the prompt "{PROMPT}"', change(predict(z, no_text, geometry), out),
-            "The text changes nothing: the text encoder or the attention to it does not work.",
+            "The text has no effect: the text encoder or the cross-attention does not work.",
         ),
     )  # fmt: skip

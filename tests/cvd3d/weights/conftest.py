@@ -1,4 +1,4 @@
-"""Small random files in the layouts of the released weights (CVD.md's key lists), as a user has them on the disk."""
+"""Small random files in the layouts of the released weights (CVD.md's key lists)."""
 
 import json
 from types import SimpleNamespace
@@ -20,14 +20,14 @@ SMALL = {
 
 @pytest.fixture(autouse=True)
 def registry(tmp_path, monkeypatch):
-    """An empty registry of the test's own; its file."""
+    """The file of an empty registry for each test."""
     monkeypatch.setenv("CVD3D_WEIGHTS", str(tmp_path / "registry"))
     return tmp_path / "registry" / "weights.json"
 
 
 @pytest.fixture(scope="session")
 def small_network():
-    """`small_network(seed, **options)`: a network in the released layout in which every module does something."""
+    """`small_network(seed, **options)`: a network in the released layout, without zero-initialized modules."""
 
     def make(seed=3, awake=True, **options):
         with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -43,7 +43,7 @@ def small_network():
 
 @pytest.fixture(scope="session")
 def write_official(official):
-    """`write_official(folder, network)`: the files as their authors wrap them; their paths by name in the catalog."""
+    """`write_official(folder, network)`: write the files in the authors' layouts; their paths by catalog name."""
 
     def write(folder, network):
         files = official(network)
@@ -69,13 +69,13 @@ def write_official(official):
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory, small_network, write_official):
-    """One set of files for tests that change nothing in it; paths by name in the catalog."""
+    """Shared files that tests must not change; paths by catalog name."""
     return write_official(tmp_path_factory.mktemp("released"), small_network())
 
 
 @pytest.fixture
 def own(tmp_path, small_network, write_official):
-    """A set of files for a test that changes them."""
+    """A separate copy of the files for a test that changes them."""
     folder = tmp_path / "own"
     folder.mkdir()
     return write_official(folder, small_network())
@@ -83,12 +83,12 @@ def own(tmp_path, small_network, write_official):
 
 @pytest.fixture(scope="session")
 def parts():
-    """A tiny autoencoder, text encoder and tokenizer: `parts(seed)`."""
+    """`parts(seed)`: a tiny autoencoder, text encoder and tokenizer."""
     return small_parts
 
 
 def lora(unet, rank):
-    """A LoRA of all spatial attentions; the rank is a function of the width."""
+    """A LoRA for all spatial attention layers; the rank is a function of the width."""
     generator = torch.Generator().manual_seed(8)
     tensors = {}
     for key, weight in unet.items():
@@ -116,7 +116,7 @@ def small_parts(seed=0):
 
 
 def stable_diffusion(folder, unet):
-    """A diffusers folder of SD 1.5's layout."""
+    """A diffusers folder with the layout of SD 1.5."""
     parts = small_parts()
     (folder / "unet").mkdir(parents=True)
     save_file(unet, folder / "unet" / "diffusion_pytorch_model.safetensors")

@@ -1,4 +1,4 @@
-"""`cvd3d weights`, as it is typed."""
+"""The `cvd3d weights` command."""
 
 import shutil
 
@@ -16,7 +16,7 @@ NEEDED = ("sd", "motion-module", "motion-lora", "camera-control", "cross-view")
 
 @pytest.fixture
 def weights(capsys, monkeypatch):
-    """Run `cvd3d weights` with words; gives what it printed."""
+    """Run `cvd3d weights` with arguments; returns its output."""
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*words):
@@ -28,7 +28,7 @@ def weights(capsys, monkeypatch):
 
 @pytest.fixture
 def refused(capsys):
-    """As `weights`, for words that must be refused; gives the sentence."""
+    """As `weights`, for arguments that must be refused; returns the error sentence."""
 
     def run(*words, status=2):
         with pytest.raises(SystemExit) as end:
@@ -40,11 +40,11 @@ def refused(capsys):
     return run
 
 
-def test_alone_it_lists_what_is_needed_and_where_it_is(weights, registry):
+def test_without_a_subcommand_it_lists_the_weights_and_their_pages(weights, registry):
     out = weights()
     for item in ITEMS.values():
         assert all(words in out for words in (item.name, item.title, item.size, item.license, item.address))
-    assert f"nothing is registered in {registry}" in out and "sha256 are not known" in out
+    assert f"nothing is registered in {registry}" in out and "no list of official sha256 checksums" in out
     nxt = out.split("Next:")[1]
     assert "cvd3d weights fetch       # sd, motion-module, motion-lora, camera-control" in nxt
     assert "cvd3d weights add FILE    # CVD, from https://drive.google.com" in nxt
@@ -67,23 +67,23 @@ def test_from_files_to_a_model(weights, released, tmp_path):
     assert out.count("the output changes by") == 3 and "all change the output" in out
 
 
-def test_a_wrong_file_among_good_ones_leaves_all_unregistered(refused, own, tmp_path):
+def test_one_refused_file_leaves_all_unregistered(refused, own, tmp_path):
     (tmp_path / "notes.txt").write_text("x")
-    said = refused("add", own["motion-module"], tmp_path / "notes.txt")
-    assert said.splitlines()[-1].startswith("cvd3d: error: ") and "notes.txt is not a checkpoint file" in said
+    output = refused("add", own["motion-module"], tmp_path / "notes.txt")
+    assert output.splitlines()[-1].startswith("cvd3d: error: ") and "notes.txt is not a checkpoint file" in output
     assert "No file was given" in refused("add")
     assert registered() == {}
 
 
-def test_a_file_that_is_gone_is_listed_as_gone(weights, own):
+def test_a_missing_file_is_listed_as_missing(weights, own):
     weights("add", own["cross-view"])
     shutil.move(own["cross-view"], own["cross-view"].with_name("moved.ckpt"))
     out = weights()
-    assert "CVD.ckpt is gone since it was added" in out and "✓" not in out
+    assert "CVD.ckpt was registered but no longer exists" in out and "✓" not in out
     assert f"cvd3d weights add {own['cross-view']}" in out.split("Next:")[1]
 
 
-def test_fetch_registers_and_says_what_remains(weights, released, monkeypatch):
+def test_fetch_registers_and_prints_what_remains(weights, released, monkeypatch):
     def download(repository, name):
         return str(released["cross-view"].parent / name)
 
@@ -93,7 +93,7 @@ def test_fetch_registers_and_says_what_remains(weights, released, monkeypatch):
     assert "cvd3d weights fetch       # sd" in out.split("Next:")[1]
 
 
-def test_a_silent_module_is_exit_status_one(weights, refused, released, tmp_path):
+def test_a_module_without_effect_gives_exit_status_one(weights, refused, released, tmp_path):
     content = torch.load(released["cross-view"])
     for key, tensor in content["unet_trainable_dict"].items():
         if ".proj_out." in key:
@@ -101,15 +101,15 @@ def test_a_silent_module_is_exit_status_one(weights, refused, released, tmp_path
     torch.save(content, tmp_path / "fresh.ckpt")
     given = [word for name in NEEDED if name != "cross-view" for word in (f"--{name}", released[name])]
     weights("convert", "--out", tmp_path / "cvd", *given, "--cross-view", tmp_path / "fresh.ckpt")
-    said = refused("test", "--model", tmp_path / "cvd", status=1)
-    assert said == "cvd3d: The partner changes nothing: the cross-view modules are zero, as before training."
+    output = refused("test", "--model", tmp_path / "cvd", status=1)
+    assert output == "cvd3d: The partner has no effect: the cross-view modules are zero, as before training."
 
 
-def test_weights_with_nan_are_refused_where_they_are_given(refused, own, tmp_path):
+def test_weights_with_nan_are_refused_by_convert(refused, own, tmp_path):
     path = own["sd"] / "unet" / "diffusion_pytorch_model.safetensors"
     tensors = load_file(path)
     tensors["conv_in.bias"][0] = float("nan")
     save_file(tensors, path)
     given = [word for name in NEEDED for word in (f"--{name}", own[name])]
-    assert "conv_in.bias holds numbers that are not finite" in refused("convert", "--out", tmp_path / "cvd", *given)
+    assert "conv_in.bias has values that are not finite" in refused("convert", "--out", tmp_path / "cvd", *given)
     assert not (tmp_path / "cvd").exists()

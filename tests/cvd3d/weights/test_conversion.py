@@ -1,4 +1,4 @@
-"""From released files to a model folder that samples."""
+"""Conversion of released files to a model folder that samples."""
 
 import json
 import os
@@ -23,7 +23,7 @@ NEEDED = ("sd", "motion-module", "motion-lora", "camera-control", "cross-view")
 
 @pytest.fixture
 def sources(released):
-    """`sources(**other)`: those of the shared files."""
+    """`sources(**other)`: the sources of the shared files, with others replaced."""
 
     def make(**other):
         given = {name: str(released[name]) for name in NEEDED}
@@ -73,18 +73,18 @@ def test_half_is_half_as_large_and_loads_in_single_precision(sources, tmp_path):
         assert torch.equal(tensor, whole[name].half().float() if tensor.is_floating_point() else whole[name])
 
 
-def test_the_model_says_what_it_was_made_of(sources, released, tmp_path):
+def test_the_model_records_its_sources(sources, released, tmp_path):
     convert(sources(), tmp_path / "cvd", half=True)
-    said = json.loads((tmp_path / "cvd" / "sources.json").read_text())
-    assert said["float16"] and said["files"]["cross_view"] == {
+    origins = json.loads((tmp_path / "cvd" / "sources.json").read_text())
+    assert origins["float16"] and origins["files"]["cross_view"] == {
         "file": "CVD.ckpt", "sha256": inspect(released["cross-view"]).sha256,
     }  # fmt: skip
-    assert set(said["files"]) == {
+    assert set(origins["files"]) == {
         "sd/unet", "sd/vae", "sd/text_encoder", "motion_module", "camera_control", "cross_view", "motion_lora",
     }  # fmt: skip
 
 
-def test_the_adapter_belongs_to_stable_diffusions_own_unet(released):
+def test_the_adapter_is_used_only_with_the_original_unet(released):
     entries = register([inspect(released[name]) for name in (*NEEDED, "image-lora")])
     own = choose_sources({}, entries)
     assert own.unet == released["sd"] / "unet"
@@ -101,11 +101,11 @@ def test_what_is_missing_is_named(released):
     with pytest.raises(InputError, match=r"Not registered yet: CameraCtrl .*, CVD \(--cross-view\), .*domain adapter"):
         choose_sources({}, entries)
     entries = register([inspect(released[name]) for name in NEEDED if name != "motion-lora"])
-    with pytest.raises(InputError, match=r"domain adapter .*--motion-lora none goes without it"):
+    with pytest.raises(InputError, match=r"domain adapter .*--motion-lora none converts without it"):
         choose_sources({}, entries)
 
 
-def test_files_that_are_gone_or_changed_since_they_were_added_are_refused(own):
+def test_registered_files_that_are_missing_or_changed_are_refused(own):
     entries = register([inspect(own[name]) for name in NEEDED])
     vae = own["sd"] / "vae" / "config.json"
     vae.write_text(vae.read_text() + " ")
@@ -113,7 +113,7 @@ def test_files_that_are_gone_or_changed_since_they_were_added_are_refused(own):
         choose_sources({}, entries)
     register([inspect(own["sd"])])
     os.rename(own["cross-view"], own["cross-view"].with_name("moved.ckpt"))
-    with pytest.raises(InputError, match=r"CVD\.ckpt is gone since it was added"):
+    with pytest.raises(InputError, match=r"CVD\.ckpt was registered but no longer exists"):
         choose_sources({}, registered())
 
 
@@ -125,7 +125,7 @@ def test_files_that_are_gone_or_changed_since_they_were_added_are_refused(own):
         ("sd", "cross-view", "There is no folder .*; give a diffusers folder"),
     ],
 )
-def test_a_file_in_anothers_place_is_told_and_nothing_is_written(released, tmp_path, place, other, words):
+def test_a_file_of_another_kind_is_reported_and_nothing_is_written(released, tmp_path, place, other, words):
     given = {**{name: str(released[name]) for name in NEEDED}, place: str(released[other])}
     with pytest.raises(InputError, match=words):
         convert(choose_sources(given, {}), tmp_path / "models" / "cvd")
@@ -136,14 +136,14 @@ def test_a_write_that_fails_leaves_the_old_model(sources, tmp_path, monkeypatch)
     out = tmp_path / "cvd"
     convert(sources(), out)
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-    with pytest.raises(InputError, match="is already there; give another --out, or --force"):
+    with pytest.raises(InputError, match="already exists; give another --out, or --force"):
         convert(sources(), out)
 
     def fails(*args):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(conversion, "_said", fails)
+        patch.setattr(conversion, "_origins", fails)
         with pytest.raises(KeyboardInterrupt):
             convert(sources(), out, force=True)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
@@ -153,32 +153,32 @@ def test_a_write_that_fails_leaves_the_old_model(sources, tmp_path, monkeypatch)
     assert (out / "sources.json").stat().st_mtime_ns != before[out / "sources.json"]
 
 
-def test_other_things_in_the_way_are_left_alone(own, sources, tmp_path):
+def test_other_files_and_folders_are_not_replaced(own, sources, tmp_path):
     (tmp_path / "notes").write_text("x")
     with pytest.raises(InputError, match="notes is a file"):
         convert(sources(), tmp_path / "notes", force=True)
     (own["sd"] / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
-    with pytest.raises(InputError, match="holds something other than a model of cvd3d"):
+    with pytest.raises(InputError, match="contains something other than a cvd3d model"):
         convert(sources(), own["sd"], force=True)
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_writing(sources, tmp_path, monkeypatch):
+def test_too_little_disk_space_is_reported_before_writing(sources, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(1, 1, 1000))
-    with pytest.raises(InputError, match=r"The model is 0\.0 GB and the disk of .* has 0\.0 GB left.*--half"):
+    with pytest.raises(InputError, match=r"The model needs 0\.0 GB and the disk of .* has 0\.0 GB left.*--half"):
         convert(sources(), tmp_path / "cvd")
     assert not (tmp_path / "cvd").exists()
 
 
 @pytest.fixture
 def fine_tune(tmp_path, small_network, official, parts):
-    """A single file in SD's own names with a UNet, an autoencoder and a text encoder of its own; and those."""
+    """A single file of a UNet, an autoencoder and a text encoder with SD's original names; and their tensors."""
     unet = official(small_network(seed=11))["unet"]
     own = parts(seed=12)
     vae, text = own.vae.state_dict(), own.text_encoder.state_dict()
     tensors = {f"model.diffusion_model.{ldm_unet(key)}": tensor for key, tensor in unet.items()}
     for key, tensor in vae.items():
         name = ldm_autoencoder(key)
-        # SD's own file has the attention's linear layers as convolutions.
+        # SD's original file has the attention's linear layers as convolutions.
         tensors[f"first_stage_model.{name}"] = (
             tensor[..., None, None] if ".attn_1." in name and tensor.ndim == 2 else tensor
         )
@@ -189,7 +189,7 @@ def fine_tune(tmp_path, small_network, official, parts):
 
 
 def ldm_unet(key, layers=2):
-    """SD's own name of a UNet's tensor (levels of `layers` layers, counted through)."""
+    """SD's original name of a UNet's tensor, with consecutively numbered blocks (`layers` layers in each level)."""
     for ours, ldm in (
         ("norm1", "in_layers.0"), ("conv1", "in_layers.2"), ("time_emb_proj", "emb_layers.1"),
         ("norm2", "out_layers.0"), ("conv2", "out_layers.3"), ("conv_shortcut", "skip_connection"),
@@ -209,14 +209,14 @@ def ldm_unet(key, layers=2):
     if kind == "downsamplers":
         return f"input_blocks.{(i + 1) * (layers + 1)}.0.op.{rest.removeprefix('conv.')}"
     if kind == "upsamplers":
-        # Behind the attention where the level has one; the coarsest has none.
+        # After the attention, if the level has one; the coarsest has none.
         return f"output_blocks.{i * (layers + 1) + layers}.{2 if i else 1}.{rest}"
     block = f"input_blocks.{1 + i * (layers + 1) + j}" if side == "down" else f"output_blocks.{i * (layers + 1) + j}"
     return f"{block}.{0 if kind == 'resnets' else 1}.{rest}"
 
 
 def ldm_autoencoder(key, levels=2):
-    """SD's own name of an autoencoder's tensor."""
+    """SD's original name of an autoencoder's tensor."""
     for ours, ldm in (
         (r"down_blocks\.(\d)\.resnets\.(\d)", r"down.\1.block.\2"), (r"(\d)\.downsamplers\.0", r"\1.downsample"),
         (r"up_blocks\.(\d)\.resnets\.(\d)", r"up.\1.block.\2"), (r"(\d)\.upsamplers\.0", r"\1.upsample"),
@@ -229,7 +229,7 @@ def ldm_autoencoder(key, levels=2):
     return re.sub(r"decoder\.up\.(\d)", lambda match: f"decoder.up.{levels - 1 - int(match.group(1))}", key)
 
 
-def test_a_fine_tunes_single_file_brings_its_own_parts(fine_tune, released, sources, tmp_path):
+def test_a_fine_tunes_single_file_replaces_the_other_parts(fine_tune, released, sources, tmp_path):
     path, unet, vae, text = fine_tune
     entry = inspect(path)
     assert entry.item == "unet" and entry.sizes["block_out_channels"] == [32, 64, 64]
@@ -242,13 +242,13 @@ def test_a_fine_tunes_single_file_brings_its_own_parts(fine_tune, released, sour
         assert all(torch.equal(tensor, own[name]) for name, tensor in part.state_dict().items())
 
 
-def test_a_fine_tune_whose_parts_do_not_fit_is_refused(fine_tune, sources, tmp_path):
+def test_a_fine_tune_whose_parts_do_not_match_is_refused(fine_tune, sources, tmp_path):
     path = fine_tune[0]
     tensors = load_file(path)
     key = "cond_stage_model.transformer.text_model.final_layer_norm.weight"
     for changed, words in (
-        ({k: t for k, t in tensors.items() if k != key}, "of .*final_layer_norm.weight, the file lacks it"),
-        (tensors | {key: torch.ones(32)}, r"final_layer_norm.weight, the file has it as \(32,\)"),
+        ({k: t for k, t in tensors.items() if k != key}, "final_layer_norm.weight is missing"),
+        (tensors | {key: torch.ones(32)}, r"final_layer_norm.weight has the shape \(32,\)"),
     ):
         save_file(changed, path)
         with pytest.raises(InputError, match=words):
@@ -259,5 +259,5 @@ def test_sources_of_another_text_width_are_refused(sources, released, small_netw
     folder = tmp_path / "wide"
     folder.mkdir()
     wide = write_official(folder, small_network(cross_attention_dim=32))
-    with pytest.raises(InputError, match="takes text 32 wide and the text encoder gives 24"):
+    with pytest.raises(InputError, match="takes text features of width 32 and the text encoder gives 24"):
         convert(sources(unet=wide["sd"] / "unet", motion_lora="none"), tmp_path / "cvd")

@@ -1,4 +1,4 @@
-"""What is fetched from the hub, with a hub that is a folder."""
+"""Downloads from the hub, with a folder in place of the hub."""
 
 import shutil
 
@@ -15,7 +15,7 @@ from trajectories import InputError
 
 @pytest.fixture
 def hub(released, tmp_path, monkeypatch):
-    """Answers as `hf_hub_download` does from a copy of the released files; the files that it was asked for."""
+    """Replace `hf_hub_download` by copies of the released files; the list of requested files."""
     asked = []
     root = tmp_path / "hub"
 
@@ -54,7 +54,7 @@ def test_items_are_fetched_by_name(hub):
     assert fetch(item).item == "image-lora" and hub == [("hehao13/CameraCtrl", "RealEstate10K_LoRA.ckpt")]
     with pytest.raises(InputError, match=r"'cross-view' is not on the hub; get it from https://drive\.google"):
         to_fetch(("cross-view",))
-    with pytest.raises(InputError, match=r"'svd' is not on the hub; what is there: sd, motion-module"):
+    with pytest.raises(InputError, match=r"'svd' is not on the hub; the hub has: sd, motion-module"):
         to_fetch(("svd",))
 
 
@@ -64,14 +64,14 @@ def test_without_a_network_the_pages_are_named(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error_info:
         fetch(ITEMS["motion-module"])
     for words in (*(item.hub.page for item in ITEMS.values() if item.hub), "cannot be reached", "weights add FILE"):
-        assert words in str(told.value)
+        assert words in str(error_info.value)
     assert registered() == {}
 
 
-def test_a_refusal_of_the_hub_is_told(monkeypatch):
+def test_an_error_of_the_hub_is_reported(monkeypatch):
     def refuses(repository, name):
         raise RuntimeError("404 Client Error.\nRequest ID")
 
@@ -81,15 +81,15 @@ def test_a_refusal_of_the_hub_is_told(monkeypatch):
 
 
 def test_another_file_than_expected_and_a_broken_one_are_not_registered(released, tmp_path, monkeypatch):
-    blob = tmp_path / "blobs" / ("0" * 64)  # the hub's cache calls a file by its sha256
+    blob = tmp_path / "blobs" / ("0" * 64)  # in the hub's cache, the name of a file is its sha256
     blob.parent.mkdir()
     shutil.copyfile(released["motion-module"], blob)
     link = tmp_path / "v3_sd15_mm.ckpt"
     link.symlink_to(blob)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda repository, name: str(link))
-    with pytest.raises(InputError, match="is not what the hub sent"):
+    with pytest.raises(InputError, match="differs from the file on the hub"):
         fetch(ITEMS["motion-module"])
-    with pytest.raises(InputError, match="gave AnimateDiff v3 motion module where CameraCtrl belongs"):
+    with pytest.raises(InputError, match="sent AnimateDiff v3 motion module instead of CameraCtrl"):
         fetch(ITEMS["camera-control"])
     assert registered() == {}
     right = blob.with_name(inspect(blob.rename(blob.with_suffix(".ckpt"))).sha256)

@@ -1,4 +1,4 @@
-"""What each file is told to be, and what is refused."""
+"""Which item each file is identified as, and which files are refused."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def test_each_file_is_recognised_by_its_keys(released, name):
     entry = inspect(released[name], read.append)
     assert entry.item == name and entry.path == released[name]
     assert entry.size == bytes_of(released[name]) and sum(read) == 2 * entry.size
-    levels = [32, 64] if "lora" in name else [32, 64, 64]  # a LoRA knows the levels that have attentions
+    levels = [32, 64] if "lora" in name else [32, 64, 64]  # a LoRA covers only the levels with attention
     assert entry.sizes["block_out_channels"] == levels and entry.sizes["layers_per_block"] == 2
     assert entry.sizes.get("cross_attention_dim") == (24 if name in ("sd", "motion-lora", "image-lora") else None)
 
@@ -45,7 +45,7 @@ def test_only_what_is_used_of_a_folder_is_registered(own):
 
 def test_something_else_is_refused(tmp_path):
     torch.save({"encoder.weight": torch.zeros(2)}, tmp_path / "vae.pt")
-    with pytest.raises(InputError, match=r"vae\.pt is none of the released weights: it holds encoder\.weight"):
+    with pytest.raises(InputError, match=r"vae\.pt is not one of the released weights: it contains encoder\.weight"):
         inspect(tmp_path / "vae.pt")
 
 
@@ -68,7 +68,7 @@ def test_a_truncated_file_and_one_with_nan_are_refused(own):
     key = next(iter(content["unet_trainable_dict"]))
     content["unet_trainable_dict"][key][0] = float("nan")
     torch.save(content, path)
-    with pytest.raises(InputError, match=rf"{key} holds numbers that are not finite"):
+    with pytest.raises(InputError, match=rf"{key} has values that are not finite"):
         inspect(path)
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(InputError, match=r"CVD\.ckpt is damaged"):
@@ -82,14 +82,14 @@ def test_missing_and_unknown_keys_are_named(small_network, official, tmp_path):
     torch.save(tensors, tmp_path / "v2.ckpt")
     with pytest.raises(InputError) as error:
         inspect(tmp_path / "v2.ckpt")
-    assert f"it lacks {key}" in str(error.value) and "there is no place for mid_block.motion" in str(error.value)
+    assert f"it lacks {key}" in str(error.value) and "it has the unexpected mid_block.motion" in str(error.value)
 
 
 def test_a_tensor_of_another_shape_names_both(small_network, official, tmp_path):
     tensors = official(small_network())[MOTION_MODULE]
     tensors["up_blocks.0.motion_modules.0.temporal_transformer.norm.weight"] = torch.ones(96)
     torch.save(tensors, tmp_path / "mm.ckpt")
-    with pytest.raises(InputError, match=r"has the shape \(96,\), and beside .* it must be \(64,\)"):
+    with pytest.raises(InputError, match=r"has the shape \(96,\), and according to .* it must be \(64,\)"):
         inspect(tmp_path / "mm.ckpt")
 
 
@@ -100,7 +100,7 @@ def test_a_camera_file_without_its_projections_is_refused(small_network, officia
         inspect(tmp_path / "pose_encoder.safetensors")
 
 
-def test_an_older_motion_module_is_warned_of(small_network, official, tmp_path):
+def test_an_older_motion_module_causes_a_warning(small_network, official, tmp_path):
     tensors = official(small_network())[MOTION_MODULE]
     shorter = {k: t[:, :24].contiguous() if k.endswith("pe") else t for k, t in tensors.items()}
     save_file(shorter, tmp_path / "mm_sd_v15.safetensors")
@@ -130,7 +130,10 @@ def test_other_loras_are_refused(tmp_path):
     zoom = {temporal.format(0, "up"): torch.ones(64, 4), temporal.format(0, "down"): torch.ones(4, 64)}
     for tensors, words in (
         (mixed, r"is a LoRA of ranks 4, 8: neither"),
-        (half | {spatial.format(0, "down").replace("to_q", "to_k"): torch.ones(4, 64)}, "no other half for"),
+        (
+            half | {spatial.format(0, "down").replace("to_q", "to_k"): torch.ones(4, 64)},
+            "is not a complete LoRA: unknown or without its other half",
+        ),
         (zoom, "is a LoRA of motion modules"),
     ):
         torch.save(tensors, tmp_path / "lora.ckpt")
@@ -141,7 +144,7 @@ def test_other_loras_are_refused(tmp_path):
 def test_a_folder_of_stable_diffusion_must_be_whole(own):
     folder = own["sd"]
     shutil.rmtree(folder / "vae")
-    with pytest.raises(InputError, match=r"sd lacks vae; give a whole diffusers folder of SD 1\.5"):
+    with pytest.raises(InputError, match=r"sd lacks vae; give a complete diffusers folder of SD 1\.5"):
         inspect(folder)
 
 
@@ -151,14 +154,14 @@ def test_the_parts_of_a_folder_are_checked(own, part, kind):
     whole = load_file(path)
     name = next(iter(sorted(whole)))
     for tensors, words in (
-        ({k: t for k, t in whole.items() if k != name}, f"{part} (lacks|is not a whole {kind}).*"),
-        (whole | {name: torch.full_like(whole[name], float("inf"))}, "holds numbers that are not finite"),
+        ({k: t for k, t in whole.items() if k != name}, f"{part} (lacks|is not a complete {kind}).*"),
+        (whole | {name: torch.full_like(whole[name], float("inf"))}, "has values that are not finite"),
     ):
         save_file(tensors, path, metadata={"format": "pt"})
         with pytest.raises(InputError, match=words):
             inspect(own["sd"])
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(InputError, match=rf"{part} is not a whole {kind}"):
+    with pytest.raises(InputError, match=rf"{part} is not a complete {kind}"):
         inspect(own["sd"])
 
 
@@ -170,7 +173,7 @@ def test_parts_of_different_models_are_refused(own, small_network, official):
     (unet / "config.json").write_text("{}")
     weights = unet / "diffusion_pytorch_model.safetensors"
     save_file(official(small_network(cross_attention_dim=32))[UNET], weights)
-    with pytest.raises(InputError, match="unet takes text 32 wide and the text encoder gives 24"):
+    with pytest.raises(InputError, match="unet takes text features of width 32 and the text encoder gives 24"):
         inspect(own["sd"])
     shutil.copyfile(own["motion-module"], unet / "v3.ckpt")
     weights.unlink()

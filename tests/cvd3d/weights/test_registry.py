@@ -1,4 +1,4 @@
-"""What is remembered of files, and how a change is seen."""
+"""What the registry records of files, and how a change is detected."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def test_what_is_registered_is_read_back(entry, registry):
     assert register([newer])["cross-view"] == newer
 
 
-def test_the_registry_is_in_the_cache_folder_unless_told(monkeypatch, tmp_path):
+def test_the_registry_is_in_the_cache_folder_by_default(monkeypatch, tmp_path):
     monkeypatch.delenv("CVD3D_WEIGHTS")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert registry_file() == tmp_path / "cache" / "cvd3d" / "weights.json"
@@ -58,7 +58,7 @@ def test_the_checksum_of_several_files_is_that_of_the_largest():
     assert folder.size == 100 and folder.sha256 == "b"
 
 
-def test_files_that_are_gone_or_changed_are_told(entry):
+def test_missing_or_changed_files_are_reported(entry):
     one = entry("cross-view")
     assert fault(one) is None
     os.utime(one.path, ns=(0, 0))  # copied or touched: the same bytes
@@ -68,7 +68,7 @@ def test_files_that_are_gone_or_changed_are_told(entry):
     one.path.write_bytes(b"longer than before")
     assert "has changed since it was added" in fault(one)
     one.path.unlink()
-    assert "is gone since it was added" in fault(one)
+    assert "was registered but no longer exists" in fault(one)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_files_that_are_gone_or_changed_are_told(entry):
     [
         (
             {"block_out_channels": [320, 640, 1280, 1280]},
-            "the widths of its levels: 320, 640, 1280, 1280 and 32, 64, 64",
+            "the widths of the levels: 320, 640, 1280, 1280 and 32, 64, 64",
         ),
         ({"layers_per_block": 1}, "the layers of a level: 1 and 2"),
     ],
@@ -86,20 +86,20 @@ def test_files_of_different_networks_are_refused_all_together(entry, sizes, word
     with pytest.raises(InputError, match=rf"CVD.*motion module.* are of different networks: {words}"):
         register([entry("camera-control"), entry("cross-view", **sizes)])
     assert registered() == before
-    register([entry("motion-module", **sizes), entry("cross-view", **sizes)])  # all of the other network at once
+    register([entry("motion-module", **sizes), entry("cross-view", **sizes)])  # both of the other network
 
 
-def test_a_lora_is_compared_as_far_as_it_knows(entry):
+def test_a_lora_is_compared_only_at_its_levels(entry):
     register([entry("sd", cross_attention_dim=24, attention_levels=2)])
     fitting = {"block_out_channels": [32, 64], "attention_levels": 2, "cross_attention_dim": 24}
     assert "motion-lora" in register([entry("motion-lora", **fitting)])
-    with pytest.raises(InputError, match="the width of its text: 32 and 24"):
+    with pytest.raises(InputError, match="the width of the text features: 32 and 24"):
         register([entry("image-lora", **{**fitting, "cross_attention_dim": 32})])
-    with pytest.raises(InputError, match="the widths of its levels: 32, 96 and 32, 64"):
+    with pytest.raises(InputError, match="the widths of the levels: 32, 96 and 32, 64"):
         register([entry("image-lora", **{**fitting, "block_out_channels": [32, 96]})])
 
 
-def test_files_that_are_gone_do_not_stand_in_the_way(entry):
+def test_missing_files_do_not_cause_conflicts(entry):
     gone = entry("motion-module", layers_per_block=1)
     register([gone])
     gone.path.unlink()
@@ -118,10 +118,10 @@ def test_two_of_one_kind_are_refused(entry):
     [
         ("{", "not JSON"),
         ('{"format": "other"}', "is not a registry"),
-        (json.dumps({"format": "cvd3d weights 1", "files": {"cross-view": {"path": "a"}}}), "lacks something"),
+        (json.dumps({"format": "cvd3d weights 1", "files": {"cross-view": {"path": "a"}}}), "is incomplete"),
     ],
 )
-def test_a_damaged_registry_is_told(registry, content, words):
+def test_a_damaged_registry_is_reported(registry, content, words):
     registry.parent.mkdir()
     registry.write_text(content)
     with pytest.raises(InputError, match=words):

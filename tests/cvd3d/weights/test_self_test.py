@@ -1,4 +1,4 @@
-"""Modules that do nothing are found."""
+"""The self-test detects modules without effect."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from trajectories import InputError
 
 @pytest.fixture
 def pipeline(small_network, parts):
-    """`pipeline(awake)`: a model of random weights; asleep, with the zeros that training starts from."""
+    """`pipeline(awake)`: a model of random weights; if not awake, some modules are zero, as before training."""
 
     def make(awake=True):
         own = parts()
@@ -32,7 +32,7 @@ def test_a_model_in_which_everything_works(pipeline):
     assert found == changes(pipeline())
 
 
-def test_fresh_modules_change_nothing(pipeline):
+def test_untrained_modules_have_no_effect(pipeline):
     found = changes(pipeline(awake=False))
     assert found["cameras"] == found["partner"] == (False, 0.0) and found["text"][0]
 
@@ -40,14 +40,14 @@ def test_fresh_modules_change_nothing(pipeline):
 @pytest.mark.parametrize(
     ("silenced", "input_"), [("qkv_merge", "cameras"), ("cross_view.proj_out", "partner"), ("attn2.to_out", "text")]
 )
-def test_one_that_does_nothing_is_told_from_the_others(pipeline, silenced, input_):
+def test_one_module_without_effect_is_identified(pipeline, silenced, input_):
     model = pipeline()
     for name, parameter in model.unet.named_parameters():
         if silenced in name and (silenced != "attn2.to_out" or ".attentions." in name):
             parameter.zero_()
     effects = self_test(model)
     assert [effect.input for effect in effects if not effect.works] == [input_]
-    assert all(effect.silent.startswith(f"The {effect.input} change") for effect in effects)
+    assert all(effect.silent.startswith(f"The {effect.input} ha") for effect in effects)
 
 
 def test_a_model_of_nan_is_refused(pipeline):
