@@ -1,4 +1,4 @@
-"""`cvd3d eval`: how good a model is."""
+"""`cvd3d eval`: measure the quality of a model."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ QUICK_CASES, QUICK_FRAMES, QUICK_STEPS = 4, 4, 8
 
 @dataclass(frozen=True)
 class Eval:
-    """Measure a model on prompts that no training shows; after a kill, the same command goes on."""
+    """Measure a model on prompts that are held out of the training; if stopped, the same command continues."""
 
     suite: Annotated[Positional[Literal["world"]], arg(metavar="world")]
-    """world: the procedural world of the default model."""
-    model: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="(default: the one of cvd3d)")] = None
-    """A model folder."""
+    """The set of prompts: world, the procedural world of the default model."""
+    model: Annotated[
+        Path | None, arg(metavar="DIR", help_behavior_hint="(default: the model that comes with cvd3d)")
+    ] = None
+    """The model folder to measure."""
     measures: Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="(default: all)")] = ()
-    """kinds, twins, synchrony, flicker, views, splats, walk (docs/evaluation.md says what they are)."""
-    prompts: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: each measure's own)")] = None
-    """At most so many prompts for each measure."""
+    """The measures: kinds, twins, synchrony, flicker, views, splats, walk (see docs/evaluation.md)."""
+    prompts: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: depends on the measure)")] = None
+    """The largest number of prompts for each measure."""
     out: Path = Path("runs/eval")
-    """A folder for results.json, contact_sheet.png and what is done so far."""
+    """A folder for results.json, contact_sheet.png and the results so far."""
     seed: int = 0
-    """Of the noise that the videos start from."""
+    """Seed of the initial noise of the videos."""
     steps: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: the model's)")] = None
     """Denoising steps."""
     quick: FlagCreatePairsOff[bool] = False
-    """Few prompts, frames and steps: to try the command, not to know the model."""
+    """Use few prompts, frames and steps, to test the command; the results mean little."""
 
     def run(self) -> None:
-        """Take the measures and print the table."""
+        """Measure the model and print the table."""
         from trajectories.errors import InputError
 
         for name in ("prompts", "steps"):
@@ -45,7 +47,7 @@ class Eval:
         from cvd3d.evaluation.studio import Studio
         from cvd3d.evaluation.suite import MEASURES, RESULTS_FILE, run_suite, table
         from cvd3d.sampling import load_pipeline, weights_hash
-        from cvd3d.scene.chain import say
+        from cvd3d.scene.chain import print_line
 
         steps = self.steps or (QUICK_STEPS if self.quick else None)
         frames = QUICK_FRAMES if self.quick else None
@@ -59,5 +61,5 @@ class Eval:
             "steps": steps,
             "quick": self.quick,
         }
-        rows = run_suite(self.out, studio, self.measures or tuple(MEASURES), prompts, facts, say)
+        rows = run_suite(self.out, studio, self.measures or tuple(MEASURES), prompts, facts, print_line)
         print(f"\n{table(rows)}\n\n{self.out}/{RESULTS_FILE}")

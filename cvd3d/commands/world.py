@@ -1,4 +1,4 @@
-"""`cvd3d world`: the videos of a prompt as the procedural world shows it."""
+"""`cvd3d world`: render the videos of a prompt in the procedural world."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from cvd3d.commands.options import RigOptions
 
 @dataclass(frozen=True)
 class World:
-    """Render a prompt's scene as the default model learns it: exact videos; 'cvd3d fit' goes on from there."""
+    """Render the videos of a prompt in the procedural world, the default model's training data.
+
+    The videos are exactly consistent; 'cvd3d fit' then fits the splats.
+    """
 
     prompt: Annotated[Positional[str], arg(metavar="PROMPT")]
-    """One or two things, a ground and a sky, in the words of the world's captions."""
+    """One or two objects, a ground and a sky, in the vocabulary of the world's captions."""
     out: Path = Path("scenes/world")
-    """The scene folder to make or go on with."""
+    """The scene folder to create or update."""
     seed: int = 0
-    """Of what the prompt leaves open: exact places, sizes, headings, and the sun."""
+    """Seed of what the prompt leaves open: exact positions, sizes, headings, and the sun."""
     force: FlagCreatePairsOff[bool] = False
-    """Redo every stage."""
+    """Repeat every stage, even if nothing changed."""
     cameras: OmitArgPrefixes[RigOptions] = field(default_factory=RigOptions)
 
     def run(self) -> None:
-        """Bring the scene's videos up to date and print what was made."""
+        """Update the scene's videos and print a summary."""
         rig = self.cameras.build()
         from cvd3d.scene.chain import check_folder, run_stages
         from cvd3d.scene.stages import dataset_stage, plan_stage

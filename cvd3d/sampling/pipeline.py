@@ -204,7 +204,7 @@ class CollaborativePipeline(DiffusionPipeline):
         resume = Resume(checkpoint, "" if checkpoint is None else self._hash(request, rig, generator))
         plan = self._plan_memory(request.max_memory, windows, h, w)
         texts = [request.negative_prompt, request.prompt] if guidance != 1.0 else [request.prompt]
-        # In training, the first object of a prompt is on the left of the first image, for any heading of the camera.
+        # The first object of the prompt is on the left of the first image, for any heading of its camera.
         cameras = rig.cameras.transformed(heading_turn(rig.cameras))
         denoiser = Denoiser(
             self.unet, cameras, (h, w), encode_text(self.tokenizer, self.text_encoder, texts), windows,

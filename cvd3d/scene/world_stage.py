@@ -1,4 +1,4 @@
-"""The stage that films a prompt's scene in the procedural world, in place of the sampler."""
+"""The stage that renders a prompt's videos in the procedural world, instead of sampling them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from recon.scene_folder import SceneFolder
 
 
 def world_stage(prompt: str, seed: int) -> Stage:
-    """Render the rig's videos of the prompt's world: images/NAME/00000.png and videos/NAME.mp4.
+    """Render the rig's videos of a prompt: images/NAME/00000.png and videos/NAME.mp4.
 
     Raises:
-        InputError: a prompt that the world does not understand.
+        InputError: a prompt that the world cannot show.
     """
     import torch
 

@@ -25,12 +25,12 @@ def test_a_scene_folder_is_made(scene):
     assert picture.shape == (32, 32, 3) and 20 < picture.mean() < 230
 
 
-def test_the_same_command_goes_on(scene, capsys):
+def test_the_same_command_continues(scene, capsys):
     main([*WORDS, "--out", str(scene)])
     assert capsys.readouterr().out.count("already done") == 3
 
 
-def test_what_the_world_does_not_know_is_told_before_anything_is_made(tmp_path, capsys):
+def test_unknown_words_are_reported_before_anything_is_written(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["world", "a red dragon", "--out", str(tmp_path / "scene")])
     assert end.value.code == 2
