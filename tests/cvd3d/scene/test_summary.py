@@ -11,7 +11,7 @@ KEEP = "nerfstudio-data --orientation-method none --center-method none --auto-sc
 
 
 def done(name, outputs, facts=(), seconds=1.25, skipped=False):
-    return Done(name, "0" * 64, {}, outputs, seconds, 512.4, dict(facts), skipped)
+    return Done(name, "0" * 64, {}, outputs, seconds, 512.4, dict(facts), skipped=skipped)
 
 
 SAMPLED = (done("plan", ("rig.json",), skipped=True), done("sample", ("images", "videos")))
