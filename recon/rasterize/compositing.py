@@ -73,8 +73,8 @@ class Composite(torch.autograd.Function):
             (C, H, W, D) features and (C, H, W, 1) alphas.
         """
         cameras, channels = len(camera_starts) - 1, features.shape[-1]
-        splats = [t.detach().contiguous().numpy() for t in (centers.reshape(-1, 2), shapes, opacities, depths)]
-        bins = binning.bin_splats(*splats, camera_starts, width, height)
+        arrays = [t.detach().contiguous().numpy() for t in (centers.reshape(-1, 2), shapes, opacities, depths)]
+        bins = binning.bin_splats(arrays[0], arrays[1], arrays[2], arrays[3], camera_starts, width, height)
         colors = features.detach().contiguous().numpy()
         if channels < IN_REGISTERS:
             colors = np.pad(colors, ((0, 0), (0, IN_REGISTERS - channels)))
