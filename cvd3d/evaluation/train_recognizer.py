@@ -137,7 +137,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--out", type=Path, default=WEIGHTS_FILE)
     options.add_argument("--pictures", type=int, default=12_000)
-    options.add_argument("--steps", type=int, default=2000)
+    options.add_argument("--steps", type=int, default=1800)
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     pool = draw_pool(given.pictures, torch.Generator().manual_seed(given.seed))
