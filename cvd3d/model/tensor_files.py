@@ -37,7 +37,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     tensors = {name.removeprefix("module."): tensor for name, tensor in found.items()}
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.is_meta and not torch.isfinite(tensor).all():
-            raise InputError(f"{path}: {name} holds numbers that are not finite; fetch the file again.")
+            raise InputError(f"{path}: {name} has values that are not finite; fetch the file again.")
     return tensors
 
 

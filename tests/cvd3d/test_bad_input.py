@@ -289,7 +289,7 @@ def test_a_disk_that_fills_outside_a_scene(refused, tmp_path, monkeypatch):
 def test_commands_on_a_folder_that_is_no_scene(refused, tmp_path):
     for words in (["fit"], ["export", "--to", "ply"]):
         assert "is not a scene folder" in refused(*words, tmp_path)
-    assert "no scene" in refused("view", tmp_path)
+    assert "is not a scene folder" in refused("view", tmp_path)
 
 
 def test_an_export_of_missing_splats_or_to_an_existing_folder(refused, tmp_path, capture):

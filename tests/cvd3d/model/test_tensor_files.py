@@ -76,7 +76,7 @@ def test_other_files_are_refused(tmp_path):
         "folder": "holds no weights; it should have diffusion_pytorch_model.safetensors",
         "empty.pt": "holds no tensors",
         "list.pt": "holds a list, not a dictionary of tensors",
-        "nan.safetensors": "w holds numbers that are not finite",
+        "nan.safetensors": "w has values that are not finite",
     }.items():
         with pytest.raises(InputError, match=words):
             read_tensors(tmp_path / name)
