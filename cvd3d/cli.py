@@ -23,14 +23,14 @@ from cvd3d.commands.train import Train
 from cvd3d.commands.train_pairs import TrainPairs
 from cvd3d.commands.view import View
 from cvd3d.commands.weights import Weights
-from cvd3d.commands.world import World
+from cvd3d.commands.world import RenderWorld
 from cvd3d.sampling import helpers
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "scene": Scene,
     "plan": Plan,
     "sample": Sample,
-    "world": World,
+    "world": RenderWorld,
     "fit": Fit,
     "export": Export,
     "view": View,

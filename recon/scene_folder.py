@@ -1,7 +1,7 @@
-"""The scene folder: the names of its files, and their contents, loaded lazily and validated.
+"""A scene folder, read lazily and validated.
 
-A scene folder is also a nerfstudio dataset: `transforms.json` and `images/` have nerfstudio's names. This module
-imports no heavy library, so commands can use the file names without delay.
+It is also a nerfstudio dataset: `transforms.json` and `images/` have nerfstudio's names. Importing this module loads
+no heavy library.
 """
 
 from __future__ import annotations
@@ -13,6 +13,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recon.scene_files import (
+    MOTION_FILE,
+    POINTS_FILE,
+    RIG_FILE,
+    SCENE_FILE,
+    SPLATS_FILE,
+    TRANSFORMS_FILE,
+    VIDEOS,
+    frame_path,
+)
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
@@ -23,28 +34,6 @@ if TYPE_CHECKING:
     from trajectories.formats.nerfstudio import Transforms
     from trajectories.lens import Lens
     from trajectories.rig import Rig
-
-SCENE_FILE = "scene.json"
-"""The request, and which stages are finished."""
-RIG_FILE, TRANSFORMS_FILE = "rig.json", "transforms.json"
-POINTS_FILE, CAPTURED_POINTS_FILE = "points.ply", "captured_points.ply"
-"""The starting points of the fit, and the points that are part of a capture."""
-SPLATS_FILE, MOTION_FILE = "splats.ply", "motion.safetensors"
-"""The splats (of a moving scene: at the middle instant), and the paths of the moving splats."""
-METRICS_FILE = "metrics.json"
-MANIFEST_FILE = "manifest.json"
-"""The only one of these files that an exported ply-sequence has."""
-IMAGES, VIDEOS, CHECKPOINTS = "images", "videos", "checkpoints"
-
-
-def frame_file(t: int) -> str:
-    """The file name of a frame; zero-padded, because nerfstudio sorts frames by path."""
-    return f"{t:05d}.png"
-
-
-def frame_path(name: str, t: int) -> str:
-    """The path of frame t of the video `name`, relative to the scene folder."""
-    return f"{IMAGES}/{name}/{frame_file(t)}"
 
 
 @dataclass(frozen=True)

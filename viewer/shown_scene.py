@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recon.scene_folder import (
-    MANIFEST_FILE,
-    POINTS_FILE,
-    RIG_FILE,
-    SCENE_FILE,
-    SPLATS_FILE,
-    TRANSFORMS_FILE,
-    SceneFolder,
-)
+from recon.scene_files import MANIFEST_FILE, POINTS_FILE, RIG_FILE, SCENE_FILE, SPLATS_FILE, TRANSFORMS_FILE
+from recon.scene_folder import SceneFolder
 from trajectories.errors import InputError
 from trajectories.rig import Rig
 from viewer.scene_nodes import Frames

@@ -8,7 +8,7 @@ from pathlib import Path
 from tyro.conf import OmitArgPrefixes
 
 from cvd3d.commands.options import RigOptions
-from recon.scene_folder import RIG_FILE
+from recon.scene_files import RIG_FILE
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from cvd3d.commands.options import RigOptions
 
 
 @dataclass(frozen=True)
-class World:
+class RenderWorld:
     """Render the videos of a prompt in the procedural world, the default model's training data.
 
     The videos are exactly consistent; 'cvd3d fit' then fits the splats.

@@ -33,7 +33,7 @@ ON_SHEET = 20  # cases
 
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """One case of one measure."""
 
     measure: Measure
@@ -70,18 +70,18 @@ def run_suite(
             raise InputError(f"There is no measure {name!r}; give some of {', '.join(MEASURES)}.")
     (out / "cases").mkdir(parents=True, exist_ok=True)
     claim(out / "eval.json", facts, "is of another model or other options; give --out a folder of its own.")
-    jobs = [Job(MEASURES[name], case) for name in names for case in MEASURES[name].cases()[:prompts]]
-    _take_all(jobs, out, studio, tell)
+    tasks = [Task(MEASURES[name], case) for name in names for case in MEASURES[name].cases()[:prompts]]
+    _take_all(tasks, out, studio, tell)
     rows, values = [], {}
     for name in names:
-        mine = [job for job in jobs if job.measure.name == name]
-        found = [json.loads(job.file(out, ".json").read_text()) for job in mine]
+        mine = [task for task in tasks if task.measure.name == name]
+        found = [json.loads(task.file(out, ".json").read_text()) for task in mine]
         rows += MEASURES[name].rows(found)
-        values[name] = [{"prompt": job.case.prompt, **each} for job, each in zip(mine, found)]
+        values[name] = [{"prompt": task.case.prompt, **each} for task, each in zip(mine, found)]
     results = {**facts, "table": [asdict(row) for row in rows], "cases": values}
     write_text(out / RESULTS_FILE, json.dumps(results, indent=2) + "\n")
     if KINDS_AND_COLORS.name in names:
-        _draw_sheet(jobs, out)
+        _draw_sheet(tasks, out)
     return rows
 
 
@@ -94,24 +94,24 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _take_all(jobs: Sequence[Job], out: Path, studio: Studio, tell: Callable[[str], None]) -> None:
-    left = [job for job in jobs if not job.file(out, ".json").exists()]
-    work = [sum(studio.work(views) for views in job.measure.videos) for job in left]
-    sets = sum(len(job.measure.videos) for job in left)
-    tell(f"{len(left)} of {len(jobs)} cases to take: {sets} sets of videos, {sum(work)} network passes of a pair")
+def _take_all(tasks: Sequence[Task], out: Path, studio: Studio, tell: Callable[[str], None]) -> None:
+    left = [task for task in tasks if not task.file(out, ".json").exists()]
+    work = [sum(studio.work(views) for views in task.measure.videos) for task in left]
+    sets = sum(len(task.measure.videos) for task in left)
+    tell(f"{len(left)} of {len(tasks)} cases to take: {sets} sets of videos, {sum(work)} network passes of a pair")
     start = time.monotonic()
-    for index, job in enumerate(left):
-        found = job.measure.take(job.case, studio)
+    for index, task in enumerate(left):
+        found = task.measure.take(task.case, studio)
         if found.picture is not None:
-            Image.fromarray(found.picture).save(job.file(out, ".png"))
-        write_text(job.file(out, ".json"), json.dumps(found.values) + "\n")
+            Image.fromarray(found.picture).save(task.file(out, ".png"))
+        write_text(task.file(out, ".json"), json.dumps(found.values) + "\n")
         minutes = (time.monotonic() - start) / 60
         rest = minutes * sum(work[index + 1 :]) / max(sum(work[: index + 1]), 1)
-        tell(f"{job.measure.name} {job.case.number}: {job.case.prompt} (about {rest:.0f} min left, without fits)")
+        tell(f"{task.measure.name} {task.case.number}: {task.case.prompt} (about {rest:.0f} min left, without fits)")
 
 
-def _draw_sheet(jobs: Sequence[Job], out: Path) -> None:
-    shown = [job for job in jobs if job.measure is KINDS_AND_COLORS][:ON_SHEET]
-    pictures = [np.asarray(Image.open(job.file(out, ".png"))) for job in shown]
-    good = [all(json.loads(job.file(out, ".json").read_text())["generated"]) for job in shown]
-    contact_sheet(pictures, [job.case.prompt for job in shown], good).save(out / SHEET_FILE)
+def _draw_sheet(tasks: Sequence[Task], out: Path) -> None:
+    shown = [task for task in tasks if task.measure is KINDS_AND_COLORS][:ON_SHEET]
+    pictures = [np.asarray(Image.open(task.file(out, ".png"))) for task in shown]
+    good = [all(json.loads(task.file(out, ".json").read_text())["generated"]) for task in shown]
+    contact_sheet(pictures, [task.case.prompt for task in shown], good).save(out / SHEET_FILE)

@@ -30,7 +30,7 @@ AVERAGED = 8  # the weights that are kept are a mean over about the last 1 / AVE
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class LabeledImages:
     """N labeled pictures."""
 
     images: Tensor
@@ -51,7 +51,7 @@ def draw_world(generator: torch.Generator) -> World:
     return make_world(things, choose(generator, tuple(GROUNDS)), choose(generator, tuple(SKIES)), generator)
 
 
-def draw_pool(count: int, generator: torch.Generator) -> Pool:
+def draw_pool(count: int, generator: torch.Generator) -> LabeledImages:
     """Render `count` pictures, two of each scene, and label them."""
     images = torch.empty((count, 3, SIDE, SIDE), dtype=torch.uint8)
     labels = torch.zeros((count, len(PAIRS)))
@@ -62,7 +62,7 @@ def draw_pool(count: int, generator: torch.Generator) -> Pool:
         cameras, times = rig.cameras[0, shots].resized(SIDE, SIDE), rig.times[shots]
         images[start : start + len(shots)] = torch.from_numpy(render(world, cameras, times)).movedim(-1, 1)
         labels[start : start + len(shots)] = _labels(world, visible_share(world, cameras, times))
-    return Pool(images, labels)
+    return LabeledImages(images, labels)
 
 
 def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -83,7 +83,7 @@ def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
     return x + draw(0, 0.05) * torch.randn(x.shape, generator=generator)
 
 
-def train_recognizer(pool: Pool, steps: int, seed: int, rate: float = RATE, muon: bool = True) -> Recognizer:
+def train_recognizer(pool: LabeledImages, steps: int, seed: int, rate: float = RATE, muon: bool = True) -> Recognizer:
     """Learn from a pool, in batches of 64, at a constant rate; the weights' moving average is what counts.
 
     Args:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from cvd3d import __version__
-from recon.scene_folder import CHECKPOINTS, SCENE_FILE
+from recon.scene_files import CHECKPOINTS, SCENE_FILE
 from trajectories.errors import InputError
 from trajectories.files import disk_full, read_json, remove
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recon.export.targets import TARGETS, TargetAxes
-from recon.scene_folder import IMAGES, MANIFEST_FILE, POINTS_FILE, SPLATS_FILE, TRANSFORMS_FILE, SceneFolder
+from recon.scene_files import IMAGES, MANIFEST_FILE, POINTS_FILE, SPLATS_FILE, TRANSFORMS_FILE
+from recon.scene_folder import SceneFolder
 
 if TYPE_CHECKING:
     from recon.splats import MovingSplats, Splats

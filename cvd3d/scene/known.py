@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recon.scene_folder import RIG_FILE, SceneFolder
+from recon.scene_files import RIG_FILE
+from recon.scene_folder import SceneFolder
 from trajectories.errors import InputError
 from trajectories.rig import Rig
 

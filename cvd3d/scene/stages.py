@@ -16,7 +16,7 @@ from cvd3d.scene.chain import Place, Stage, print_line
 from cvd3d.scene.live import Watch
 from cvd3d.scene.moves import shared_instants
 from cvd3d.videos import write_image, write_video
-from recon.scene_folder import (
+from recon.scene_files import (
     CAPTURED_POINTS_FILE,
     METRICS_FILE,
     MOTION_FILE,
@@ -24,9 +24,9 @@ from recon.scene_folder import (
     RIG_FILE,
     SPLATS_FILE,
     TRANSFORMS_FILE,
-    SceneFolder,
     frame_path,
 )
+from recon.scene_folder import SceneFolder
 from trajectories.errors import InputError
 from trajectories.rig import Rig
 from trajectories.rig_file import save_rig

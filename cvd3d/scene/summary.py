@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cvd3d.scene.chain import Done
-from recon.scene_folder import METRICS_FILE
+from recon.scene_files import METRICS_FILE
 
 
 def nerfstudio_command(folder: Path) -> str:

@@ -21,7 +21,7 @@ from recon.capture.sources import (
 )
 from recon.capture.undistortion import Undistorted
 from recon.points import PointCloud, load_points
-from recon.scene_folder import IMAGES, POINTS_FILE, RIG_FILE, TRANSFORMS_FILE, frame_file
+from recon.scene_files import IMAGES, POINTS_FILE, RIG_FILE, TRANSFORMS_FILE, frame_file
 from trajectories.errors import InputError
 from trajectories.formats.nerfstudio import read_transforms
 from trajectories.lens import Lens, pinhole_cameras

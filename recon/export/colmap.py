@@ -8,7 +8,7 @@ import numpy as np
 
 from recon.capture import Capture
 from recon.export.nerfstudio import file_paths, write_images
-from recon.scene_folder import IMAGES
+from recon.scene_files import IMAGES
 from trajectories.files import new_folder
 from trajectories.formats.colmap import ColmapModel, write_model
 

@@ -11,7 +11,7 @@ from recon.capture import Capture
 from recon.fitting.quality import held_out_frames
 from recon.points import save_points
 from recon.progress import track
-from recon.scene_folder import POINTS_FILE, TRANSFORMS_FILE, frame_path
+from recon.scene_files import POINTS_FILE, TRANSFORMS_FILE, frame_path
 from trajectories.files import new_folder
 from trajectories.formats.nerfstudio import Transforms, write_transforms
 

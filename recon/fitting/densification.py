@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from recon.fitting.schedule import Schedule
+from recon.fitting.schedule import FitSchedule
 
 if TYPE_CHECKING:
     from recon.rasterize.strategies import Densification
 
 
 def make_densification(
-    schedule: Schedule,
+    schedule: FitSchedule,
     parameters: dict[str, torch.nn.Parameter],
     optimizers: dict[str, torch.optim.Optimizer],
     generator: torch.Generator,

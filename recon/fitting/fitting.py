@@ -23,7 +23,7 @@ from recon.fitting.quality import evaluate, held_out_frames
 from recon.fitting.settings import FitSettings
 from recon.points import PointCloud, thinned
 from recon.progress import progress_bar
-from recon.scene_folder import METRICS_FILE
+from recon.scene_files import METRICS_FILE
 from recon.splats import MovingSplats, Splats, from_points
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError

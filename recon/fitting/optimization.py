@@ -19,7 +19,7 @@ from recon.fitting.motion_review import MotionReview
 from recon.fitting.optimizer_state import optimizer_state, set_optimizer_state
 from recon.fitting.parameters import first_not_finite, parameters_from, splats_from
 from recon.fitting.regularization import regularization
-from recon.fitting.schedule import Schedule
+from recon.fitting.schedule import FitSchedule
 from recon.fitting.settings import FitSettings
 from recon.render import rasterized
 from recon.splats import MovingSplats, Splats
@@ -52,7 +52,7 @@ class Optimization:
     ) -> None:
         self.settings, self.scale, self.generator = settings, scale, generator
         self.span = float(times.min()), float(times.max())
-        self.schedule = Schedule(settings, scale)
+        self.schedule = FitSchedule(settings, scale)
         self.parameters = parameters_from(splats, settings.knots, device)
         rates = self.schedule.rates(0)
         self.optimizers: dict[str, torch.optim.Optimizer] = {

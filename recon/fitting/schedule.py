@@ -8,7 +8,7 @@ from recon.fitting.settings import FitSettings
 
 
 @dataclass(frozen=True)
-class Schedule:
+class FitSchedule:
     """The schedule that follows from a fit's settings."""
 
     settings: FitSettings

@@ -15,7 +15,7 @@ import numpy as np
 from recon.export.targets import TargetAxes
 from recon.export.turn import turn_splats
 from recon.progress import track
-from recon.scene_folder import MANIFEST_FILE
+from recon.scene_files import MANIFEST_FILE
 from recon.splats.moving import MovingSplats
 from recon.splats.ply import load_splats, save_splats
 from recon.splats.splats import Splats

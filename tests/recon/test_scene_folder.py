@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-import recon.scene_folder
+import recon.scene_files
 from recon.points import PointCloud, save_points
 from recon.scene_folder import SceneFolder
 from recon.splats import MovingSplats, Splats
@@ -20,7 +20,7 @@ from trajectories import InputError, make_rig, save_rig
 from trajectories.formats.nerfstudio import Transforms, write_transforms
 
 ROOT = Path(__file__).parents[2]
-NAMES = [value for name, value in vars(recon.scene_folder).items() if name.endswith("_FILE")]
+NAMES = [value for name, value in vars(recon.scene_files).items() if name.endswith("_FILE")]
 
 
 def still(count=3):
@@ -68,7 +68,7 @@ def test_a_second_module_with_a_name_is_found():
 
 def test_each_name_is_in_one_module():
     """Only transforms.json has a second module: the reader of nerfstudio's format, a lower layer."""
-    home, folders = "recon/scene_folder.py", ("images/", "videos/", "checkpoints/")
+    home, folders = "recon/scene_files.py", ("images/", "videos/", "checkpoints/")
     known = defaultdict(set)
     for package in ("trajectories", "recon", "viewer", "cvd3d"):
         for path in (ROOT / package).rglob("*.py"):
@@ -80,7 +80,7 @@ def test_each_name_is_in_one_module():
 
 
 def test_naming_the_files_loads_no_library():
-    code = "import sys, recon.scene_folder; print(sorted({'numpy', 'torch', 'trajectories'} & set(sys.modules)))"
+    code = "import sys, recon.scene_files, recon.scene_folder; print(sorted({'numpy', 'torch', 'trajectories'} & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 

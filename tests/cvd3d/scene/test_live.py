@@ -6,7 +6,7 @@ import pytest
 from cvd3d.scene.live import live_page
 from cvd3d.videos import write_image
 from recon.points import PointCloud, save_points
-from recon.scene_folder import frame_path
+from recon.scene_files import frame_path
 from trajectories import make_rig, save_rig
 
 
