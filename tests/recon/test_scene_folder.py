@@ -80,7 +80,10 @@ def test_each_name_is_in_one_module():
 
 
 def test_naming_the_files_loads_no_library():
-    code = "import sys, recon.scene_files, recon.scene_folder; print(sorted({'numpy', 'torch', 'trajectories'} & set(sys.modules)))"
+    code = (
+        "import sys, recon.scene_files, recon.scene_folder\n"
+        "print(sorted({'numpy', 'torch', 'trajectories'} & set(sys.modules)))"
+    )
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 
