@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ def save_motion(splats: MovingSplats, path: Path) -> None:
     """Write the paths only; the splats at rest are in another file."""
     tensors = {name: getattr(splats, name).cpu().contiguous() for name in TENSORS}
     about = {"format": FORMAT, "start": repr(splats.start), "end": repr(splats.end), "splats": str(len(splats))}
-    write_bytes(path, save(tensors, metadata=about))
+    write_bytes(path, _with_sorted_header(save(tensors, metadata=about)))
 
 
 def load_motion(path: Path, rest: Splats) -> MovingSplats:
@@ -45,6 +46,14 @@ def load_motion(path: Path, rest: Splats) -> MovingSplats:
     if not _valid(tensors, count):
         raise InputError(f"{path} holds paths of inconsistent shapes; run the scene's fit again.")
     return MovingSplats(rest, **tensors, start=start, end=end)
+
+
+def _with_sorted_header(content: bytes) -> bytes:
+    """The same safetensors file with sorted keys: the library writes metadata in another order in each process."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors start at a multiple of 8 bytes
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def _valid(tensors: dict[str, Tensor], count: int) -> bool:

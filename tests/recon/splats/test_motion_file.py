@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,15 @@ def splats():
     rest = Splats(*(torch.randn(*shape, generator=g) for shape in shapes))
     paths = (torch.randn(2, 5, 3, generator=g), torch.randn(2, 5, 3, generator=g), torch.randn(2, 5, generator=g))
     return MovingSplats(rest, torch.tensor([0, 3]), *paths, 0.1, 2.0)
+
+
+def test_keys_are_sorted_so_that_the_bytes_do_not_depend_on_the_process(splats, tmp_path):
+    save_motion(splats, tmp_path / "motion.safetensors")
+    content = (tmp_path / "motion.safetensors").read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    assert length % 8 == 0
+    assert list(header) == sorted(header) and list(header["__metadata__"]) == sorted(header["__metadata__"])
 
 
 def test_paths_come_back_as_they_were(splats, tmp_path):
