@@ -72,7 +72,7 @@ def test_an_address_that_cannot_be_used(host, port, sentence):
 def test_ctrl_c_exits_without_a_traceback(tmp_path):
     save_rig(make_rig("orbit", 1, 2), tmp_path / "rig.json")
     code = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # shells ignore it in the background
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # background jobs ignore it
         f"from viewer.app import view_scene; view_scene({str(tmp_path)!r}, port=0)"
     )
     process = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
