@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trajectories.cameras import Cameras
+from trajectories.rig import Rig
 
 VERTICAL = 1e-6
 """A view whose direction has a horizontal part shorter than this looks straight up or down."""
@@ -28,3 +29,11 @@ def heading_turn(cameras: Cameras) -> np.ndarray:
     turn = np.eye(4)
     turn[:2, :2] = [[c, -s], [s, c]]
     return turn
+
+
+def cameras_from_heading(rig: Rig) -> Cameras:
+    """The rig's (V, T) cameras after its `heading_turn`: the frame in which the default model places objects.
+
+    What a prompt names first is then on the left of the first camera's picture.
+    """
+    return rig.cameras.transformed(heading_turn(rig.cameras))

@@ -32,7 +32,7 @@ from cvd3d.sampling.request import Matching, Request
 from cvd3d.sampling.resume import Resume
 from cvd3d.sampling.windows import split_into_windows, window_weights
 from trajectories import InputError, Rig
-from trajectories.heading import heading_turn
+from trajectories.heading import cameras_from_heading
 
 AUTOENCODERS = {"SmallAutoencoder": SmallAutoencoder, "AutoencoderKL": AutoencoderKL}
 
@@ -205,7 +205,7 @@ class CollaborativePipeline(DiffusionPipeline):
         plan = self._plan_memory(request.max_memory, windows, h, w)
         texts = [request.negative_prompt, request.prompt] if guidance != 1.0 else [request.prompt]
         # The first object of the prompt is on the left of the first image, for any heading of its camera.
-        cameras = rig.cameras.transformed(heading_turn(rig.cameras))
+        cameras = cameras_from_heading(rig)
         denoiser = Denoiser(
             self.unet, cameras, (h, w), encode_text(self.tokenizer, self.text_encoder, texts), windows,
             window_weights(windows, rig.frames), generator, guidance=guidance, scale=request.cross_view_scale,

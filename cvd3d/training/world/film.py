@@ -8,23 +8,14 @@ from cvd3d.training.world.render import render
 from cvd3d.training.world.scenes import World
 from cvd3d.training.world.visibility import visible_share
 from trajectories import Rig
-from trajectories.cameras import Cameras
-from trajectories.heading import heading_turn
-
-
-def turned_cameras(rig: Rig) -> Cameras:
-    """The rig's (V, T) cameras, rotated about z so that the first one looks along +y.
-
-    The object that a prompt names first is then on the left in the first frame.
-    """
-    return rig.cameras.transformed(heading_turn(rig.cameras))
+from trajectories.heading import cameras_from_heading
 
 
 def film(world: World, rig: Rig) -> np.ndarray:
     """(V, T, H, W, 3) uint8 videos of the world at the rig's cameras and times."""
-    return render(world, turned_cameras(rig), rig.times)
+    return render(world, cameras_from_heading(rig), rig.times)
 
 
 def shown(world: World, rig: Rig) -> np.ndarray:
     """(V, T, N) share of the pixels of each frame of `film` that show each of the world's N objects."""
-    return visible_share(world, turned_cameras(rig), rig.times)
+    return visible_share(world, cameras_from_heading(rig), rig.times)
