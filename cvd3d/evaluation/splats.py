@@ -14,7 +14,8 @@ from cvd3d.evaluation.kinds import objects_right
 from cvd3d.evaluation.measure import Found, Measure, Row, at_least, at_most, mean
 from cvd3d.evaluation.recognizer import SEEN, pair_logits
 from cvd3d.evaluation.studio import Studio
-from cvd3d.training.world.film import film, shown
+from cvd3d.training.world.film import film
+from cvd3d.training.world.visibility import visible_share
 from cvd3d.videos import to_uint8
 from recon.capture import Capture, Pixels
 from recon.fitting.fitting import fit
@@ -24,6 +25,7 @@ from recon.render import render
 from recon.splats import Splats
 from recon.starting_points import initial_points
 from trajectories import Rig
+from trajectories.heading import heading_turn
 
 FITTED = 4  # videos; one more is left out
 CASES = 4
@@ -88,7 +90,8 @@ def _take_walk(case: Case, studio: Studio) -> Found:
         for height in HEIGHTS:
             circle = studio.rig("static", DIRECTIONS, 1, elevation=np.radians(height))
             pictures = to_uint8(render(splats, circle.cameras[:, 0]).numpy())
-            in_view = shown(case.world, circle)[:, 0] >= SEEN
+            # The splats are in the rig's frame, so the circle is turned by the rig's heading and not by its own.
+            in_view = visible_share(case.world, circle.cameras[:, 0].transformed(heading_turn(rig.cameras))) >= SEEN
             logits = pair_logits(studio.recognizer, pictures)
             for logit, seen in zip(logits, in_view):
                 named = [pair for pair, there in zip(case.pairs, seen) if there]
