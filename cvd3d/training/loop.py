@@ -116,7 +116,7 @@ def learn(
             average.update(step)
             progress.advance(bar)
             log.add(step, **measured)
-            late = processes.any_of(deadline is not None and time.monotonic() > deadline)
+            late = deadline is not None and processes.any_of(time.monotonic() > deadline)
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == schedule.steps or late:
                 held = {name: module.state_dict() for name, module in modules.items()}
                 save_state(
