@@ -18,8 +18,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from cvd3d.evaluation.studio import twins_of
+from cvd3d.evaluation.twins import twin_difference
 from cvd3d.sampling import load_pipeline
-from trajectories import Cameras, Rig, make_rig
+from trajectories import make_rig
 
 # The grammar of training captions generates none of these: their wording, order or punctuation differ.
 PROMPTS = (
@@ -46,13 +48,6 @@ PROMPTS = (
 )
 
 
-def twin_rig(frames: int) -> Rig:
-    """Two videos with the same cameras: one of the circle's paths, twice."""
-    rig = make_rig("circle", 4, frames)
-    cameras = rig.cameras[[0, 0]]
-    return Rig(Cameras(cameras.c2w, cameras.K, cameras.width, cameras.height), rig.times, ("first", "second"))
-
-
 def main() -> None:
     """Run the prompts and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -63,7 +58,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, default=Path("default_model.png"))
     args = parser.parse_args()
     pipeline = load_pipeline(args.model)
-    rig = twin_rig(args.frames)
+    rig = twins_of(make_rig("circle", 4, args.frames))
     rows, differences, start = [], [], time.perf_counter()
     for index, prompt in enumerate(PROMPTS[: args.prompts]):
         videos = [
@@ -73,7 +68,7 @@ def main() -> None:
             ).videos
             for scale in (1.0, 0.0)
         ]  # fmt: skip
-        differences.append([float(np.square(pair[0] - pair[1]).mean()) for pair in videos])
+        differences.append([twin_difference(pair) for pair in videos])
         print(f"{prompt:<48} with {differences[-1][0]:.4f}   without {differences[-1][1]:.4f}", flush=True)
         rows.append(_row(prompt, videos[0]))
     with_module, without = np.mean(differences, axis=0)

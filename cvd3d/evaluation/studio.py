@@ -14,7 +14,6 @@ from cvd3d.evaluation.recognizer import Recognizer
 from cvd3d.sampling.latents import decode, encode, latent_factor
 from cvd3d.sampling.matchings import default_schedule
 from trajectories import Rig, make_rig
-from trajectories.cameras import Cameras
 
 if TYPE_CHECKING:
     from cvd3d.sampling.pipeline import CollaborativePipeline
@@ -68,6 +67,5 @@ class Studio:
 
 def twins_of(rig: Rig, views: int = 2) -> Rig:
     """The rig's first path, `views` times."""
-    cameras = rig.cameras[np.zeros(views, dtype=int)]
     names = tuple(f"cam{v:02d}" for v in range(views))
-    return Rig(Cameras(cameras.c2w, cameras.K, cameras.width, cameras.height), rig.times, names)
+    return Rig(rig.cameras[np.zeros(views, dtype=int)], rig.times, names)
