@@ -57,17 +57,11 @@ class Pool:
             _save(path, np.stack([self.render(i) for i in indices]))
 
     @torch.no_grad()
-    def write_latents(self, folder: Path, autoencoder: SmallAutoencoder, pixels: Path | None = None) -> None:
-        """Encode the whole pool into `folder/NAME` as float16; existing shards are kept.
-
-        Args:
-            pixels: folder written by `write_pixels`; None renders each sample again.
-        """
+    def write_latents(self, folder: Path, autoencoder: SmallAutoencoder) -> None:
+        """Render and encode the whole pool into `folder/NAME` as float16; existing shards are kept."""
         for path, indices in self._missing(folder, "Encoding"):
-            stored = np.load(pixels / self.name / path.name) if pixels else (self.render(i) for i in indices)
-            encoded = [
-                autoencoder.encode_frames(_to_batch(s).to(autoencoder.device)).half().cpu().numpy() for s in stored
-            ]
+            batches = (_to_batch(self.render(i)).to(autoencoder.device) for i in indices)
+            encoded = [autoencoder.encode_frames(batch).half().cpu().numpy() for batch in batches]
             _save(path, np.stack(encoded).reshape(len(indices), self.views, self.frames, *encoded[0].shape[1:]))
 
     def load(self, folder: Path) -> np.ndarray:

@@ -59,14 +59,14 @@ def test_a_killed_rendering_resumes_at_its_shard(counted, tmp_path):
     assert pool.load(tmp_path)[:, 0, 0, 0, 0, 0].tolist() == [0, 10, 20, 30, 40]
 
 
-def test_latents_are_the_encoded_frames_with_and_without_stored_pixels(counted, tmp_path):
+def test_latents_are_the_encoded_frames_and_are_kept(counted, tmp_path):
     pool, rendered, _ = counted
     autoencoder = SmallAutoencoder(4, (8, 8), patch=2)
     pool.write_latents(tmp_path / "a", autoencoder)
-    pool.write_pixels(tmp_path / "pixels")
     before = len(rendered)
-    pool.write_latents(tmp_path / "b", autoencoder, tmp_path / "pixels")
+    pool.write_latents(tmp_path / "a", autoencoder)
     assert len(rendered) == before
+    pool.write_latents(tmp_path / "b", autoencoder)
     a, b = pool.load(tmp_path / "a"), pool.load(tmp_path / "b")
     assert a.dtype == np.float16 and a.shape == (5, 1, 1, 4, 4, 4) and (a == b).all()
     with torch.no_grad():
