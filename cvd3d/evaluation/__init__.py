@@ -1,1 +1,1 @@
-"""How good a model's videos are, measured against the procedural world whose captions it knows."""
+"""Measures of the quality of a model's videos, on prompts of the procedural world that are held out of training."""

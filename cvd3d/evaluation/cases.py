@@ -1,4 +1,4 @@
-"""The prompts of the measures: combinations that no training shows, each with a world and a rig that never change."""
+"""The prompts of the measures: held-out combinations, each with a fixed world."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DEFAULT_PROMPT = "a red cube and a blue ball on green grass"
 
 @dataclass(frozen=True)
 class Case:
-    """One prompt and what it means."""
+    """A prompt and a world that it describes."""
 
     number: int
     prompt: str
     world: World
-    """One of the worlds that the prompt describes; true renders are of it."""
+    """The world of the true renders."""
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -32,11 +32,11 @@ class Case:
 
 
 def held_out_case(number: int, moves: bool = False) -> Case:
-    """One of the `ALL` held out prompts: one object for even numbers, two for odd ones.
+    """One of the `ALL` held-out prompts: one object for even numbers, two objects for odd numbers.
 
     Args:
         number: from 0 to ALL - 1.
-        moves: the first object drives, if it is a car, or else bounces.
+        moves: whether the first object moves: a car drives, any other object bounces.
     """
     index = number // 2
     things: tuple[Thing, ...]
@@ -55,12 +55,12 @@ def held_out_case(number: int, moves: bool = False) -> Case:
 
 
 def default_case() -> Case:
-    """The scene that the README makes."""
+    """The scene of the README's first command."""
     return Case(0, DEFAULT_PROMPT, world_of(DEFAULT_PROMPT, torch.Generator().manual_seed(0)))
 
 
 def full_caption(world: World) -> str:
-    """The caption that leaves nothing unsaid, always in the same words."""
+    """A caption that names every object, color, motion, ground and sky, in fixed words."""
     things = []
     for thing in world.objects:
         motion = "" if thing.action == STILL else PARTICIPLES[thing.action][0] + " "

@@ -1,4 +1,4 @@
-"""A sheet of pictures under their prompts."""
+"""A sheet of images with their prompts as titles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 COLUMNS = 4
-LINE = 14  # pixels of a line of text
+LINE = 14  # height of a line of text in pixels
 GOOD, BAD = (20, 130, 40), (190, 30, 30)
 
 

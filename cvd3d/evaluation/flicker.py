@@ -1,4 +1,4 @@
-"""How much a still scene flickers before a camera that stands still."""
+"""Flicker: the difference of neighboring frames of a still scene and a static camera."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a video show what its prompt names, each object of its kind and in its color?"""
+"""The share of prompts whose videos show every named object with its kind and color."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SOURCES = {"generated": "generated", "autoencoder": "true, through the autoencod
 def objects_right(logits: np.ndarray, named: Sequence[tuple[str, str]], in_view: np.ndarray) -> list[bool]:
     """Whether each named object is recognized in a set of frames.
 
-    It is right if its mean logit, over the frames in which it should be in view, is positive and above that of every
-    pair of kind and color that is not named.
+    An object is right if its mean logit over the frames in which it should be visible is positive and above the mean
+    logit of every pair of kind and color that is not named.
 
     Args:
         logits: (F, 72) of the frames.
         named: kind and color of N objects.
-        in_view: (F, N) where each should be seen; one that no frame should show is looked for in all of them.
+        in_view: (F, N) bool: whether an object should be visible in a frame; if in none, all frames count.
     """
     columns = [PAIRS.index(pair) for pair in named]
     others = np.setdiff1d(np.arange(len(PAIRS)), columns)

@@ -1,4 +1,4 @@
-"""What a measure is."""
+"""The type of a measure, and the rows of the table that it contributes."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from cvd3d.evaluation.studio import Studio
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What one case gave."""
+    """The result of one case."""
 
     values: dict[str, Any]
-    """As JSON."""
+    """JSON values."""
     picture: np.ndarray | None = None
-    """(H, W, 3) uint8 to look at."""
+    """(H, W, 3) uint8, for the contact sheet."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table."""
+    """A row of the table."""
 
     what: str
     value: float
     aim: str = ""
     reached: bool | None = None
-    """None where there is no aim."""
+    """Whether the value meets the aim; None without an aim."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Something to know about a model."""
+    """A measure of a model, taken case by case."""
 
     name: str
     cases: Callable[[], Sequence[Case]]
-    """All of them; the first few where fewer are asked for."""
+    """Returns all cases; a run with fewer takes the first ones."""
     videos: tuple[int, ...]
-    """The videos of each set that a case samples."""
+    """Number of videos in each set that a case samples."""
     take: Callable[[Case, Studio], Found]
     rows: Callable[[Sequence[dict[str, Any]]], list[Row]]
-    """From the values of all cases, at least one."""
+    """Maps the values of one or more cases to rows."""
 
 
 def at_most(what: str, value: float, aim: float) -> Row:
-    """A row whose value should not be above the aim."""
+    """A row whose value should be at most the aim."""
     return Row(what, value, f"<= {aim:g}", bool(value <= aim))
 
 
 def at_least(what: str, value: float, aim: float) -> Row:
-    """A row whose value should not be below the aim."""
+    """A row whose value should be at least the aim."""
     return Row(what, value, f">= {aim:g}", bool(value >= aim))
 
 
 def mean(values: Sequence[dict[str, Any]], name: str) -> float:
-    """Of one value over all cases."""
+    """The mean of one value over all cases."""
     return float(np.mean([each[name] for each in values]))

@@ -1,7 +1,7 @@
-"""A small network that says which objects of the world, in which colors, a picture shows.
+"""A small network that recognizes the kinds and colors of the world's objects in an image.
 
-Every cell of an 8x8 grid votes for kinds and for colors. A pair of both is there if one cell votes for both: a soft AND
-of the two votes, and a soft OR over the cells. So what is learnt of a color holds for all kinds.
+Each cell of an 8x8 grid has logits for the kinds and for the colors. The logit of a pair is a soft AND of the two and a
+soft OR over the cells, so the features of a color are shared by all kinds.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from cvd3d.training.world.objects import COLORS, OBJECTS
 
 KINDS, COLOR_NAMES = tuple(OBJECTS), tuple(COLORS)
 PAIRS: tuple[tuple[str, str], ...] = tuple((kind, color) for kind in KINDS for color in COLOR_NAMES)
-"""What the outputs stand for: a kind and a color each."""
+"""Kind and color of each output."""
 
 SEEN = 25 / 128**2
-"""An object is in view if this share of the pixels shows it."""
-SIDE = 64  # pixels of the picture that the network sees
+"""An object is visible if it covers at least this share of the pixels."""
+SIDE = 64  # width and height of the network's input in pixels
 WEIGHTS_FILE = Path(__file__).parent / "recognizer.safetensors"
 
 
 class Recognizer(nn.Module):
-    """About 0.26 M weights: five convolutions on two scales and a linear vote."""
+    """Five convolutions on two scales and a linear layer per cell; about 0.26 M weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,10 +36,10 @@ class Recognizer(nn.Module):
         self.body = nn.Sequential(_layer(48, 64), _layer(64, 96, stride=2), _layer(96, 96), _layer(96, 96))
         self.conv_out = nn.Conv2d(96, len(KINDS) + len(COLOR_NAMES), 1)
         assert self.conv_out.bias is not None
-        nn.init.constant_(self.conv_out.bias, -3.0)  # most cells show nothing
+        nn.init.constant_(self.conv_out.bias, -3.0)  # most cells show no object
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, 72) that each of `PAIRS` is in the picture.
+        """Logits (B, 72) of each of `PAIRS` being visible.
 
         Args:
             images: (B, 3, H, W) RGB in [0, 1], of any size.
@@ -62,7 +62,7 @@ def pair_logits(recognizer: Recognizer, frames: np.ndarray) -> np.ndarray:
 
 @cache
 def load_recognizer(path: Path = WEIGHTS_FILE) -> Recognizer:
-    """The recognizer with its shipped weights, on the CPU."""
+    """Load the recognizer with the shipped weights, on the CPU."""
     recognizer = Recognizer()
     recognizer.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()}, strict=False)
     return recognizer.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Do the videos agree on one scene? Splats fitted to some of them, seen from where others stood and from all round."""
+"""Consistency of the videos as one scene: splats fitted to them, rendered at a held-out camera and on a full circle."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from recon.starting_points import initial_points
 from trajectories import Rig
 from trajectories.heading import heading_turn
 
-FITTED = 4  # videos; one more is left out
+FITTED = 4  # videos; one more is held out
 CASES = 4
-DIRECTIONS = 24  # all round
+DIRECTIONS = 24  # on the full circle
 HEIGHTS = (10.0, 35.0)  # degrees above the horizon
 
 
 def capture_of(videos: np.ndarray, rig: Rig) -> Capture:
-    """The uint8 (V, T, H, W, 3) videos of a rig, as the fit eats them."""
+    """The capture of a rig's videos (V, T, H, W, 3) uint8."""
     sources = tuple(Pixels(frame) for frame in videos.reshape(-1, *videos.shape[2:]))
     names = tuple(name for name in rig.names for _ in range(rig.frames))
     return Capture(rig.cameras.reshape(-1), np.tile(rig.times, rig.views), names, sources)
 
 
 def fitted(capture: Capture, generated: bool, quality: str) -> Splats:
-    """Splats that stand still, as `cvd3d scene` fits them, with no frame kept out."""
+    """Fit still splats as `cvd3d scene` does, to all frames."""
     generator = torch.Generator().manual_seed(0)
     points = initial_points(capture, generator=generator)
     settings = replace(settings_for(capture, quality=quality, generated=generated), hold_out=0)
@@ -94,7 +94,7 @@ def _take_walk(case: Case, studio: Studio) -> Found:
             in_view = visible_share(case.world, circle.cameras[:, 0].transformed(heading_turn(rig.cameras))) >= SEEN
             logits = pair_logits(studio.recognizer, pictures)
             for logit, seen in zip(logits, in_view):
-                named = [pair for pair, there in zip(case.pairs, seen) if there]
+                named = [pair for pair, visible in zip(case.pairs, seen) if visible]
                 values[name].append(objects_right(logit[None], named, np.ones((1, len(named)), dtype=bool)))
             strips.append(np.concatenate(list(pictures[:: DIRECTIONS // 12]), axis=1))
     return Found(values, np.concatenate(strips))

@@ -1,4 +1,4 @@
-"""All measures of a model: which cases, in what order, what stays on the disk, and the table at the end."""
+"""Take all measures of a model, save the result of each case, and make the table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cvd3d.evaluation.studio import Studio
 from cvd3d.evaluation.twins import MORE_VIEWS, SYNCHRONY, TWIN_DIFFERENCE
 from cvd3d.training.states import claim
 from trajectories import InputError
-from trajectories.files import write_text
+from trajectories.files import whole, write_text
 
 MEASURES: dict[str, Measure] = {
     measure.name: measure
@@ -34,13 +34,13 @@ ON_SHEET = 20  # cases
 
 @dataclass(frozen=True)
 class Task:
-    """One case of one measure."""
+    """A case of a measure."""
 
     measure: Measure
     case: Case
 
     def file(self, out: Path, suffix: str) -> Path:
-        """Where what it gave is kept."""
+        """The file of its result."""
         return out / "cases" / f"{self.measure.name}-{self.case.number:03d}{suffix}"
 
 
@@ -50,20 +50,20 @@ def run_suite(
     names: Sequence[str],
     prompts: int | None,
     facts: dict[str, Any],
-    tell: Callable[[str], None] = print,
+    report: Callable[[str], None] = print,
 ) -> list[Row]:
-    """Take the measures; cases that an earlier call of the same facts finished are not taken again.
+    """Take the measures; finished cases of an earlier call with the same facts are kept.
 
     Args:
         out: folder of `results.json`, `contact_sheet.png` and the cases.
         studio: the model.
         names: keys of `MEASURES`.
-        prompts: at most so many cases of each.
-        facts: what determines a case's values, as JSON.
-        tell: takes lines about the work.
+        prompts: the largest number of cases of each measure.
+        facts: JSON values that determine the results.
+        report: called with lines about the progress.
 
     Raises:
-        InputError: an unknown measure, or a folder with the results of other facts.
+        InputError: an unknown measure, or a folder with results of other facts.
     """
     for name in names:
         if name not in MEASURES:
@@ -71,7 +71,7 @@ def run_suite(
     (out / "cases").mkdir(parents=True, exist_ok=True)
     claim(out / "eval.json", facts, "is of another model or other options; give --out a folder of its own.")
     tasks = [Task(MEASURES[name], case) for name in names for case in MEASURES[name].cases()[:prompts]]
-    _take_all(tasks, out, studio, tell)
+    _take_all(tasks, out, studio, report)
     rows, values = [], {}
     for name in names:
         mine = [task for task in tasks if task.measure.name == name]
@@ -94,24 +94,29 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _take_all(tasks: Sequence[Task], out: Path, studio: Studio, tell: Callable[[str], None]) -> None:
+def _take_all(tasks: Sequence[Task], out: Path, studio: Studio, report: Callable[[str], None]) -> None:
     left = [task for task in tasks if not task.file(out, ".json").exists()]
     work = [sum(studio.work(views) for views in task.measure.videos) for task in left]
     sets = sum(len(task.measure.videos) for task in left)
-    tell(f"{len(left)} of {len(tasks)} cases to take: {sets} sets of videos, {sum(work)} network passes of a pair")
+    report(f"{len(left)} of {len(tasks)} cases to take: {sets} sets of videos, {sum(work)} network passes of a pair")
     start = time.monotonic()
     for index, task in enumerate(left):
         found = task.measure.take(task.case, studio)
         if found.picture is not None:
-            Image.fromarray(found.picture).save(task.file(out, ".png"))
+            _save(Image.fromarray(found.picture), task.file(out, ".png"))
         write_text(task.file(out, ".json"), json.dumps(found.values) + "\n")
         minutes = (time.monotonic() - start) / 60
         rest = minutes * sum(work[index + 1 :]) / max(sum(work[: index + 1]), 1)
-        tell(f"{task.measure.name} {task.case.number}: {task.case.prompt} (about {rest:.0f} min left, without fits)")
+        report(f"{task.measure.name} {task.case.number}: {task.case.prompt} (about {rest:.0f} min left, without fits)")
 
 
 def _draw_sheet(tasks: Sequence[Task], out: Path) -> None:
     shown = [task for task in tasks if task.measure is KINDS_AND_COLORS][:ON_SHEET]
     pictures = [np.asarray(Image.open(task.file(out, ".png"))) for task in shown]
     good = [all(json.loads(task.file(out, ".json").read_text())["generated"]) for task in shown]
-    contact_sheet(pictures, [task.case.prompt for task in shown], good).save(out / SHEET_FILE)
+    _save(contact_sheet(pictures, [task.case.prompt for task in shown], good), out / SHEET_FILE)
+
+
+def _save(image: Image.Image, path: Path) -> None:
+    with whole(path) as temporary:
+        image.save(temporary, "PNG")

@@ -1,4 +1,4 @@
-"""Training of the recognizer on the world's own renders."""
+"""Train the recognizer on renders of the world."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,25 +22,26 @@ from cvd3d.training.world.scenes import BOUNCING, DRIVING, SPINNING, STILL, Worl
 from cvd3d.training.world.surroundings import GROUNDS, SKIES
 from cvd3d.training.world.visibility import visible_share
 from recon.progress import track
+from trajectories.files import write_bytes
 
-FRAMES = 16  # of a video; the instants and places of the pictures come from it
-SHOTS = 2  # pictures of one scene
+FRAMES = 16  # length of the drawn videos, from which frames are chosen
+SHOTS = 2  # frames per scene
 BATCH, RATE, WARMUP = 64, 5e-3, 20
-AVERAGED = 8  # the weights that are kept are a mean over about the last 1 / AVERAGED of the steps
+AVERAGED = 8  # the result is a moving average of the weights over about the last 1 / AVERAGED of the steps
 
 
 @dataclass(frozen=True, eq=False)
 class LabeledImages:
-    """N labeled pictures."""
+    """N labeled images."""
 
     images: Tensor
     """(N, 3, 64, 64) uint8."""
     labels: Tensor
-    """(N, 72) float32: 1 in view, 0 not there, NaN hardly seen."""
+    """(N, 72) float32: 1 visible, 0 absent, NaN barely visible (ignored)."""
 
 
 def draw_world(generator: torch.Generator) -> World:
-    """A scene of one or two objects, all kinds, colors, grounds and skies equally likely, the held out ones too."""
+    """A scene of one or two objects; all kinds, colors, grounds and skies are equally likely, also held-out ones."""
     things = [
         (choose(generator, tuple(OBJECTS)), choose(generator, tuple(COLORS)), STILL)
         for _ in range(1 if chance(generator, 0.4) else 2)
@@ -52,7 +53,7 @@ def draw_world(generator: torch.Generator) -> World:
 
 
 def draw_pool(count: int, generator: torch.Generator) -> LabeledImages:
-    """Render `count` pictures, two of each scene, and label them."""
+    """Render and label `count` images, two per scene."""
     images = torch.empty((count, 3, SIDE, SIDE), dtype=torch.uint8)
     labels = torch.zeros((count, len(PAIRS)))
     for start in track(range(0, count, SHOTS), "Rendering pictures", show=True):
@@ -66,7 +67,7 @@ def draw_pool(count: int, generator: torch.Generator) -> LabeledImages:
 
 
 def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Float pictures that are mirrored, blurred, tinted a little and noisy, so that soft ones are read as well."""
+    """Float images with random mirroring, blur, tint and noise, so that blurry images are recognized too."""
     B = len(images)
 
     def draw(low: float, high: float) -> Tensor:
@@ -83,15 +84,13 @@ def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
     return x + draw(0, 0.05) * torch.randn(x.shape, generator=generator)
 
 
-def train_recognizer(pool: LabeledImages, steps: int, seed: int, rate: float = RATE, muon: bool = True) -> Recognizer:
-    """Learn from a pool, in batches of 64, at a constant rate; the weights' moving average is what counts.
+def train_recognizer(pool: LabeledImages, steps: int, seed: int) -> Recognizer:
+    """Train in batches of 64 at a constant learning rate; the result is the moving average of the weights.
 
     Args:
-        pool: the pictures.
-        steps: of the optimizer.
-        seed: of the weights and every draw.
-        rate: learning rate.
-        muon: False for AdamW alone.
+        pool: the labeled images.
+        steps: number of optimizer steps.
+        seed: seed of the initial weights and of all random draws.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -99,7 +98,7 @@ def train_recognizer(pool: LabeledImages, steps: int, seed: int, rate: float = R
         recognizer = Recognizer()
     now = [tensor for tensor in recognizer.state_dict().values() if tensor.is_floating_point()]
     average = [tensor.clone() for tensor in now]
-    optimizer = MuonAndAdamW(dict(recognizer.named_parameters()), rate, muon)
+    optimizer = MuonAndAdamW(dict(recognizer.named_parameters()), RATE)
     for step in track(range(steps), "Training", show=True):
         chosen = torch.randint(len(pool.images), (BATCH,), generator=generator)
         labels = pool.labels[chosen]
@@ -108,7 +107,7 @@ def train_recognizer(pool: LabeledImages, steps: int, seed: int, rate: float = R
         loss = F.binary_cross_entropy_with_logits(logits[counts], labels[counts], reduction="sum") / BATCH
         loss.backward()
         torch.nn.utils.clip_grad_norm_(recognizer.parameters(), 5.0)
-        optimizer.step(rate * min((step + 1) / WARMUP, 1))
+        optimizer.step(RATE * min((step + 1) / WARMUP, 1))
         torch._foreach_lerp_(average, now, AVERAGED / (step + AVERAGED))
         if (step + 1) % 250 == 0:
             print(f"step {step + 1}: loss {loss.item():.4f}", flush=True)
@@ -117,13 +116,13 @@ def train_recognizer(pool: LabeledImages, steps: int, seed: int, rate: float = R
 
 
 def save_recognizer(recognizer: Recognizer, path: Path) -> None:
-    """Write the weights as float16."""
+    """Write the weights as float16 safetensors."""
     state = recognizer.state_dict()
-    save_file({name: tensor.half() for name, tensor in state.items() if tensor.is_floating_point()}, path)
+    write_bytes(path, save({name: tensor.half() for name, tensor in state.items() if tensor.is_floating_point()}))
 
 
 def _labels(world: World, shares: np.ndarray) -> Tensor:
-    """(F, 72) of the (F, N) shares of the pixels that show the objects."""
+    """Labels (F, 72) from the (F, N) shares of the pixels that show each object."""
     labels = torch.zeros((len(shares), len(PAIRS)))
     for thing, share in zip(world.objects, torch.from_numpy(shares).T):
         column = labels[:, PAIRS.index((thing.kind, thing.color))]

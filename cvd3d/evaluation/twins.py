@@ -1,4 +1,4 @@
-"""How much videos with identical cameras differ: still scenes, things that move, and more and more views."""
+"""The difference of videos with identical cameras: still scenes, moving objects, and 2 to 8 views."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _take_movers(case: Case, studio: Studio) -> Found:
 
 
 def _mover_rows(values: Sequence[dict[str, Any]]) -> list[Row]:
-    return [at_most("twin difference of things that move", mean(values, "on"), 0.006)]
+    return [at_most("twin difference of moving objects", mean(values, "on"), 0.006)]
 
 
 def _take_crowds(case: Case, studio: Studio) -> Found:
