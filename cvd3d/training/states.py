@@ -94,7 +94,7 @@ def load_state(path: Path) -> dict[str, Any] | None:
     if not complete:
         raise InputError(f"{index}: the parts of this state are not complete; copy them again, or delete this file.")
     buffer.seek(0)
-    return torch.load(buffer, weights_only=True)
+    return torch.load(buffer, map_location="cpu", weights_only=True)  # a state may come from a machine with a GPU
 
 
 def claim(path: Path, content: dict[str, Any], otherwise: str) -> None:

@@ -75,3 +75,12 @@ def test_a_state_that_is_not_complete_is_refused(tmp_path, fault):
         (tmp_path / "stage.json").write_text("{}")
     with pytest.raises(InputError, match=r"stage\.json: the parts of this state are not complete"):
         load_state(path)
+
+
+def test_a_state_of_a_gpu_is_loaded_on_the_cpu(tmp_path, monkeypatch):
+    path = tmp_path / "stage"
+    save_state(path, {"step": 3})
+    real, asked = torch.load, []
+    monkeypatch.setattr(torch, "load", lambda *args, **options: asked.append(options) or real(*args, **options))
+    load_state(path)
+    assert asked == [{"map_location": "cpu", "weights_only": True}]
