@@ -1,8 +1,8 @@
 """Data-parallel processes, started by `accelerate launch` or `torchrun`; without a launcher there is one process.
 
 In training, each process computes a share of the batch and the gradients are averaged. In sampling, each process
-computes a share of the network calls of a pass. On a CPU, two processes of one thread train 1.5 times as fast as one
-process of two threads.
+computes a share of the network calls of a pass. On a CPU, two processes of one thread may be faster than one process of
+two threads.
 """
 
 from __future__ import annotations
