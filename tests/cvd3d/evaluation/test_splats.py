@@ -8,6 +8,7 @@ from cvd3d.training.world.film import film
 from recon.points import PointCloud
 from recon.splats import from_points
 from trajectories import make_rig
+from trajectories.heading import heading_turn
 
 
 @pytest.fixture
@@ -54,6 +55,16 @@ def test_the_walk_goes_all_round_at_two_heights(studio, two_specks):
     assert all(len(found.values[name]) == 48 for name in ("generated", "true"))
     assert not any(found.values["generated"][0])  # black pictures show nothing
     assert found.picture.shape == (4 * 32, 12 * 32, 3)
+
+
+def test_the_walk_looks_for_objects_in_the_frame_of_the_fitted_rig(studio, two_specks, monkeypatch):
+    real, used = measures.visible_share, []
+    monkeypatch.setattr(measures, "visible_share", lambda world, cameras: used.append(cameras) or real(world, cameras))
+    WALK_AROUND.take(WALK_AROUND.cases()[0], studio)
+    turn = heading_turn(studio.rig("circle", 4).cameras)
+    assert not np.allclose(turn, np.eye(4))
+    circle = studio.rig("static", 24, 1, elevation=np.radians(10.0)).cameras[:, 0]
+    assert np.allclose(used[0].c2w, turn @ circle.c2w)
 
 
 def test_the_share_of_right_pictures():
