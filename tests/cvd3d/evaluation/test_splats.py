@@ -4,6 +4,7 @@ import torch
 
 import cvd3d.evaluation.splats as measures
 from cvd3d.evaluation.splats import LEFT_OUT, WALK_AROUND, capture_of
+from cvd3d.evaluation.studio import Studio
 from cvd3d.training.world.film import film
 from recon.points import PointCloud
 from recon.splats import from_points
@@ -58,8 +59,13 @@ def test_the_walk_goes_all_round_at_two_heights(studio, two_specks):
 
 
 def test_the_walk_looks_for_objects_in_the_frame_of_the_fitted_rig(studio, two_specks, monkeypatch):
-    real, used = measures.visible_share, []
-    monkeypatch.setattr(measures, "visible_share", lambda world, cameras: used.append(cameras) or real(world, cameras))
+    share, rig, used = measures.visible_share, Studio.rig, []
+
+    def turned_rig(self, name, *args, **options):
+        return rig(self, name, *args, **({"azimuth": 0.7} if name == "circle" else {}), **options)
+
+    monkeypatch.setattr(measures, "visible_share", lambda world, cameras: used.append(cameras) or share(world, cameras))
+    monkeypatch.setattr(Studio, "rig", turned_rig)
     WALK_AROUND.take(WALK_AROUND.cases()[0], studio)
     turn = heading_turn(studio.rig("circle", 4).cameras)
     assert not np.allclose(turn, np.eye(4))
