@@ -89,7 +89,7 @@ def test_the_file_opens_without_a_network(page):
         pytest.skip("Chromium is not installed.")
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        shown = browser.new_context(offline=True, viewport={"width": 480, "height": 320}).new_page()
+        shown = browser.new_context(offline=True, viewport={"width": 960, "height": 540}).new_page()
         requests: list[str] = []
         shown.on("request", lambda request: requests.append(request.url))
         shown.goto(page.as_uri())
