@@ -91,6 +91,7 @@ def test_control_c_ends_with_one_line_that_says_how_to_continue(tmp_path, monkey
     assert capsys.readouterr().err.strip() == "cvd3d: stopped; the same command continues where it stopped."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words, expected",
     [

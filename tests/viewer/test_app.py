@@ -145,6 +145,7 @@ def test_another_rig_replaces_the_first():
         assert viewer.clock.panel.frame.max == 2
 
 
+@pytest.mark.slow
 def test_splats_replace_splats_and_hide_the_points():
     with closing(SceneViewer(port=0, max_splats=50)) as viewer:
         viewer.show_points(PointCloud(np.random.default_rng(0).random((9, 3)), np.zeros((9, 3)), "a test"))

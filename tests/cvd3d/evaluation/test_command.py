@@ -7,6 +7,7 @@ from cvd3d.cli import main
 from cvd3d.evaluation.recognizer import Recognizer
 
 
+@pytest.mark.slow
 def test_a_model_folder_is_measured(tiny_pipeline, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cvd3d.evaluation.recognizer, "load_recognizer", lambda: Recognizer().eval())
     tiny_pipeline.save_pretrained(tmp_path / "model")

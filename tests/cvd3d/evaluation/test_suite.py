@@ -12,6 +12,7 @@ from trajectories import InputError
 FACTS = {"weights": "tiny", "seed": 0}
 
 
+@pytest.mark.slow
 def test_results_are_written_and_the_same_again(studio, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     lines = []

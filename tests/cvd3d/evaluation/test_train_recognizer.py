@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from cvd3d.evaluation.recognizer import PAIRS, SIDE
@@ -18,6 +19,7 @@ def test_augmented_pictures_keep_their_scale():
     assert (seen.mean(dim=(2, 3)) - 0.5).abs().max() < 0.15
 
 
+@pytest.mark.slow
 def test_the_same_seed_trains_the_same_weights(tmp_path):
     pool = draw_pool(8, torch.Generator().manual_seed(0))
     for name in ("one", "two"):

@@ -35,6 +35,7 @@ def calls(monkeypatch, pipeline):
     return sizes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("views", "frames"), [(1, 2), (2, 2), (3, 2), (4, 2), (2, 1)])
 def test_the_same_seed_gives_the_same_bytes_for_any_number_of_videos(pipeline, rig, sample, views, frames):
     videos = sample(pipeline, rig(views, frames), seed=5)
@@ -45,6 +46,7 @@ def test_the_same_seed_gives_the_same_bytes_for_any_number_of_videos(pipeline, r
     assert sample(pipeline, rig(views, frames), seed=6).tobytes() != videos.tobytes()
 
 
+@pytest.mark.slow
 def test_the_number_of_network_calls_follows_the_formula(pipeline, rig, sample, calls):
     sample(pipeline, rig(4), num_inference_steps=3, recurrences=2, matchings=1)
     assert calls == [8] * ((3 - 1) * 2 + 1)
@@ -88,6 +90,7 @@ def test_noise_is_added_again_by_the_papers_formula(pipeline):
         assert torch.allclose(noised, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_mask_is_computed_once_for_each_ordered_pair_and_resolution(pipeline, rig, sample, monkeypatch):
     computed = Counter()
     original = cvd3d.model.unet.epipolar_bias
@@ -111,6 +114,7 @@ def test_the_cross_view_modules_join_the_videos_and_can_be_switched_off(pipeline
         assert (np.abs(a - b).max() > 1e-5) == joined
 
 
+@pytest.mark.slow
 def test_with_poses_relative_to_the_first_camera_the_world_may_be_moved(build, rig, sample):
     still = rig(2)
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
@@ -136,6 +140,7 @@ def test_the_default_steps_and_guidance_are_the_models(build, rig):
     assert left_out.tobytes() == asked.tobytes()
 
 
+@pytest.mark.slow
 def test_a_saved_pipeline_gives_the_same_bytes_and_logs_nothing(build, rig, sample, tmp_path, capfd):
     pipeline = build(pose_frame="first", steps=7, guidance=2.5)
     capfd.readouterr()
@@ -220,6 +225,7 @@ def test_damaged_weights_are_reported_in_one_sentence(saved):
         load_pipeline(saved)
 
 
+@pytest.mark.slow
 def test_a_model_with_parts_missing_or_an_unknown_frame_is_refused(saved):
     config = json.loads((saved / "unet" / "config.json").read_text())
     (saved / "unet" / "config.json").write_text(json.dumps({**config, "pose_frame": "camera"}))
@@ -258,6 +264,7 @@ def test_other_weights_have_another_hash(saved):
     assert weights_hash(saved) != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", [2, 3, 5])
 def test_smaller_calls_give_the_same_videos(pipeline, rig, sample, views, monkeypatch, calls):
     monkeypatch.setattr(cvd3d.sampling.cost, "VIDEOS_PER_CALL", 100)
@@ -270,6 +277,7 @@ def test_smaller_calls_give_the_same_videos(pipeline, rig, sample, views, monkey
     assert np.abs(pieces - whole).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_a_memory_limit_makes_the_calls_smaller_and_the_cost_is_reported(pipeline, rig, sample, calls):
     lines = []
     whole = sample(pipeline, rig(4), report=lines.append)
@@ -286,6 +294,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("survived", [1, 4])
 def test_a_stopped_run_resumes_and_gives_the_same_bytes(pipeline, rig, sample, tmp_path, monkeypatch, calls, survived):
     options = {"num_inference_steps": 3, "recurrences": 2, "matching": "overlap", "seed": 8}
@@ -316,6 +325,7 @@ def test_a_damaged_checkpoint_is_ignored(pipeline, rig, sample, tmp_path):
     assert sample(pipeline, rig(2), checkpoint=tmp_path / "state.pt").tobytes() == sample(pipeline, rig(2)).tobytes()
 
 
+@pytest.mark.slow
 def test_known_videos_are_unchanged_and_influence_the_others(pipeline, rig, sample):
     frames = np.random.default_rng(0).random((2, 16, 16, 3), dtype=np.float32)
     without = sample(pipeline, rig(3))

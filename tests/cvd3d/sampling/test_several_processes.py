@@ -77,6 +77,7 @@ def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_the_command_in_two_processes_makes_the_same_files(pipeline, tmp_path):
     pipeline.save_pretrained(tmp_path / "model")
     words = ["sample", "a red cube", "--model", str(tmp_path / "model"), "--views", "3", "--frames", "2"]
@@ -93,6 +94,7 @@ def test_the_command_in_two_processes_makes_the_same_files(pipeline, tmp_path):
     assert [name for name in alone if alone[name] != both[name]] == ["scene.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["nowhere", "empty"])
 def test_a_refused_model_is_reported_once_and_ends_all_processes(tmp_path, model):
     (tmp_path / "empty").mkdir()

@@ -142,6 +142,7 @@ def test_html_of_a_moving_scene_includes_the_motion_and_reports_omitted_splats(
     assert "splats beyond about 20 of 60" in export("tiny", "--to", "html", "--force")
 
 
+@pytest.mark.slow
 def test_mesh(scene, export):
     pytest.importorskip("open3d")
     trimesh = pytest.importorskip("trimesh")
@@ -150,6 +151,7 @@ def test_mesh(scene, export):
     assert trimesh.load(scene.parent / "tiny-mesh.glb").geometry
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mesh", "video", "nerfstudio"])
 def test_formats_other_than_html_do_not_import_the_viewer(name, scene):
     code = (

@@ -92,6 +92,7 @@ def test_a_fit_uses_the_recorded_value_by_default():
     assert not recorded_moves("auto", {"capture": "clip.mp4"}) and recorded_moves("yes", {"capture": "clip.mp4"})
 
 
+@pytest.mark.slow
 def test_the_value_is_recorded_and_decides_whether_splats_move(drawing, tmp_path):
     words = ["--views", "3", "--frames", "4", "--size", "32", "32", "--out", str(tmp_path / "a"), "--fit.steps", "4"]
     main(["scene", "a blue ball on grass", *words, "--moves", "yes", "--fit.still-below", "0"])
@@ -103,6 +104,7 @@ def test_the_value_is_recorded_and_decides_whether_splats_move(drawing, tmp_path
     assert [scene["stages"][name]["options"]["moves"] for name in ("points", "fit")] == [False, False]
 
 
+@pytest.mark.slow
 def test_synchronized_cameras_are_fitted_as_moving(drawn_scene, tmp_path):
     words = ["scene", "--from", str(drawn_scene), "--fit.steps", "3"]
     main([*words, "--out", str(tmp_path / "a")])

@@ -7,6 +7,7 @@ from cvd3d.scene.preview import _colors, draw_rig
 from trajectories import InputError, make_rig
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "views", "frames"), [("circle", 4, 6), ("static", 1, 1), ("dome", 14, 2)])
 def test_a_rig_is_drawn_in_its_colors(tmp_path, name, views, frames):
     draw_rig(make_rig(name, views, frames), tmp_path / "rig.png")

@@ -36,6 +36,7 @@ def test_a_reader_attends_to_the_tokens_of_its_queries():
     assert logits[0][0].argmax() == 5 and logits[0][0, 5] == pytest.approx(9.0)
 
 
+@pytest.mark.slow
 def test_the_encoder_learns_to_read(networks, tmp_path):
     trained = networks()
     train_words(

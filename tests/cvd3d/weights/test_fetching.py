@@ -37,6 +37,7 @@ def hub(released, tmp_path, monkeypatch):
     return asked
 
 
+@pytest.mark.slow
 def test_what_is_needed_and_missing_is_fetched(released, hub):
     assert [item.name for item in to_fetch(())] == ["sd", "motion-module", "motion-lora", "camera-control"]
     register([inspect(released["motion-module"])])
@@ -80,6 +81,7 @@ def test_an_error_of_the_hub_is_reported(monkeypatch):
         fetch(ITEMS["motion-module"])
 
 
+@pytest.mark.slow
 def test_another_file_than_expected_and_a_broken_one_are_not_registered(released, tmp_path, monkeypatch):
     blob = tmp_path / "blobs" / ("0" * 64)  # in the hub's cache, the name of a file is its sha256
     blob.parent.mkdir()

@@ -25,6 +25,7 @@ def changes(pipeline):
     return {effect.input: (effect.works, effect.change) for effect in self_test(pipeline)}
 
 
+@pytest.mark.slow
 def test_a_model_in_which_everything_works(pipeline):
     found = changes(pipeline())
     assert found.keys() == {"cameras", "partner", "text"}
@@ -37,6 +38,7 @@ def test_untrained_modules_have_no_effect(pipeline):
     assert found["cameras"] == found["partner"] == (False, 0.0) and found["text"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("silenced", "input_"), [("qkv_merge", "cameras"), ("cross_view.proj_out", "partner"), ("attn2.to_out", "text")]
 )

@@ -51,6 +51,7 @@ def test_held_out_frames():
     assert held_out_frames(2, 2) == []
 
 
+@pytest.mark.slow
 def test_a_fit_explains_frames_it_has_not_seen(world, points, result):
     start = fit(world.capture, points, replace(QUICK, steps=1, densify="none"), generator=seeded())
     assert [each["frame"] for each in result.metrics["held_out"]["per_frame"]] == [4]
@@ -59,6 +60,7 @@ def test_a_fit_explains_frames_it_has_not_seen(world, points, result):
     assert len(result.metrics["training"]["per_frame"]) == 11
 
 
+@pytest.mark.slow
 def test_same_seed_same_splats(world, points, result):
     assert equal(fit(world.capture, points, QUICK, generator=seeded()).splats, result.splats)
     assert not equal(fit(world.capture, points, QUICK, generator=seeded(1)).splats, result.splats)
@@ -87,6 +89,7 @@ def test_an_interrupted_fit_continues_to_the_same_result(world, points, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fit.pt", "metrics.json"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_fit_is_not_used(world, points, tmp_path):
     fit(world.capture, points, replace(QUICK, steps=20), generator=seeded(), folder=tmp_path)
     steps = []

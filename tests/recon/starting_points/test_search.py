@@ -41,6 +41,7 @@ def test_swept_points_lie_on_the_world(world):
     assert np.median(world.distance_to_surface(points.positions)) < 0.06
 
 
+@pytest.mark.slow
 def test_initial_points_are_the_same_each_time_and_say_how_they_were_made(world):
     few = world.capture.subset([0, 2, 5, 8])
     one, two = (initial_points(few, generator=seeded(), limit=300) for _ in range(2))
@@ -69,6 +70,7 @@ def test_one_place_is_refused(world):
         initial_points(world.capture.subset([3]), generator=seeded())
 
 
+@pytest.mark.slow
 def test_points_of_the_capture_are_kept_and_added_to(world):
     on_ground = np.random.default_rng(0).uniform(-2, 2, (200, 3)) * [1, 1, 0]
     astray = [[300.0, 0.0, 0.0]]

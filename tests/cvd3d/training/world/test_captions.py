@@ -1,5 +1,6 @@
 """Captions describe the world with words of the vocabulary."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,6 +70,7 @@ def test_named_grounds_and_skies_are_those_of_the_world():
             assert named <= {name}, text
 
 
+@pytest.mark.slow
 def test_omitted_attributes_are_mostly_grass_clear_sky_and_the_customary_color():
     unsaid_ground, unsaid_sky, bare_things, things = [], [], 0, 0
     adjectives = {adjective for each in ADJECTIVES.values() for adjective in each}
