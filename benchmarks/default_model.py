@@ -76,7 +76,7 @@ def main() -> None:
     print(f"  cross-view modules on {with_module:.4f}, off {without:.4f} ({without / with_module:.1f} times)")
     print(f"  {time.perf_counter() - start:.0f} s, {torch.get_num_threads()} threads")
     args.sheet.parent.mkdir(parents=True, exist_ok=True)
-    columns = [np.concatenate(rows[i::2]) for i in range(2)]
+    columns = [np.concatenate(rows[i::2]) for i in range(2) if rows[i::2]]
     height = max(column.shape[0] for column in columns)
     columns = [np.pad(c, ((0, height - c.shape[0]), (0, 12), (0, 0)), constant_values=255) for c in columns]
     Image.fromarray(np.concatenate(columns, axis=1)).save(args.sheet, optimize=True)
