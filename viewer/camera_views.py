@@ -1,90 +1,91 @@
-"""The cameras of a rig on the page: frustums, paths, and clients that look through a camera."""
+"""The cameras of a rig on the page: frustums with the current frames, and paths."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import viser
 
+from trajectories.cameras import Cameras
 from trajectories.errors import InputError
+from trajectories.geometry import meeting_point
 from trajectories.rig import Rig
-from viewer.overview import Overview
-from viewer.panels import CameraPanel, add_camera_panel
-from viewer.scene_nodes import CameraNodes, Frames, look_through
+from viewer.scene_nodes import CameraNodes, Frames, thumbnails
+from viewer.viewpoints import Viewpoint, middle_view, through_camera
 
 
 class CameraViews:
-    """A rig's cameras with their frames, and the clients that look through them.
+    """A rig's cameras with their frames at the current time.
 
     Args:
         server: viser's server.
-        overview: the view to which clients return.
-        lock: held while the page is changed.
+        on_click: called with the view and the event of a click on a frustum.
         notice: called with the error message of a frame that cannot be read; the frame is skipped.
     """
 
     def __init__(
-        self, server: viser.ViserServer, overview: Overview, lock: threading.RLock, notice: Callable[[str], None]
+        self,
+        server: viser.ViserServer,
+        on_click: Callable[[int], Callable[[viser.SceneNodePointerEvent], object]],
+        notice: Callable[[str], None],
     ) -> None:
         self.rig: Rig | None = None
-        self.panel: CameraPanel | None = None
-        self._server, self._overview, self._lock, self._notice = server, overview, lock, notice
+        self.image: Frames = lambda view, frame: None
+        """The frames as thumbnails."""
+        self.frame = 0
+        self._server, self._on_click, self._notice = server, on_click, notice
         self._nodes: CameraNodes | None = None
-        self._frame = 0
-        self._view_of_client: dict[int, int] = {}  # client id -> the view it looks through
+        self._target: np.ndarray | None = None
+        self._radius = 1.0
 
-    def show(self, rig: Rig, frames: Frames | None, depth: float) -> CameraNodes:
-        """Show a rig, replacing the previous one, with frustums `depth` meters long."""
+    def show(self, rig: Rig, frames: Frames | None, depth: float, radius: float) -> None:
+        """Show a rig, replacing the previous one.
+
+        Args:
+            rig: V views of T frames.
+            frames: their images, if any.
+            depth: length of a frustum in meters.
+            radius: typical distance of the subject in meters.
+        """
         if self._nodes is not None:
             self._nodes.remove()
-        if self.panel is not None:
-            self.panel.folder.remove()
-        self._view_of_client.clear()
-        self.rig, self._frame = rig, 0
-        self._nodes = CameraNodes(self._server, rig, self._skip_unreadable(frames), depth)
-        self.panel = self._add_panel(rig, self._nodes, depth)
-        return self._nodes
+        self.rig, self.frame, self._radius, self._target = rig, 0, radius, meeting_point(rig.cameras)
+        self.image = thumbnails(self._skip_unreadable(frames))
+        self._nodes = CameraNodes(self._server, rig, self.image, depth)
+        for v, frustum in enumerate(self._nodes.frustums):
+            frustum.on_click(self._on_click(v))
+
+    @property
+    def middle(self) -> int:
+        """The view in the middle of the others at the middle frame."""
+        assert self.rig is not None
+        return middle_view(self.rig.cameras[:, self.rig.frames // 2])
 
     def show_frame(self, frame: int) -> None:
-        """Move all cameras, and the clients that follow one, to a frame."""
-        if self._nodes is None:
-            return
-        self._frame = frame
-        self._nodes.show_frame(frame)
-        if self.panel is not None and self.panel.follow.value:
-            for client_id, view in list(self._view_of_client.items()):
-                client = self._server.get_clients().get(client_id)
-                if client is not None:
-                    self.look_through(client, view)
+        """Move all cameras to a frame."""
+        self.frame = frame
+        if self._nodes is not None:
+            self._nodes.show_frame(frame)
 
-    def look_through(self, client: viser.ClientHandle, view: int) -> None:
-        """Move a client's viewpoint to a camera at the current frame."""
-        with self._lock:
-            if self.rig is None or self._nodes is None:
-                return
-            self._view_of_client[client.client_id] = view
-            look_through(client, self.rig.cameras[view, self._frame], near=1.02 * self._nodes.depth)
+    def camera(self, view: int) -> Cameras:
+        """The camera of a view at the current frame."""
+        assert self.rig is not None
+        return self.rig.cameras[view, self.frame]
 
-    def back_to_overview(self, client: viser.ClientHandle) -> None:
-        """Move a client back to the overview; it no longer follows a camera."""
-        self._view_of_client.pop(client.client_id, None)
-        self._overview.show_to(client)
+    def viewpoint(self, view: int, aspect: float) -> Viewpoint:
+        """The viewpoint of a camera at the current frame, for a canvas of some aspect; it shows the whole image."""
+        return self._through(self.camera(view), aspect)
 
-    def _add_panel(self, rig: Rig, nodes: CameraNodes, depth: float) -> CameraPanel:
-        panel = add_camera_panel(self._server.gui, rig)
-        panel.size.on_update(lambda event: nodes.resize(depth * event.target.value))
-        panel.overview.on_click(lambda event: self.back_to_overview(event.client) if event.client else None)
-        for v in range(rig.views):
-            panel.shown[v].on_update(partial(_show_view, nodes, v))
-            panel.through[v].on_click(partial(self._on_through, v))
-        return panel
+    def opening(self, aspect: float = 1.5) -> Viewpoint:
+        """The viewpoint of the middle camera at the middle frame; its image fills the canvas."""
+        assert self.rig is not None
+        return self._through(self.rig.cameras[self.middle, self.rig.frames // 2], aspect, fill=True)
 
-    def _on_through(self, view: int, event: viser.GuiEvent) -> None:
-        if event.client is not None:
-            self.look_through(event.client, view)
+    def _through(self, camera: Cameras, aspect: float, *, fill: bool = False) -> Viewpoint:
+        ahead = self._radius if self._target is None else float((self._target - camera.centers) @ camera.forward)
+        distance = ahead if ahead > 0.1 * self._radius else self._radius
+        return through_camera(camera, distance, aspect, 0.005 * self._radius, fill=fill)
 
     def _skip_unreadable(self, frames: Frames | None) -> Frames:
         def read(view: int, frame: int) -> np.ndarray | None:
@@ -95,7 +96,3 @@ class CameraViews:
                 return None
 
         return read
-
-
-def _show_view(nodes: CameraNodes, view: int, event: viser.GuiEvent) -> None:
-    nodes.show_view(view, event.target.value)

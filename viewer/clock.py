@@ -10,6 +10,7 @@ import numpy as np
 import viser
 
 from trajectories.rig import frame_rate
+from viewer.in_order import InOrder
 from viewer.panels import TimePanel, add_time_panel
 from viewer.playback import Playback, seconds_at
 
@@ -23,6 +24,7 @@ class Clock:
     Args:
         gui: viser's GUI, to which the time panel is added.
         lock: held while the page is changed, including both callbacks.
+        in_order: runs the callbacks of the time panel.
         on_frame: called with the frame number when it changes, or after `restart`.
         on_instant: called with the time in seconds at every update; returns whether anything moves between frames.
     """
@@ -31,13 +33,15 @@ class Clock:
         self,
         gui: viser.GuiApi,
         lock: threading.RLock,
+        in_order: InOrder,
         on_frame: Callable[[int], None],
         on_instant: Callable[[float], bool],
     ) -> None:
         self.playback = Playback(1, 1.0)
         self.panel: TimePanel | None = None
         """None if there is a single frame."""
-        self._gui, self._lock, self._on_frame, self._on_instant = gui, lock, on_frame, on_instant
+        self._gui, self._lock, self._in_order = gui, lock, in_order
+        self._on_frame, self._on_instant = on_frame, on_instant
         self._times = np.zeros(1)
         self._restarts = 0
         self._closed, self._wake = threading.Event(), threading.Event()
@@ -55,11 +59,11 @@ class Clock:
         return self.playback.frame(time.monotonic())
 
     def restart(self, times: np.ndarray) -> None:
-        """Switch to (T,) frame times in seconds, paused at the first."""
+        """Switch to (T,) frame times in seconds, paused at the middle frame."""
         with self._lock:
             if self.panel is not None:
                 self.panel.folder.remove()
-            self._times, self.playback = times, Playback(len(times), frame_rate(times))
+            self._times, self.playback = times, Playback(len(times), frame_rate(times), start=len(times) // 2)
             self.panel = self._add_panel(times) if len(times) > 1 else None
             self._restarts += 1
         self.wake()
@@ -71,6 +75,18 @@ class Clock:
     def pause(self) -> None:
         """Pause at the current frame."""
         self._set(self.playback.pause(time.monotonic()))
+
+    def toggle(self) -> None:
+        """Pause if playing, play if paused."""
+        if self.playback.playing:
+            self.pause()
+        elif self.playback.frames > 1:
+            self.play()
+
+    def step(self, frames: int) -> None:
+        """Pause, some frames later or earlier, around the loop."""
+        self.pause()
+        self.seek((self.frame + frames) % self.playback.frames)
 
     def seek(self, frame: int) -> None:
         """Jump to a frame; playback continues from there if it is running."""
@@ -128,11 +144,11 @@ class Clock:
     def _add_panel(self, times: np.ndarray) -> TimePanel:
         panel = add_time_panel(self._gui, times, self.playback.fps)
 
-        @panel.frame.on_update
-        def _(event: viser.GuiEvent) -> None:
+        def seek(event: viser.GuiEvent) -> None:
             if event.client is not None:  # without a client, the clock itself moved the slider
                 self.seek(event.target.value)
 
-        panel.play.on_click(lambda event: self.pause() if self.playback.playing else self.play())
-        panel.fps.on_update(lambda event: self.set_rate(event.target.value))
+        panel.frame.on_update(self._in_order(seek))
+        panel.play.on_click(self._in_order(lambda event: self.toggle()))
+        panel.fps.on_update(self._in_order(lambda event: self.set_rate(event.target.value)))
         return panel

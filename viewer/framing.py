@@ -1,4 +1,4 @@
-"""The initial viewpoint of the page, and the size of the drawn frustums."""
+"""The overview of a scene, and the size of the drawn frustums."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULT_RADIUS = 4.5
 
 
 @dataclass(frozen=True, eq=False)
-class OpeningView:
+class Framing:
     """A view of the whole scene, in world meters, z up."""
 
     target: np.ndarray
@@ -27,7 +27,7 @@ class OpeningView:
     """Length of a drawn frustum, from the camera center to the image plane."""
 
 
-def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> OpeningView:
+def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> Framing:
     """Choose a view from behind and above the cameras, toward their common target.
 
     Args:
@@ -53,17 +53,17 @@ def frame_scene(rig: Rig | None, positions: np.ndarray | None = None) -> Opening
     # Shift the look-at point toward the cameras, to keep cameras on one side of the subject in view.
     look_at = target + 0.15 * middle
     eye = look_at + _distance_to_fit(centers, look_at, toward, radius) * toward
-    return OpeningView(look_at, eye, radius, _frustum_depth(rig, radius))
+    return Framing(look_at, eye, radius, _frustum_depth(rig, radius))
 
 
-def _frame_positions(positions: np.ndarray | None) -> OpeningView:
+def _frame_positions(positions: np.ndarray | None) -> Framing:
     if positions is None or len(positions) == 0:
         target, radius = np.array(DEFAULT_TARGET), DEFAULT_RADIUS
     else:
         target = np.median(positions, axis=0)
         radius = max(2.0 * float(np.quantile(np.linalg.norm(positions - target, axis=1), 0.8)), 1e-3)
     eye = target + 1.3 * radius * _direction(np.array([1.0, -1.5, 0.5]), turn=0.0, lift=np.radians(5.0))
-    return OpeningView(target, eye, radius, 0.15 * radius)
+    return Framing(target, eye, radius, 0.15 * radius)
 
 
 def _direction(offset: np.ndarray, *, turn: float, lift: float) -> np.ndarray:

@@ -1,78 +1,88 @@
-"""The layers of the page: splats, starting points, camera paths and the ground grid."""
+"""The layers of the page: splats, starting points, cameras, their paths and the ground grid."""
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import viser
 
 from viewer.drawn import DrawnSplats
-from viewer.panels import about_splats, add_layer_panel
-from viewer.scene_nodes import add_ground, add_points
+from viewer.scene_nodes import CAMERAS, GROUND, PATHS, POINTS, SPLATS, add_ground, add_points
 from viewer.splat_nodes import SplatNodes
 
 if TYPE_CHECKING:
     from recon.points import PointCloud
 
-
-class Node(Protocol):
-    """A scene node that can be hidden."""
-
-    visible: bool
+ROOTS = {
+    "Splats": SPLATS,
+    "Cameras": CAMERAS,
+    "Camera paths": PATHS,
+    "Starting points": POINTS,
+    "Ground grid": GROUND,
+}
+"""The frame above the nodes of each layer."""
 
 
 class Layers:
-    """The layers of a page, each with a checkbox that shows or hides it.
+    """The layers of a scene, which every client can show and hide for itself.
 
     Args:
         server: viser's server.
-        lock: held while the page is changed.
+        on_change: called when a layer appears, or is shown or hidden for those who did not choose.
     """
 
-    def __init__(self, server: viser.ViserServer, lock: threading.RLock) -> None:
+    def __init__(self, server: viser.ViserServer, on_change: Callable[[], None]) -> None:
         self.splats = SplatNodes(server)
-        self.panel = add_layer_panel(server.gui, self._toggle)
-        self._server, self._lock = server, lock
-        self._nodes: dict[str, Node] = {"Splats": self.splats}
+        self.about: dict[str, str] = {}
+        """A line about some of the layers."""
+        self._server, self._on_change = server, on_change
+        self._frames = {name: server.scene.add_frame(root, show_axes=False) for name, root in ROOTS.items()}
+        self._existing: set[str] = set()
+
+    @property
+    def shown(self) -> dict[str, bool]:
+        """Whether each existing layer is shown to a client that did not choose."""
+        return {name: frame.visible for name, frame in self._frames.items() if name in self._existing}
 
     def show_ground(self, radius: float) -> None:
         """Show a grid for a scene with the given radius in meters."""
-        visible = self.panel.boxes["Ground grid"].value
-        self._add("Ground grid", add_ground(self._server, radius, visible))
+        add_ground(self._server, radius)
+        self._add("Ground grid")
 
     def show_points(self, points: PointCloud, size: float) -> None:
         """Show starting points with a diameter of `size` meters; they start hidden if there are splats."""
-        box = self.panel.boxes["Starting points"]
-        box.value = not self.splats.has_splats  # type: ignore[misc]  # viser's setter is hidden from mypy
-        node = add_points(self._server, points.positions, points.colors, size, box.value)
-        self._add("Starting points", node, f"{len(points.positions):,} starting points ({points.source}).")
+        add_points(self._server, points.positions, points.colors, size)
+        self._frames["Starting points"].visible = not self.splats.has_splats
+        self._add("Starting points", f"{len(points.positions):,} starting points ({points.source}).")
 
-    def show_paths(self, paths: Node, *, enable: bool) -> None:
-        """Show the camera paths; `enable` shows their checkbox."""
-        self._nodes["Camera paths"] = paths
-        paths.visible = self.panel.boxes["Camera paths"].value
-        if enable:
-            self.panel.enable("Camera paths")
+    def show_cameras(self, *, paths: bool) -> None:
+        """Say that there are cameras, and whether they move along paths."""
+        self._add("Cameras")
+        if paths:
+            self._add("Camera paths")
 
     def show_splats(self, splats: DrawnSplats, seconds: float) -> None:
         """Show splats at a time; the first ones hide the starting points and the ground."""
         if not self.splats.has_splats:
             for layer in ("Starting points", "Ground grid"):
-                self.panel.boxes[layer].value = False  # type: ignore[misc]
+                self._frames[layer].visible = False
         self.splats.show(splats, seconds)
-        self.panel.enable("Splats", about_splats(len(splats), splats.total, self.splats.moving))
+        self._add("Splats", about_splats(len(splats), splats.total, self.splats.moving))
 
     def show_instant(self, seconds: float) -> bool:
         """Update the moving splats to a time; returns whether there are any."""
         self.splats.show_instant(seconds)
         return bool(self.splats.moving)
 
-    def _add(self, layer: str, node: Node, about: str = "") -> None:
-        self._nodes[layer] = node
-        self.panel.enable(layer, about)
+    def _add(self, layer: str, about: str = "") -> None:
+        self._existing.add(layer)
+        if about:
+            self.about[layer] = about
+        self._on_change()
 
-    def _toggle(self, layer: str, visible: bool) -> None:
-        with self._lock:
-            if (node := self._nodes.get(layer)) is not None:
-                node.visible = visible
+
+def about_splats(shown: int, total: int, moving: int = 0) -> str:
+    """A line about the number of drawn splats."""
+    text = f"{shown:,} splats drawn" + (f" of {total:,}" if shown < total else "")
+    return text + (f"; {moving:,} of them move." if moving else ".")

@@ -1,12 +1,12 @@
-"""The initial view of a scene, to which clients can return."""
+"""The view of a whole scene from behind its cameras."""
 
 from __future__ import annotations
 
 import numpy as np
-import viser
 
 from trajectories.rig import Rig
-from viewer.framing import OpeningView, frame_scene
+from viewer.framing import Framing, frame_scene
+from viewer.viewpoints import UP, Viewpoint
 
 OVERVIEW_FOV = float(np.radians(50.0))
 
@@ -14,41 +14,28 @@ OVERVIEW_FOV = float(np.radians(50.0))
 class Overview:
     """A view of all cameras and positions of the scene."""
 
-    def __init__(self, server: viser.ViserServer) -> None:
-        self._server = server
+    def __init__(self) -> None:
         self._rig: Rig | None = None
         self._positions: np.ndarray | None = None
-        self.framing = self._choose()
+        self.framing = frame_scene(None)
 
     @property
     def has_positions(self) -> bool:
         """Whether the view takes points of the scene into account."""
         return self._positions is not None
 
-    def include(self, *, rig: Rig | None = None, positions: np.ndarray | None = None) -> OpeningView:
-        """Update the view for a new rig or new positions (P, 3); only the first call moves the clients."""
-        first = self._rig is None and self._positions is None
+    @property
+    def viewpoint(self) -> Viewpoint:
+        return overview(self.framing)
+
+    def include(self, *, rig: Rig | None = None, positions: np.ndarray | None = None) -> Framing:
+        """Update the view for a new rig or new positions (P, 3)."""
         self._rig = self._rig if rig is None else rig
         self._positions = self._positions if positions is None else positions
-        self.framing = self._choose()
-        if first:
-            for client in self._server.get_clients().values():
-                self.show_to(client)
+        self.framing = frame_scene(self._rig, self._positions)
         return self.framing
 
-    def show_to(self, client: viser.ClientHandle) -> None:
-        """Move a client to the overview."""
-        initial = self._server.initial_camera
-        with client.atomic():
-            client.camera.up_direction = np.array([0.0, 0.0, 1.0])
-            client.camera.position = initial.position
-            client.camera.look_at = initial.look_at
-            client.camera.fov = initial.fov
-            client.camera.near = initial.near
 
-    def _choose(self) -> OpeningView:
-        framing = frame_scene(self._rig, self._positions)
-        initial = self._server.initial_camera
-        initial.position, initial.look_at, initial.fov = framing.eye, framing.target, OVERVIEW_FOV
-        initial.near, initial.far = 0.005 * framing.radius, 500.0 * framing.radius
-        return framing
+def overview(framing: Framing) -> Viewpoint:
+    """The viewpoint of a framing."""
+    return Viewpoint(framing.eye, framing.target, UP, OVERVIEW_FOV, 0.005 * framing.radius)

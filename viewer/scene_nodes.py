@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import viser
 from viser.transforms import SO3
 
-from trajectories.cameras import Cameras
 from trajectories.rig import Rig
 
 Frames = Callable[[int, int], "np.ndarray | None"]
 """Maps view v and frame t to an image (H, W, 3), float in [0, 1] or uint8, or to None if there is none."""
+
+SPLATS, POINTS, CAMERAS, PATHS, GROUND = "/splats", "/points", "/cameras", "/paths", "/ground"
+"""Frames whose visibility is that of everything below."""
 
 THUMBNAIL = 384
 COLORS = (
@@ -37,6 +38,11 @@ def view_color(view: int) -> tuple[int, int, int]:
     return round(255 * r), round(255 * g), round(255 * b)
 
 
+def camera_root(name: str) -> str:
+    """The frame above the frustum of the view `name`."""
+    return f"{CAMERAS}/{name}"
+
+
 def wxyz_of(c2w: np.ndarray) -> np.ndarray:
     """(4,) quaternion, wxyz, of the rotation of one pose (4, 4)."""
     return SO3.from_matrix(np.asarray(c2w)[:3, :3]).wxyz
@@ -56,37 +62,21 @@ def thumbnail(image: np.ndarray, longest: int = THUMBNAIL) -> np.ndarray:
     return np.asarray(small)
 
 
-@dataclass
-class NodeGroup:
-    """Nodes that are shown and hidden together."""
-
-    nodes: tuple[viser.SceneNodeHandle, ...]
-
-    @property
-    def visible(self) -> bool:
-        return all(node.visible for node in self.nodes)
-
-    @visible.setter
-    def visible(self, visible: bool) -> None:
-        for node in self.nodes:
-            node.visible = visible
-
-
 class CameraNodes:
     """One frustum per view, which shows the current frame and moves along the drawn camera path."""
 
     def __init__(self, server: viser.ViserServer, rig: Rig, frames: Frames, depth: float) -> None:
-        self.rig = rig
-        self._server = server
-        self._image = lru_cache(maxsize=256)(_thumbnails(frames))
-        self._parents, self._frustums, paths = [], [], []
+        self.rig, self.depth = rig, depth
+        self.frustums: list[viser.CameraFrustumHandle] = []
+        self._server, self._image = server, frames
+        self._others: list[viser.SceneNodeHandle] = []
         first = rig.cameras[:, 0]
         for v, name in enumerate(rig.names):
-            root, color = f"/cameras/{name}", view_color(v)
-            self._parents.append(server.scene.add_frame(root, show_axes=False))
-            self._frustums.append(
+            color = view_color(v)
+            self._others.append(server.scene.add_frame(camera_root(name), show_axes=False))
+            self.frustums.append(
                 server.scene.add_camera_frustum(
-                    f"{root}/frustum",
+                    f"{camera_root(name)}/frustum",
                     fov=float(first[v].vertical_fov),
                     aspect=rig.cameras.width / rig.cameras.height,
                     color=color,
@@ -101,82 +91,55 @@ class CameraNodes:
             )
             if rig.frames > 1:
                 centers = rig.cameras.centers[v]
-                paths.append(
+                self._others.append(
                     server.scene.add_line_segments(
-                        f"{root}/path",
+                        f"{PATHS}/{name}",
                         np.stack([centers[:-1], centers[1:]], axis=1),
                         color,
                         thickness=2.5,
                         thickness_units="screen",
                     )
                 )
-        self.paths = NodeGroup(tuple(paths))
-        self.resize(depth)
-
-    def resize(self, depth: float) -> None:
-        """Draw each frustum `depth` meters long."""
-        self.depth = depth
-        for v, frustum in enumerate(self._frustums):
+        for v, frustum in enumerate(self.frustums):
             # viser fixes the volume: at scale 1, a frustum of half sizes x, y at depth 1 is cbrt(3 / (x y)) long.
-            y = np.tan(self.rig.cameras[v, 0].vertical_fov / 2)
+            y = np.tan(rig.cameras[v, 0].vertical_fov / 2)
             frustum.scale = float(depth * np.cbrt(y * y * frustum.aspect / 3))
 
     def show_frame(self, frame: int) -> None:
         """Move all frustums to frame number `frame` in one atomic update."""
         images = [self._image(v, frame) for v in range(self.rig.views)]
         with self._server.atomic():
-            for v, (frustum, image) in enumerate(zip(self._frustums, images)):
+            for v, (frustum, image) in enumerate(zip(self.frustums, images)):
                 camera = self.rig.cameras[v, frame]
                 frustum.wxyz, frustum.position = wxyz_of(camera.c2w), camera.centers
                 frustum.fov = float(camera.vertical_fov)
                 frustum.image = image
 
-    def show_view(self, view: int, visible: bool) -> None:
-        """Show or hide a view's frustum and path."""
-        self._parents[view].visible = visible
-
     def remove(self) -> None:
-        for parent in self._parents:
-            parent.remove()
-
-
-def look_through(client: viser.ClientHandle, camera: Cameras, near: float) -> None:
-    """Move a client's viewpoint to a camera, with a field of view that contains the whole image.
-
-    Args:
-        near: the near plane in meters, beyond the camera's frustum, which would otherwise cover the scene.
-    """
-    # A page narrower than the image needs a larger vertical field of view to contain the image's width.
-    fov_for_width = 2 * np.arctan(np.tan(camera.horizontal_fov / 2) / client.camera.aspect)
-    fov = float(max(camera.vertical_fov, fov_for_width))
-    with client.atomic():
-        client.camera.position = camera.centers
-        client.camera.wxyz = wxyz_of(camera.c2w)
-        client.camera.fov = fov
-        client.camera.near = near
+        for node in (*self.frustums, *self._others):
+            node.remove()
 
 
 def add_points(
-    server: viser.ViserServer, positions: np.ndarray, colors: np.ndarray, size: float, visible: bool
+    server: viser.ViserServer, positions: np.ndarray, colors: np.ndarray, size: float
 ) -> viser.PointCloudHandle:
     """Add starting points (P, 3) with colors (P, 3) in [0, 1] and a diameter of `size` meters."""
     return server.scene.add_point_cloud(
-        "/points",
+        f"{POINTS}/starting",
         positions,
         colors,
         point_size=size,
         point_shape="circle",
         point_shading="flat",
         precision="float32",
-        visible=visible,
     )
 
 
-def add_ground(server: viser.ViserServer, radius: float, visible: bool) -> viser.GridHandle:
+def add_ground(server: viser.ViserServer, radius: float) -> viser.GridHandle:
     """Add a grid in the plane z = 0; its cell size is a round number of meters, about a fifth of `radius`."""
     cell = round_length(radius / 5)
     return server.scene.add_grid(
-        "/ground",
+        f"{GROUND}/grid",
         infinite_grid=True,
         cell_size=cell,
         section_size=5 * cell,
@@ -184,7 +147,6 @@ def add_ground(server: viser.ViserServer, radius: float, visible: bool) -> viser
         section_color=(100, 100, 100),
         fade_distance=8 * radius,
         shadow_opacity=0.0,
-        visible=visible,
     )
 
 
@@ -194,9 +156,12 @@ def round_length(length: float) -> float:
     return float(min((decade * step for step in (1, 2, 5, 10)), key=lambda size: abs(np.log(size / length))))
 
 
-def _thumbnails(frames: Frames) -> Frames:
+def thumbnails(frames: Frames, longest: int = THUMBNAIL) -> Frames:
+    """The images with their longer side at most `longest` pixels; recent ones are kept."""
+
+    @lru_cache(maxsize=256)
     def read(view: int, frame: int) -> np.ndarray | None:
         image = frames(view, frame)
-        return None if image is None else thumbnail(image)
+        return None if image is None else thumbnail(image, longest)
 
     return read

@@ -38,6 +38,16 @@ class ShownScene:
     clock: np.ndarray | None = None
     """(T,) frame times in seconds of a sequence without cameras."""
 
+    splats_file: Path | None = None
+    """The file of the splats, or of the still part of moving ones."""
+
+    @property
+    def still_or_moving(self) -> Splats | MovingSplats | None:
+        """The splats, unless they are a sequence of files."""
+        from recon.splats.ply_sequence import PlySequence
+
+        return None if isinstance(self.splats, PlySequence) else self.splats
+
     @property
     def missing(self) -> tuple[str, ...]:
         """The names of the parts that are not available."""
@@ -69,4 +79,5 @@ def read_shown_scene(path: str | Path) -> ShownScene:
         frames=folder.image if folder.has_cameras else None,
         points=folder.points if folder.has(POINTS_FILE) else None,
         splats=folder.splats if folder.has(SPLATS_FILE) else None,
+        splats_file=folder.path / SPLATS_FILE if folder.has(SPLATS_FILE) else None,
     )

@@ -7,8 +7,9 @@ import viser
 
 from viewer.drawn import DrawnSplats
 from viewer.gaussians import Gaussians, covariances, drawing_unit
+from viewer.scene_nodes import SPLATS
 
-STILL, MOVING = "/splats", "/moving_splats"
+STILL, MOVING = f"{SPLATS}/still", f"{SPLATS}/moving"
 HALF_MAX = float(np.finfo(np.float16).max)
 
 
@@ -20,7 +21,6 @@ class SplatNodes:
         self._splats: DrawnSplats | None = None
         self._still: viser.GaussianSplatHandle | None = None
         self._moving: viser.GaussianSplatHandle | None = None
-        self._visible = True
         self._seconds = 0.0
         self._unit = 1.0
 
@@ -33,16 +33,6 @@ class SplatNodes:
     def moving(self) -> int:
         """The number of moving splats."""
         return 0 if self._splats is None or self._splats.moving is None else len(self._splats.moving)
-
-    @property
-    def visible(self) -> bool:
-        return self._visible
-
-    @visible.setter
-    def visible(self, visible: bool) -> None:
-        self._visible = visible
-        for node in filter(None, (self._still, self._moving)):
-            node.visible = visible
 
     def show(self, splats: DrawnSplats, seconds: float) -> None:
         """Show splats at a time, replacing the previous ones."""
@@ -66,9 +56,7 @@ class SplatNodes:
             if node is not None:
                 node.remove()
             return None
-        return self._server.scene.add_gaussian_splats(
-            name, **self._attributes(gaussians), scale=self._unit, visible=self._visible
-        )
+        return self._server.scene.add_gaussian_splats(name, **self._attributes(gaussians), scale=self._unit)
 
     def _attributes(self, gaussians: Gaussians) -> dict[str, np.ndarray]:
         """The attributes of viser's node, in drawing units."""

@@ -1,0 +1,143 @@
+"""Where one client stands: in the swinging opening, in a camera that it looks through, or anywhere else."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+
+import numpy as np
+import viser
+
+from viewer.camera_views import CameraViews
+from viewer.overview import Overview
+from viewer.viewpoints import Viewpoint
+
+SWINGS_PER_SECOND = 20.0
+REMEMBERED = 3.0
+"""Seconds after which the page has certainly reported a viewpoint that was sent to it."""
+KEY_SECONDS = 0.4
+"""Duration of a press of an arrow key, which also turns viser's camera."""
+
+
+class Visit:
+    """The viewpoint of one client.
+
+    Args:
+        client: the client.
+        cameras: the rig's cameras.
+        overview: the view of the whole scene.
+    """
+
+    def __init__(self, client: viser.ClientHandle, cameras: CameraViews, overview: Overview) -> None:
+        self.view: int | None = None
+        """The view that the client looks through."""
+        self.follow = True
+        """Whether a client that looks through a camera moves with it."""
+        self._client, self._cameras, self._overview = client, cameras, overview
+        self._sent: deque[tuple[float, np.ndarray]] = deque()
+        self._aspect = client.camera.aspect
+        self._lock = threading.RLock()
+        self._still = threading.Event()
+        self._still.set()
+        self._restore: threading.Timer | None = None
+
+    @property
+    def swings(self) -> bool:
+        """Whether the opening still swings."""
+        return not self._still.is_set()
+
+    @property
+    def standpoint(self) -> int | None:
+        """The view in whose camera the client stands, also in the opening."""
+        return self._cameras.middle if self.swings else self.view
+
+    def open(self) -> None:
+        """Show the opening, which swings until `touch`; without cameras, the overview."""
+        if self._cameras.rig is None:
+            return self.to_overview()
+        self.touch()
+        self.view = None
+        self._still = threading.Event()
+        start = self._cameras.opening(self._client.camera.aspect)
+        self._show(start)
+        threading.Thread(target=self._swing, args=(start, self._still), name="viewer-swing", daemon=True).start()
+
+    def touch(self) -> None:
+        """End the swing."""
+        with self._lock:
+            self._still.set()
+
+    def to_overview(self) -> None:
+        """Show the whole scene."""
+        self.touch()
+        self.view = None
+        self._show(self._overview.viewpoint)
+
+    def look_through(self, view: int) -> None:
+        """Show a camera at the current frame."""
+        self.touch()
+        if self._cameras.rig is not None and view < self._cameras.rig.views:
+            self.view = view
+            self._show(self._cameras.viewpoint(view, self._client.camera.aspect))
+
+    def show_frame(self) -> None:
+        """Follow the camera that the client looks through to the current frame."""
+        if self.view is not None and self.follow:
+            self.look_through(self.view)
+
+    def moved(self) -> None:
+        """Notice that the client reports a new viewpoint: leave the camera if it has moved away from it."""
+        aspect, self._aspect = self._aspect, self._client.camera.aspect
+        if self._restore is not None:
+            return
+        if not self._was_sent(self._client.camera.position):
+            self.touch()
+            self.view = None
+        elif abs(aspect - self._aspect) > 1e-3 and self.view is not None:
+            self.look_through(self.view)
+
+    def keep_for_a_moment(self) -> None:
+        """Undo the turn of the camera that viser ties to the arrow keys."""
+        self.touch()
+        camera = self._client.camera
+        if self._restore is not None:
+            self._restore.cancel()
+        else:
+            self._kept = Viewpoint(camera.position, camera.look_at, camera.up_direction, camera.fov, camera.near)
+        self._restore = threading.Timer(KEY_SECONDS, self._put_back)
+        self._restore.daemon = True
+        self._restore.start()
+
+    def close(self) -> None:
+        """End the threads."""
+        self.touch()
+        if self._restore is not None:
+            self._restore.cancel()
+
+    def _put_back(self) -> None:
+        if self.view is not None and self.follow:
+            self.look_through(self.view)
+        else:
+            self._show(self._kept)
+        self._restore = None
+
+    def _swing(self, start: Viewpoint, still: threading.Event) -> None:
+        began = time.monotonic()
+        while not still.wait(1 / SWINGS_PER_SECOND):
+            with self._lock:
+                if not still.is_set():
+                    fov = self._cameras.opening(self._client.camera.aspect).fov
+                    self._show(replace(start.swung(time.monotonic() - began), fov=fov))
+
+    def _show(self, viewpoint: Viewpoint) -> None:
+        now = time.monotonic()
+        self._sent.append((now, viewpoint.eye))
+        while len(self._sent) > 1 and self._sent[0][0] < now - REMEMBERED:
+            self._sent.popleft()
+        viewpoint.show_to(self._client)
+
+    def _was_sent(self, eye: np.ndarray) -> bool:
+        distances = [np.linalg.norm(eye - sent) for _, sent in list(self._sent)]
+        return min(distances, default=np.inf) < 2e-3 * self._overview.framing.radius
