@@ -30,6 +30,9 @@ from viewer.shown_scene import read_shown_scene
 from viewer.strip import Strip
 from viewer.visitor import Visitor, add_folders
 
+PANEL_WIDTH = 280.0
+"""Width of the controls in pixels."""
+
 if TYPE_CHECKING:
     from recon.points import PointCloud
     from recon.splats import MovingSplats, Splats
@@ -140,6 +143,7 @@ class SceneViewer:
         self._strip: Strip | None = None
         self.server.gui.configure_theme(dark_mode=True, show_logo=False, show_share_button=False)
         self.server.gui.main_panel.dock_right()
+        self.server.gui.main_panel.set_width(PANEL_WIDTH)
         self.folders = add_folders(self.server.gui)
         self._notice = self.server.gui.add_markdown("", order=5)
         self.layers = Layers(self.server, self._layers_changed)

@@ -13,7 +13,7 @@ STYLE = """<style>
 .cvd3d .frame { left: 50%; top: 50%; transform: translate(-50%, -50%); box-shadow: 0 0 0 200vmax rgba(10, 10, 14, .6); }
 .cvd3d .title { left: 1rem; right: 1rem; top: .8rem; font-size: clamp(1rem, 2.2vw, 1.35rem); font-weight: 600;
   line-height: 1.25; text-wrap: balance; }
-.cvd3d .title span { display: block; margin-top: .2rem; font-size: .85rem; font-weight: 400; opacity: .85; }
+.cvd3d .title span { display: table; margin-top: .4rem; padding: .1rem .6rem; border-radius: 1rem; font-size: .85rem; }
 .cvd3d .hint { left: 0; right: 0; bottom: 1rem; padding: 0 1rem; font-size: .95rem; text-align: center; }
 @media (max-width: 48em) { .cvd3d .hint { top: 30vh; bottom: auto; } }
 </style>"""
@@ -29,7 +29,7 @@ class Overlay:
     line: str = ""
     """A line below the title."""
     color: tuple[int, int, int] = (255, 255, 255)
-    """Color of the line and the frame, 0 to 255."""
+    """Color behind the line and of the frame, 0 to 255."""
     frame: tuple[float, float] | None = None
     """Width and height of a frame as fractions of the canvas; the canvas outside is dimmed."""
     fade: float = 0.0
@@ -44,7 +44,7 @@ class Overlay:
             width, height = (f"{min(100 * share, 100):.2f}%" for share in self.frame)
             outline = f"outline: 2px solid {color}"
             parts.append(f'<div class="frame" style="width: {width}; height: {height}; {outline}"></div>')
-        line = f'<span style="color: {color}">{escape(self.line)}</span>' if self.line else ""
+        line = f'<span style="background: {color}">{escape(self.line)}</span>' if self.line else ""
         parts.append(f'<div class="title">{escape(self.title)}{line}</div>')
         if self.hint:
             parts.append(f'<div class="hint">{escape(self.hint)}</div>')

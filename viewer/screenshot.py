@@ -24,6 +24,9 @@ FLAGS = (
 )
 DRAWING = "() => [...document.querySelectorAll('canvas')].some((canvas) => canvas.width > 300 && canvas.height > 150)"
 
+# viser's notice about software WebGL
+CLOSE_NOTICES = "() => document.querySelectorAll('.mantine-Notification-closeButton').forEach((close) => close.click())"
+
 
 def chromium_path() -> str:
     """The path of the Chromium executable.
@@ -57,8 +60,7 @@ def open_page(url: str, *, wait: float = 3.0, size: tuple[int, int] = (1280, 720
             page.goto(url)
             page.wait_for_function(DRAWING, timeout=120_000)  # software rendering on a busy machine is slow
             page.wait_for_timeout(1000 * wait)
-            for close in page.locator(".mantine-Notification-closeButton").all():  # viser's notice about software WebGL
-                close.dispatch_event("click")  # a mouse click would wait until playback stops
+            page.evaluate(CLOSE_NOTICES)
             yield page
         finally:
             browser.close()

@@ -22,7 +22,7 @@ MAX_ROWS = 8
 """Of more cameras, this many are chosen evenly."""
 MAX_KEPT = 600
 """Renders that are kept in memory."""
-WIDTH = 250.0
+WIDTH = 240.0
 """Width of the strip on the page in pixels."""
 
 
@@ -53,10 +53,10 @@ class Strip:
         scale = TILE / max(rig.cameras.width, rig.cameras.height)
         self._size = round(rig.cameras.height * scale), round(rig.cameras.width * scale)
         panel = server.gui.add_panel(order=2)
-        panel.dock_right()
-        panel.set_width(WIDTH)
         with panel.add_tab("Videos" if splats is None else "Video | splats"):
             self._picture = server.gui.add_image(self._compose(0), jpeg_quality=85)
+        panel.dock_right()
+        panel.set_width(WIDTH)
         self._thread = threading.Thread(target=self._run, name="viewer-strip", daemon=True)
         if splats is not None:
             self._thread.start()

@@ -10,13 +10,16 @@ from dataclasses import replace
 import numpy as np
 import viser
 
+from trajectories.coverage import distance_to_nearest
 from viewer.camera_views import CameraViews
 from viewer.overview import Overview
 from viewer.viewpoints import Viewpoint
 
 SWINGS_PER_SECOND = 20.0
-REMEMBERED = 3.0
+REMEMBERED = 10.0
 """Seconds after which the page has certainly reported a viewpoint that was sent to it."""
+FADE_FROM, FADE_TO, FADED = 10.0, 40.0, 0.8
+"""Degrees beyond the nearest camera at which the scene starts to fade and is faded, and how far it then is."""
 KEY_SECONDS = 0.4
 """Duration of a press of an arrow key, which also turns viser's camera."""
 
@@ -35,12 +38,16 @@ class Visit:
         """The view that the client looks through."""
         self.follow = True
         """Whether a client that looks through a camera moves with it."""
+        self.stay = True
+        """Whether the scene fades out away from the cameras."""
+        self.in_overview = False
         self._client, self._cameras, self._overview = client, cameras, overview
         self._sent: deque[tuple[float, np.ndarray]] = deque()
         self._aspect = client.camera.aspect
         self._lock = threading.RLock()
         self._still = threading.Event()
         self._still.set()
+        self._reported = threading.Event()
         self._restore: threading.Timer | None = None
 
     @property
@@ -52,6 +59,14 @@ class Visit:
     def standpoint(self) -> int | None:
         """The view in whose camera the client stands, also in the opening."""
         return self._cameras.middle if self.swings else self.view
+
+    @property
+    def fade(self) -> float:
+        """How far the scene is faded out, from 0 to 1, because no camera saw it from about here."""
+        if self._cameras.rig is None or not self.stay or self.view is not None or self.in_overview:
+            return 0.0
+        beyond = float(distance_to_nearest(self._client.camera.position, self._cameras.rig.cameras).angle)
+        return FADED * min(max((beyond - FADE_FROM) / (FADE_TO - FADE_FROM), 0.0), 1.0)
 
     def open(self) -> None:
         """Show the opening, which swings until `touch`; without cameras, the overview."""
@@ -74,6 +89,7 @@ class Visit:
         self.touch()
         self.view = None
         self._show(self._overview.viewpoint)
+        self.in_overview = True
 
     def look_through(self, view: int) -> None:
         """Show a camera at the current frame."""
@@ -82,6 +98,12 @@ class Visit:
             self.view = view
             self._show(self._cameras.viewpoint(view, self._client.camera.aspect))
 
+    def to_nearest(self) -> None:
+        """Show the nearest camera at the current frame."""
+        if self._cameras.rig is not None:
+            cameras = self._cameras.rig.cameras[:, self._cameras.frame]
+            self.look_through(int(distance_to_nearest(self._client.camera.position, cameras).nearest))
+
     def show_frame(self) -> None:
         """Follow the camera that the client looks through to the current frame."""
         if self.view is not None and self.follow:
@@ -89,12 +111,13 @@ class Visit:
 
     def moved(self) -> None:
         """Notice that the client reports a new viewpoint: leave the camera if it has moved away from it."""
+        self._reported.set()
         aspect, self._aspect = self._aspect, self._client.camera.aspect
         if self._restore is not None:
             return
         if not self._was_sent(self._client.camera.position):
             self.touch()
-            self.view = None
+            self.view, self.in_overview = None, False
         elif abs(aspect - self._aspect) > 1e-3 and self.view is not None:
             self.look_through(self.view)
 
@@ -126,12 +149,15 @@ class Visit:
     def _swing(self, start: Viewpoint, still: threading.Event) -> None:
         began = time.monotonic()
         while not still.wait(1 / SWINGS_PER_SECOND):
+            self._reported.wait(1.0)  # a slow page is not sent more than it can draw
+            self._reported.clear()
             with self._lock:
                 if not still.is_set():
                     fov = self._cameras.opening(self._client.camera.aspect).fov
                     self._show(replace(start.swung(time.monotonic() - began), fov=fov))
 
     def _show(self, viewpoint: Viewpoint) -> None:
+        self.in_overview = False
         now = time.monotonic()
         self._sent.append((now, viewpoint.eye))
         while len(self._sent) > 1 and self._sent[0][0] < now - REMEMBERED:

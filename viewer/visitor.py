@@ -20,6 +20,7 @@ from viewer.visit import Visit
 if TYPE_CHECKING:
     from viewer.app import SceneViewer
 
+BEYOND = "No camera saw the scene from here. N goes back to the nearest."
 BACKGROUND = (16, 16, 20)
 
 
@@ -59,18 +60,21 @@ class Visitor:
         self._hidden: str | None = None
         self._shown = ""
         self._overlay = client.gui.add_html("", order=0)
+        self._places = {"Start": self.visit.open, "Nearest": self.visit.to_nearest, "Overview": self.visit.to_overview}
         do, gui = page.in_order, client.gui
         with page.folders.cameras:
-            self.places = gui.add_button_group("Go to", ("Start", "Overview"), order=2)
+            self.places = gui.add_button_group("Go to", tuple(self._places), order=2)
             self.follow = gui.add_checkbox("Follow", True, hint="In a camera, move with it over time (F)", order=3)
         with page.folders.save:
             self.saves = gui.add_button_group("", ("Picture", "Splats"))
         with page.folders.more:
             self.background = gui.add_rgb("Background", BACKGROUND, order=2)
+            self.stay = gui.add_checkbox("Fade far away", True, hint="Fade out where no camera saw the scene", order=2)
             self.about = gui.add_markdown("", order=3)
         self.places.on_click(do(lambda event: self.go_to(event.target.value)))
         self.follow.on_update(do(lambda event: self.set_follow(event.target.value)))
         self.saves.on_click(do(lambda event: self.save(event.target.value)))
+        self.stay.on_update(do(lambda event: self.set_stay(event.target.value)))
         self.background.on_update(do(lambda event: self._paint(event.target.value)))
         self._add_keys()
         self.show_rig()
@@ -118,14 +122,19 @@ class Visitor:
         self.act(lambda: self.visit.look_through(view))
 
     def go_to(self, place: str) -> None:
-        """Go to the start or the overview."""
-        self.act(self.visit.open if place == "Start" else self.visit.to_overview)
+        """Go to the start, the nearest camera or the overview."""
+        self.act(self._places[place])
 
     def set_follow(self, follow: bool) -> None:
         """Choose whether to move with the camera that the client looks through."""
         self.follow.value = follow  # type: ignore[misc]
         self.visit.follow = follow
         self.show_frame()
+
+    def set_stay(self, stay: bool) -> None:
+        """Choose whether the scene fades out away from the cameras."""
+        self.visit.stay = stay
+        self.act(lambda: None)
 
     def save(self, what: str) -> None:
         """Download a picture of the scene, or its splats."""
@@ -151,7 +160,8 @@ class Visitor:
         camera, view, cameras = self.client.camera, self.visit.view, self._page.cameras
         size = (camera.image_width, camera.image_height)
         if view is None or cameras.rig is None:
-            return Overlay(self._page.heading, size)
+            fade = round(self.visit.fade, 1)
+            return Overlay(self._page.heading, size, fade=fade, hint=BEYOND if fade > 0.1 else "")
         viewpoint = cameras.viewpoint(view, camera.aspect)
         frame = image_share(cameras.camera(view), viewpoint.fov, camera.aspect)
         return Overlay(self._page.heading, size, cameras.rig.names[view], view_color(view), frame)
@@ -185,6 +195,7 @@ class Visitor:
             ("Next frame", "arrowright", lambda: self._step(1)),
             ("Previous frame", "arrowleft", lambda: self._step(-1)),
             ("Back to the start", "R", lambda: self.go_to("Start")),
+            ("Back to the nearest camera", "N", lambda: self.go_to("Nearest")),
             ("Overview", "O", lambda: self.go_to("Overview")),
             ("Follow the camera", "F", lambda: self.set_follow(not self.follow.value)),
             ("Save a picture", "P", lambda: self.save("Picture")),
