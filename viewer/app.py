@@ -36,11 +36,18 @@ PANEL_WIDTH = 280.0
 if TYPE_CHECKING:
     from recon.points import PointCloud
     from recon.splats import MovingSplats, Splats
+    from recon.splats.foreign_files import Up
     from recon.splats.ply_sequence import PlySequence
 
 
 def view_scene(
-    path: str | Path, *, host: str = "127.0.0.1", port: int = 8080, share: bool = False, browser: bool = False
+    path: str | Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    share: bool = False,
+    browser: bool = False,
+    up: Up | None = None,
 ) -> None:
     """Serve the page of a scene until Ctrl-C; see `open_scene`.
 
@@ -50,8 +57,9 @@ def view_scene(
         port: port to listen on.
         share: also request a public URL from viser's server.
         browser: open the page in the browser of this machine.
+        up: the axis of a file of splats that points up.
     """
-    viewer = open_scene(path, host=host, port=port)
+    viewer = open_scene(path, host=host, port=port, up=up)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             rich.print(f"[bold]{viewer.title}[/bold] is at {viewer.url}  (Ctrl-C ends)")
@@ -64,7 +72,9 @@ def view_scene(
         viewer.close()
 
 
-def open_scene(path: str | Path, *, host: str = "127.0.0.1", port: int = 8080) -> SceneViewer:
+def open_scene(
+    path: str | Path, *, host: str = "127.0.0.1", port: int = 8080, up: Up | None = None
+) -> SceneViewer:
     """Start a page that shows a scene; an incomplete scene is shown as far as it exists.
 
     Args:
@@ -72,11 +82,12 @@ def open_scene(path: str | Path, *, host: str = "127.0.0.1", port: int = 8080) -
             ply-sequence; or a file of splats.
         host: address to listen on.
         port: port to listen on, 0 for any; if it is taken, the next free port is used and printed.
+        up: the axis of a file of splats that points up; by default the usual one of its format.
 
     Raises:
         InputError: there is no scene at the path, a file cannot be read, or the address cannot be used.
     """
-    scene = read_shown_scene(path)
+    scene = read_shown_scene(path, up)
     viewer = SceneViewer(host, port, title=scene.title, heading=scene.prompt, max_splats=2_000_000)
     viewer.download = scene.splats_file
     if scene.rig is not None:

@@ -20,15 +20,15 @@ class CameraViews:
 
     Args:
         server: viser's server.
-        on_click: called with the view and the event of a click on a frustum.
+        on_click: returns the callback for clicks on the frustum of a view.
         notice: called with the error message of a frame that cannot be read; the frame is skipped.
     """
 
     def __init__(
         self,
         server: viser.ViserServer,
-        on_click: Callable[[int], Callable[[viser.SceneNodePointerEvent], object]],
-        notice: Callable[[str], None],
+        on_click: Callable[[int], Callable[[viser.SceneNodePointerEvent], object]] | None = None,
+        notice: Callable[[str], None] = print,
     ) -> None:
         self.rig: Rig | None = None
         self.image: Frames = lambda view, frame: None
@@ -39,7 +39,7 @@ class CameraViews:
         self._target: np.ndarray | None = None
         self._radius = 1.0
 
-    def show(self, rig: Rig, frames: Frames | None, depth: float, radius: float) -> None:
+    def show(self, rig: Rig, frames: Frames | None, depth: float, radius: float, quality: int = 90) -> None:
         """Show a rig, replacing the previous one.
 
         Args:
@@ -47,13 +47,14 @@ class CameraViews:
             frames: their images, if any.
             depth: length of a frustum in meters.
             radius: typical distance of the subject in meters.
+            quality: JPEG quality of the images in the frustums.
         """
         if self._nodes is not None:
             self._nodes.remove()
         self.rig, self.frame, self._radius, self._target = rig, 0, radius, meeting_point(rig.cameras)
         self.image = thumbnails(self._skip_unreadable(frames))
-        self._nodes = CameraNodes(self._server, rig, self.image, depth)
-        for v, frustum in enumerate(self._nodes.frustums):
+        self._nodes = CameraNodes(self._server, rig, self.image, depth, quality)
+        for v, frustum in enumerate(self._nodes.frustums if self._on_click else ()):
             frustum.on_click(self._on_click(v))
 
     @property

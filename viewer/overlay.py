@@ -15,7 +15,10 @@ STYLE = """<style>
   line-height: 1.25; text-wrap: balance; }
 .cvd3d .title span { display: table; margin-top: .4rem; padding: .1rem .6rem; border-radius: 1rem; font-size: .85rem; }
 .cvd3d .hint { left: 0; right: 0; bottom: 1rem; padding: 0 1rem; font-size: .95rem; text-align: center; }
-@media (max-width: 48em) { .cvd3d .hint { top: 30vh; bottom: auto; } }
+@media (max-width: 36em) {
+  .cvd3d .hint { top: 6rem; bottom: auto; }
+  .mantine-Paper-root:has(.cvd3d) { width: 100% !important; max-height: 34% !important; }
+}
 </style>"""
 
 

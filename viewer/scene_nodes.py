@@ -65,7 +65,7 @@ def thumbnail(image: np.ndarray, longest: int = THUMBNAIL) -> np.ndarray:
 class CameraNodes:
     """One frustum per view, which shows the current frame and moves along the drawn camera path."""
 
-    def __init__(self, server: viser.ViserServer, rig: Rig, frames: Frames, depth: float) -> None:
+    def __init__(self, server: viser.ViserServer, rig: Rig, frames: Frames, depth: float, quality: int) -> None:
         self.rig, self.depth = rig, depth
         self.frustums: list[viser.CameraFrustumHandle] = []
         self._server, self._image = server, frames
@@ -82,7 +82,7 @@ class CameraNodes:
                     color=color,
                     thickness=2.0,
                     thickness_units="screen",
-                    jpeg_quality=90,
+                    jpeg_quality=quality,
                     wxyz=wxyz_of(first.c2w[v]),
                     position=first.centers[v],
                     cast_shadow=False,

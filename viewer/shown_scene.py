@@ -17,6 +17,7 @@ from viewer.scene_nodes import Frames
 if TYPE_CHECKING:
     from recon.points import PointCloud
     from recon.splats import MovingSplats, Splats
+    from recon.splats.foreign_files import Up
     from recon.splats.ply_sequence import PlySequence
 
 PART_FILES = (SCENE_FILE, RIG_FILE, TRANSFORMS_FILE, POINTS_FILE, SPLATS_FILE)
@@ -36,7 +37,7 @@ class ShownScene:
     points: PointCloud | None = None
     splats: Splats | MovingSplats | PlySequence | None = None
     clock: np.ndarray | None = None
-    """(T,) frame times in seconds of a sequence without cameras."""
+    """(T,) frame times in seconds of splats without cameras."""
 
     splats_file: Path | None = None
     """The file of the splats, or of the still part of moving ones."""
@@ -55,15 +56,25 @@ class ShownScene:
         return () if self.clock is not None else tuple(name for name, part in parts.items() if part is None)
 
 
-def read_shown_scene(path: str | Path) -> ShownScene:
-    """Read the available parts of a scene folder or an exported ply-sequence; images are read on demand.
+def read_shown_scene(path: str | Path, up: Up | None = None) -> ShownScene:
+    """Read the available parts of a scene folder, an exported ply-sequence or a file of splats.
+
+    Args:
+        path: the folder or file; images are read on demand.
+        up: the axis of a file that points up; by default the usual one of its format.
 
     Raises:
         InputError: the folder has none of the files of a scene, or one of them cannot be read.
     """
+    if Path(path).is_file():
+        from recon.splats.foreign_files import load_splat_file
+
+        return ShownScene(Path(path).name, splats=load_splat_file(path, up), splats_file=Path(path), clock=np.zeros(1))
+    if up is not None:
+        raise InputError(f"--up is for a file of splats, and {path} is none; leave it out.")
     folder = SceneFolder(Path(path))
     if not folder.path.is_dir():
-        raise InputError(f"There is no folder {path}; give a scene folder.")
+        raise InputError(f"There is no folder or file {path}; give a scene folder, or a .ply, .spz or .splat file.")
     if not any(map(folder.has, PART_FILES)):
         if not folder.has(MANIFEST_FILE):
             raise InputError(f"{path} is not a scene folder; it needs at least one of {', '.join(PART_FILES)}.")

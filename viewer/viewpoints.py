@@ -58,10 +58,10 @@ def through_camera(camera: Cameras, distance: float, aspect: float, near: float,
         distance: of the orbit's target along the optical axis, in meters.
         aspect: width over height of the client's canvas.
         near: distance of the near plane in meters.
-        fill: fill the canvas with a part of the image; otherwise the whole image is visible.
+        fill: the image fills the width of the canvas; otherwise the whole image is visible.
     """
     fov_for_width = 2 * np.arctan(np.tan(camera.horizontal_fov / 2) / aspect)
-    fov = (min if fill else max)(float(camera.vertical_fov), float(fov_for_width))
+    fov = float(fov_for_width if fill else max(camera.vertical_fov, fov_for_width))
     right, up = camera.c2w[:3, 0], -camera.c2w[:3, 1]
     level = abs(right @ UP) < 0.02 and up @ UP > 0.05  # then the mouse can orbit about the vertical
     return Viewpoint(

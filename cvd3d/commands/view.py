@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 
 @dataclass(frozen=True)
 class View:
     """Show a scene in the browser: its splats, cameras and videos, over time."""
 
-    folder: Positional[Path]
-    """The scene folder."""
+    path: Positional[Path]
+    """A scene folder, or a .ply, .spz or .splat file of this or another program."""
+    host: str = "127.0.0.1"
+    """The address that the page is served on; 0.0.0.0 lets other machines of the network open it."""
     port: int = 8080
-    """The local port that the page is served on."""
+    """The port that the page is served on."""
+    share: FlagCreatePairsOff[bool] = False
+    """Also print a public address, which viser's server forwards to this machine for 24 hours."""
+    open: FlagCreatePairsOff[bool] = False
+    """Open the page in the browser of this machine."""
+    up: Annotated[
+        Literal["z", "y", "-y"] | None, arg(metavar="{z,y,-y}", help_behavior_hint="(default: z for ply, y for spz, -y for splat)")
+    ] = None
+    """The axis that points up in a file of splats."""
 
     def run(self) -> None:
-        """Serve the page on this machine until Ctrl-C."""
+        """Serve the page until Ctrl-C."""
         from viewer.app import view_scene
 
-        view_scene(self.folder, port=self.port)
+        view_scene(self.path, host=self.host, port=self.port, share=self.share, browser=self.open, up=self.up)

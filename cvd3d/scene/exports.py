@@ -244,7 +244,9 @@ def _video(scene: Exported, out: Path) -> None:
 def _html(scene: Exported, out: Path) -> None:
     from viewer.html import write_html
 
-    write_html(scene.folder.splats, out, scene.rig if scene.folder.has_cameras else None, scene.folder.image)
+    rig = scene.rig if scene.folder.has_cameras else None
+    title = scene.folder.asked.get("prompt") or scene.folder.title
+    write_html(scene.folder.splats, out, rig, scene.folder.image, title=str(title))
 
 
 def _mesh_loses(scene: Exported) -> list[str]:
