@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
-import re
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import tyro
 
+from cvd3d.bad_options import sentence, unknown_command
+from cvd3d.commands.completion import Completion
 from cvd3d.commands.eval import Eval
 from cvd3d.commands.export import Export
 from cvd3d.commands.fit import Fit
@@ -38,7 +39,10 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train-pairs": TrainPairs,
     "eval": Eval,
     "weights": Weights,
+    "completion": Completion,
 }
+DESCRIPTION = "3D scenes from a text prompt or a posed capture. --version prints the versions and the GPU."
+UNWRAPPED = "100000"  # columns
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
@@ -95,30 +99,54 @@ def _run(command: Any) -> int:
 
 def _parse(args: Sequence[str]) -> Any:
     """The selected command with its options."""
-    errors = io.StringIO()
+    if not args:
+        args = ["--help"]
+    if args[0] == "--version":
+        from cvd3d.versions import version_line
+
+        print(version_line())
+        sys.exit(0)
+    if not args[0].startswith("-") and args[0] not in COMMANDS:
+        _refuse(unknown_command(args[0], COMMANDS))
     try:
-        with contextlib.redirect_stderr(errors):
-            return tyro.extras.subcommand_cli_from_dict(
-                COMMANDS,
-                prog="cvd3d",
-                description="3D scenes from a text prompt or a posed capture.",
-                args=args,
-            )
+        with contextlib.redirect_stderr(io.StringIO()):
+            return _from_words(args)
     except SystemExit as exit_:
         if exit_.code:
-            if not helpers.is_helper():  # the leader has the same arguments and reports the error
-                _report(f"{_sentence(errors.getvalue())} (see cvd3d --help)")
-            sys.exit(BAD_INPUT)
+            _refuse(sentence(_message(args), args))
         raise
 
 
-def _sentence(box: str) -> str:
-    """The first paragraph of tyro's boxed message, as one line; the box may have colors and UTF-8 lines or not."""
-    lines = [re.sub(r"\x1b\[[\d;]*m", "", line).strip("│ ") for line in box.strip().splitlines()]
-    rules = [i for i, line in enumerate(lines) if line and not line.strip("─-╭╮╰╯ ")]
-    lines = lines[1:] if lines[0].startswith("╭") else lines[rules[0] + 1 :] if rules else lines
-    paragraph = itertools.takewhile(lambda line: line.strip("─-╭╮╰╯ "), lines)
-    return " ".join(" ".join(paragraph).split()).replace("{None}|", "").rstrip(".")
+def _from_words(args: Sequence[str]) -> Any:
+    return tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="cvd3d", description=DESCRIPTION, args=args)
+
+
+def completion_script(shell: str) -> str:
+    """The script that completes the command in bash, zsh or fish."""
+    script = io.StringIO()
+    with contextlib.redirect_stdout(script), contextlib.suppress(SystemExit):
+        _from_words(["--tyro-print-completion", shell])
+    return script.getvalue()
+
+
+def _message(args: Sequence[str]) -> str:
+    """What tyro prints about arguments that it refuses, without wrapped lines."""
+    width, os.environ["COLUMNS"] = os.environ.get("COLUMNS"), UNWRAPPED
+    message = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(message), contextlib.suppress(SystemExit):
+            _from_words(args)
+    finally:
+        del os.environ["COLUMNS"]
+        if width is not None:
+            os.environ["COLUMNS"] = width
+    return message.getvalue()
+
+
+def _refuse(words: str) -> NoReturn:
+    if not helpers.is_helper():  # the leader has the same arguments and reports the error
+        _report(words)
+    sys.exit(BAD_INPUT)
 
 
 def _warn(

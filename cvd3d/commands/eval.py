@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+Measure = Literal[
+    "kinds", "twins", "synchrony", "flicker", "views", "splats", "walk"
+]  # cvd3d.evaluation.suite.MEASURES
 QUICK_CASES, QUICK_FRAMES, QUICK_STEPS = 4, 4, 8
 
 
@@ -22,7 +25,7 @@ class Eval:
         Path | None, arg(metavar="DIR", help_behavior_hint="(default: the model that comes with cvd3d)")
     ] = None
     """The model folder to measure."""
-    measures: Annotated[tuple[str, ...], arg(metavar="NAME", help_behavior_hint="(default: all)")] = ()
+    measures: Annotated[tuple[Measure, ...], arg(metavar="NAME", help_behavior_hint="(default: all)")] = ()
     """The measures: kinds, twins, synchrony, flicker, views, splats, walk (see docs/evaluation.md)."""
     prompts: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: depends on the measure)")] = None
     """The largest number of prompts for each measure."""

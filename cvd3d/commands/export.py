@@ -8,6 +8,7 @@ from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from cvd3d.commands.choices import one_of
 from cvd3d.scene.exports import FORMATS, Exported, find_format, find_target
 from recon.export.targets import TARGETS
 
@@ -29,12 +30,15 @@ class Export:
 
     folder: Positional[Path]
     """The scene folder."""
-    to: Annotated[str, arg(metavar="FORMAT", help=TO)]
+    to: Annotated[str, one_of(FORMATS, "FORMAT"), arg(help=TO)]
     out: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: NAME and the format's suffix)")] = (
         None
     )
     """The file or folder to write."""
-    target: Annotated[str | None, arg(metavar="PROGRAM", help=TARGET, help_behavior_hint=DEFAULT_TARGET)] = None
+    target: Annotated[
+        Annotated[str, one_of(TARGETS, "PROGRAM")] | None,
+        arg(metavar="PROGRAM", help=TARGET, help_behavior_hint=DEFAULT_TARGET),
+    ] = None
     rig: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="(default: the scene's cameras)")] = None
     """video: a rig.json with the camera paths to render."""
     force: FlagCreatePairsOff[bool] = False

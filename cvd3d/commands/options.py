@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 from docstring_parser import parse_from_object
 from tyro.conf import arg
 
+from cvd3d.commands.choices import one_of
 from cvd3d.sampling.request import Request
-from recon.fitting.settings import FitSettings
+from recon.fitting.settings import FitSettings, Quality
 
 if TYPE_CHECKING:
     from trajectories.rig import Rig
 
 T = TypeVar("T")
 ANGLES = ("elevation", "azimuth", "fov", "sweep", "top")
+# The names in `trajectories.rigs.RIGS` and `trajectories.paths.EASINGS`, which import numpy.
+RIG_NAMES = ("circle", "orbit", "upper_hemi", "dome", "interpolate", "static")
+Easing = Literal["linear", "in", "out", "in-out"]
+DENOISE_STEPS = {"steps": "denoise-steps"}
 
 
 def _default(text: str, metavar: str) -> Any:
@@ -26,16 +32,26 @@ def _default(text: str, metavar: str) -> Any:
     return arg(metavar=metavar, help_behavior_hint=f"(default: {text})")
 
 
+def flag(name: str) -> str:
+    """The option on the command line for a field of `RigOptions` or `SamplingOptions`."""
+    return "--" + DENOISE_STEPS.get(name, name).replace("_", "-")
+
+
 def _given(options: Any) -> dict[str, Any]:
     values = {field: getattr(options, field.name) for field in fields(options)}
     return {field.name: value for field, value in values.items() if value != field.default}
 
 
-def _flags_of(source: type, **flags: tuple[str, str] | None) -> Callable[[type[T]], type[T]]:
+def _flags_of(
+    source: type, *, renamed: Mapping[str, str] = MappingProxyType({}), prefixed: Collection[str] | None = None,
+    **flags: tuple[str, str] | None,
+) -> Callable[[type[T]], type[T]]:  # fmt: skip
     """Class decorator that makes a frozen dataclass and adds fields of the dataclass `source` to it.
 
     Args:
         source: provides the types and, in its docstrings, the help.
+        renamed: other names of options on the command line; the option of the field's own name is read as well.
+        prefixed: the fields whose options keep the prefix of the dataclass; None keeps it for all.
         flags: for each field to add, a description of its default and its metavar; the option is then None by default.
             None keeps the default of the source.
     """
@@ -45,12 +61,14 @@ def _flags_of(source: type, **flags: tuple[str, str] | None) -> Callable[[type[T
     def derive(options: type[T]) -> type[T]:
         for name, flag in flags.items():
             if flag is None:
-                kind, default, shown = types[name], defaults[name], arg(help=texts[name])
+                kind, default, shown = types[name], defaults[name], {}
             else:
                 kind, default = types[name] | None, None
-                hint = flag[0] and f"(default: {flag[0]})"
-                shown = arg(help=texts[name], metavar=flag[1], help_behavior_hint=hint)
-            options.__annotations__[name] = Annotated[kind, shown]
+                shown = {"metavar": flag[1], "help_behavior_hint": flag[0] and f"(default: {flag[0]})"}
+            if name in renamed:
+                shown |= {"name": renamed[name], "aliases": [f"--{name}"]}
+            prefix = prefixed is None or name in prefixed
+            options.__annotations__[name] = Annotated[kind, arg(help=texts[name], prefix_name=prefix, **shown)]
             setattr(options, name, default)
         return dataclass(frozen=True)(options)
 
@@ -61,7 +79,7 @@ def _flags_of(source: type, **flags: tuple[str, str] | None) -> Callable[[type[T
 class RigOptions:
     """The cameras. Angles in degrees, lengths in meters."""
 
-    rig: str = "circle"
+    rig: Annotated[str, one_of(RIG_NAMES, "NAME", or_file=True)] = "circle"
     """Shape of the camera paths: circle, orbit, upper_hemi, dome, interpolate or static; or a rig.json file."""
     views: Annotated[int | None, _default("4", "INT")] = None
     """Number of videos."""
@@ -87,7 +105,7 @@ class RigOptions:
     """orbit: the arc of each camera."""
     top: Annotated[float | None, _default("70", "DEGREES")] = None
     """dome: the elevation at the end."""
-    easing: Annotated[str | None, _default("linear", "STR")] = None
+    easing: Annotated[Easing | None, _default("linear", "{linear,in,out,in-out}")] = None
     """How the cameras accelerate along their paths."""
 
     def given(self) -> dict[str, Any]:
@@ -127,6 +145,7 @@ class RigOptions:
 
 @_flags_of(
     Request,
+    renamed=DENOISE_STEPS,
     negative_prompt=None,
     steps=("the model's", "INT"),
     guidance=("the model's", "FLOAT"),
@@ -175,6 +194,7 @@ class SamplingOptions:
 
 @_flags_of(
     FitSettings,
+    prefixed=("steps",),
     steps=("chosen for the capture", "INT"),
     sh_degree=("2; 3 in high quality", "INT"),
     densify=("mcmc; 'default' if something moves", "{mcmc,default,none}"),
@@ -189,7 +209,7 @@ class SamplingOptions:
 class FitOptions:
     """Fitting of the splats."""
 
-    quality: Literal["draft", "normal", "high"] = "normal"
+    quality: Annotated[Quality, arg(prefix_name=False)] = "normal"
     """Trade-off between time and quality: draft is a quick check, high is for a final version."""
 
     def given(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional, arg
 
-from cvd3d.commands.options import FitOptions, RigOptions, SamplingOptions
+from cvd3d.commands.options import FitOptions, RigOptions, SamplingOptions, flag
 from cvd3d.scene.moves import Moves
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Scene:
             if here == there or here in there.parents or there in here.parents:
                 raise InputError(f"--out {self.out} and --from {self.from_} overlap; give --out a separate folder.")
             for name in (*self.cameras.given(), *self.sampling.given()):
-                raise InputError(f"--{name} has no effect with --from, which provides the cameras and frames.")
+                raise InputError(f"{flag(name)} has no effect with --from, which provides the cameras and frames.")
 
     def _generated(self) -> tuple[list[Stage], dict[str, Any]]:
         from cvd3d.commands.prompted import asked_for_prompt, prompt_stages

@@ -12,7 +12,6 @@ A stage may keep checkpoints in the scene folder, for the next run if this one i
 from __future__ import annotations
 
 import fcntl
-import functools
 import hashlib
 import json
 import os
@@ -23,18 +22,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from cvd3d import __version__
+from cvd3d.versions import versions
 from recon.scene_files import CHECKPOINTS, SCENE_FILE
 from trajectories.errors import InputError
 from trajectories.files import disk_full, read_json, remove
 
 FORMAT = "cvd3d scene 1"
 PARTIAL, READY, OURS = ".cvd3d-partial", ".cvd3d-ready", ".cvd3d-"
-RECORDED_VERSIONS = ("torch", "diffusers", "gsplat", "numba", "numpy")
 
 
 @dataclass(frozen=True)
@@ -215,7 +212,7 @@ def _run(folder: Path, stage: Stage, current: str, chain: Sequence[Done], asked:
     scene = {
         "format": FORMAT,
         "asked": dict(asked),
-        "versions": _versions(),
+        "versions": versions(),
         "stages": {each.name: _record(each) for each in (*chain, done)},
     }
     (partial / SCENE_FILE).write_text(json.dumps(scene, indent=2, allow_nan=False) + "\n")
@@ -302,14 +299,3 @@ def peak_memory_mb() -> float:
     """The peak memory of this process so far, in MB."""
     unit = 1 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
-
-
-@functools.lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
-    versions = {"python": ".".join(map(str, sys.version_info[:3])), "cvd3d": __version__}
-    for package in RECORDED_VERSIONS:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions

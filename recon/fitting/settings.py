@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from recon.capture import Capture
 
 MAX_KNOTS = 8
-QUALITIES = ("draft", "normal", "high")
+Quality = Literal["draft", "normal", "high"]
+QUALITIES: tuple[Quality, ...] = get_args(Quality)
 CAPS = {"draft": (10_000, 50_000, 50), "normal": (20_000, 100_000, 25), "high": (40_000, 300_000, 10)}
 """Caps by quality: minimum, maximum, and the number of pixels of all frames per splat in between."""
 
@@ -130,7 +131,7 @@ class FitSettings:
 
 
 def settings_for(
-    capture: Capture, *, quality: str = "normal", moves: bool = False, generated: bool = False
+    capture: Capture, *, quality: Quality = "normal", moves: bool = False, generated: bool = False
 ) -> FitSettings:
     """Settings for a capture.
 

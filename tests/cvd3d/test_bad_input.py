@@ -69,7 +69,7 @@ def test_poses_without_a_capture(refused, out):
     assert "--poses was given without --from" in refused(*SCENE, "--poses", "poses.txt", "--out", out)
 
 
-@pytest.mark.parametrize("option", [["--rig", "orbit"], ["--views", "2"], ["--steps", "3"]])
+@pytest.mark.parametrize("option", [["--rig", "orbit"], ["--views", "2"], ["--denoise-steps", "3"]])
 def test_options_without_effect_on_a_capture(refused, out, capture, option):
     assert f"{option[0]} has no effect with --from" in refused("scene", "--from", capture, "--out", out, *option)
 
@@ -93,7 +93,7 @@ def test_zero_views_and_zero_frames(refused, out, option):
         (["--size", "0", "64"], "0x64"),
         (["--model", "nowhere"], "no model folder nowhere"),
         (["--fit.steps", "0"], "The fit has 0 steps"),
-        (["--fit.densify", "often"], "often"),
+        (["--densify", "often"], "often"),
         (["--easing", "bouncy"], "bouncy"),
         (["--sweep", "30"], "sweep"),
     ],

@@ -1,14 +1,25 @@
 """The command line, mostly in the test's process."""
 
+import re
+import shutil
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cvd3d.cli import COMMANDS, main
-from cvd3d.commands.options import RigOptions
+import cvd3d
+from cvd3d.cli import COMMANDS, _parse, main
+from cvd3d.commands.completion import FILES
+from cvd3d.commands.eval import Measure
+from cvd3d.commands.options import RIG_NAMES, Easing, RigOptions
+from cvd3d.evaluation.suite import MEASURES
+from cvd3d.scene.exports import FORMATS
+from trajectories.paths import EASINGS
 from trajectories.rig_file import load_rig
 from trajectories.rigs import RIGS, make_rig
 
@@ -95,17 +106,91 @@ def test_control_c_ends_with_one_line_that_says_how_to_continue(tmp_path, monkey
 @pytest.mark.parametrize(
     "words, expected",
     [
-        (["plan", "--views", "many"], "--views"),
-        (["plan", "--vews", "3"], "--vews"),
-        (["paint"], "paint"),
-        ([], "scene"),
-        (["export", "folder", "--to", "usd"], "usd"),
-        (["sample"], "PROMPT"),
+        (["plan", "--vews", "3"], "'cvd3d plan' has no option --vews; did you mean --views?"),
+        (["plan", "--nonsense"], "'cvd3d plan' has no option --nonsense; see 'cvd3d plan --help'."),
+        (["plan", "circle"], "'cvd3d plan' has no argument circle; see 'cvd3d plan --help'."),
+        (["plan", "--frames"], "--frames needs a value; see 'cvd3d plan --help'."),
+        (["plan", "--views", "many"], "--views cannot be 'many'; give --views INT."),
+        (["plan", "--size", "64"], "--size cannot be '64'; give --size W H."),
+        (["plan", "--target", "1", "2"], "--target cannot be '1' '2'; give --target X Y Z."),
+        (["plan", "--easing", "ou"], "--easing cannot be 'ou'; did you mean 'out'? It takes in, in-out, linear, out."),
+        (["export", "folder", "--to", "usd"], f"--to cannot be 'usd'; it takes {', '.join(sorted(FORMATS))}."),
+        (["export", "folder"], "'cvd3d export' needs --to FORMAT; see 'cvd3d export --help'."),
+        (["sample"], "'cvd3d sample' needs PROMPT; see 'cvd3d sample --help'."),
+        (["weights", "lst"], "'cvd3d weights' has no command 'lst'; did you mean 'list'? It has list, add, fetch, "
+            "convert, test."),
+        (["scnee"], f"'cvd3d' has no command 'scnee'; did you mean 'scene'? It has {', '.join(COMMANDS)}."),
+        (["--vers"], "'cvd3d' has no option --vers; see 'cvd3d --help'."),
     ],
-)
-def test_options_that_cannot_be_parsed_are_reported_in_one_line(words, expected, capsys):
+)  # fmt: skip
+@pytest.mark.parametrize("color", [False, True])
+def test_options_that_cannot_be_parsed_are_reported_in_one_line(words, expected, color, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR" if color else "NO_COLOR", "1")
     with pytest.raises(SystemExit) as end:
         main(words)
     output = capsys.readouterr()
     assert end.value.code == 2 and output.out == ""
-    assert output.err.startswith("cvd3d: error: ") and expected in output.err and output.err.count("\n") == 1
+    assert output.err == f"cvd3d: error: {expected}\n"
+
+
+def test_a_bare_command_prints_its_help(capsys):
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 0
+    assert "usage: cvd3d" in capsys.readouterr().out
+
+
+def test_the_version_names_the_libraries_and_the_gpu(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    first, libraries, gpu = capsys.readouterr().out.splitlines()
+    assert first == f"cvd3d {cvd3d.__version__}"
+    assert f"torch {version('torch')}" in libraries and f"gsplat {version('gsplat')}" in libraries
+    assert gpu.startswith("GPU: ")
+
+
+def test_only_options_that_collide_keep_a_prefix(capsys):
+    with pytest.raises(SystemExit):
+        main(["scene", "--help"])
+    assert set(re.findall(r"--\w+\.[\w-]+", capsys.readouterr().out)) == {"--fit.steps"}
+
+
+def test_steps_of_a_scene_are_denoising_steps():
+    for name in ("--denoise-steps", "--steps"):
+        scene = _parse(["scene", "a red cube", name, "3", "--fit.steps", "5", "--quality", "draft"])
+        assert (scene.sampling.steps, scene.fit.steps, scene.fit.quality) == (3, 5, "draft")
+    assert _parse(["fit", "folder", "--steps", "5"]).fit.steps == 5
+
+
+def test_the_values_that_options_list_are_those_of_the_library():
+    assert tuple(RIGS) == RIG_NAMES
+    assert set(get_args(Easing)) == set(EASINGS)
+    assert get_args(Measure) == tuple(MEASURES)
+
+
+def completed(script, *words):
+    """What bash proposes for the last word."""
+    lines = 'COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _tyro_cvd3d; echo "${COMPREPLY[@]}"'
+    return subprocess.run(
+        ["bash", "-c", f"source {script}; {lines}", "bash", *words], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_commands_options_and_values(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    main(["completion", "bash"])
+    script = tmp_path / FILES["bash"]
+    assert str(script) in capsys.readouterr().out
+    assert completed(script, "cvd3d", "tr") == ["train", "train-pairs"]
+    assert completed(script, "cvd3d", "scene", "--denoise") == ["--denoise-steps"]
+    assert completed(script, "cvd3d", "scene", "a cube", "--rig", "") == list(RIGS)
+    assert set(completed(script, "cvd3d", "export", "a", "--to", "sp")) == {"spz", "splat"}
+    assert completed(script, "cvd3d", "plan", "--easing", "l") == ["linear"]
+
+
+@pytest.mark.parametrize("shell", FILES)
+def test_completion_is_printed_for_each_shell(shell, capsys):
+    main(["completion", shell, "--print"])
+    assert "_tyro_cvd3d" in capsys.readouterr().out
