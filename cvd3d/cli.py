@@ -108,6 +108,13 @@ def _parse(args: Sequence[str]) -> Any:
         sys.exit(0)
     if not args[0].startswith("-") and args[0] not in COMMANDS:
         _refuse(unknown_command(args[0], COMMANDS))
+    command = _checked(args)
+    if isinstance(command, Scene) and command.like is not None:
+        command = _checked([args[0], *_like(command), *args[1:]])
+    return command
+
+
+def _checked(args: Sequence[str]) -> Any:
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             return _from_words(args)
@@ -119,6 +126,16 @@ def _parse(args: Sequence[str]) -> Any:
 
 def _from_words(args: Sequence[str]) -> Any:
     return tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="cvd3d", description=DESCRIPTION, args=args)
+
+
+def _like(command: Scene) -> list[str]:
+    from cvd3d.commands.like import words_like
+    from trajectories.errors import InputError
+
+    try:
+        return words_like(command)
+    except InputError as fault:
+        _refuse(str(fault))
 
 
 def completion_script(shell: str) -> str:

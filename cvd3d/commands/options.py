@@ -187,9 +187,28 @@ class SamplingOptions:
         from cvd3d.scene.known import known_videos
 
         given = {name: value for name, value in self.given().items() if name not in ("keep", "known")}
-        request = Request(prompt, seed=seed, **given)
+        request = _affordable(Request(prompt, seed=seed, **given), rig.views)
         check_rig_for(request.model or DEFAULT_MODEL, rig, request.window_overlap)
         return replace(request, known=known_videos(scene, rig, self.keep, self.known))
+
+
+def _affordable(request: Request, views: int) -> Request:
+    """On a CPU, replace the defaults of R and Q by those of `cpu_schedule`, and print it if it differs."""
+    if views <= 4 or request.matching == "exhaustive" or request.recurrences or request.matchings:
+        return request
+    import torch
+
+    from cvd3d.sampling.matchings import cpu_schedule, default_schedule
+
+    if torch.cuda.is_available():
+        return request
+    (R, Q), (slow_R, slow_Q) = cpu_schedule(views), default_schedule(views)
+    print(
+        f"{views} videos on a CPU: {R} recurrences and {Q} matching, {slow_R * slow_Q / (R * Q):.2g} times as fast as "
+        f"the paper's; for those, give --recurrences {slow_R} --matchings {slow_Q}",
+        flush=True,
+    )
+    return replace(request, recurrences=R, matchings=Q)
 
 
 @_flags_of(

@@ -28,6 +28,7 @@ class Sample:
 
     def run(self) -> None:
         """Update the scene's videos and print a summary."""
+        from cvd3d.commands.like import recorded
         from cvd3d.commands.prompted import asked_for_prompt, prompt_stages
         from cvd3d.scene.chain import check_folder, run_stages
         from cvd3d.scene.moves import prompt_moves
@@ -37,5 +38,6 @@ class Sample:
         rig = self.cameras.build()
         request = self.sampling.build(self.prompt, self.seed, rig, self.out)
         asked = asked_for_prompt(request, self.cameras.rig, prompt_moves("auto", self.prompt, request.model))
+        asked["options"] = recorded({"seed": self.seed} | self.cameras.given() | self.sampling.given())
         done = run_stages(self.out, prompt_stages(rig, request), asked=asked, force=self.force)
         print_summary(self.out, done)

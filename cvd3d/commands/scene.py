@@ -30,6 +30,8 @@ class Scene:
     """A capture to use instead of a prompt: a nerfstudio or COLMAP folder, or a video with --poses."""
     poses: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """The RealEstate10K pose file of a video."""
+    like: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    """Take the prompt or capture and all options of this scene; what else is given replaces them."""
     out: Path = Path("scenes/scene")
     """The scene folder to create or update."""
     seed: int = 0
@@ -101,7 +103,8 @@ class Scene:
         request = self.sampling.build(self.prompt, self.seed, rig, self.out)
         moves = prompt_moves(self.moves, self.prompt, request.model)
         check_parallax(rig, moves)
-        return prompt_stages(rig, request), asked_for_prompt(request, self.cameras.rig, moves)
+        asked = asked_for_prompt(request, self.cameras.rig, moves)
+        return prompt_stages(rig, request), asked | {"options": self._recorded()}
 
     def _captured(self) -> tuple[list[Stage], dict[str, Any]]:
         from cvd3d.scene.moves import capture_moves
@@ -115,5 +118,16 @@ class Scene:
             "poses": None if self.poses is None else str(self.poses),
             "seed": self.seed,
             "moves": capture_moves(self.moves, capture),
+            "options": self._recorded(),
         }
         return [import_stage(capture, self.from_, self.poses, self.longest_side)], asked
+
+    def _recorded(self) -> dict[str, Any]:
+        """The options for scenes that are made `like` this one; those of the fit are in its record."""
+        from cvd3d.commands.like import recorded
+
+        shared = {"from": self.from_, "poses": self.poses, "seed": self.seed, "moves": self.moves}
+        if self.from_ is not None:
+            shared["longest_side"] = self.longest_side
+        given = {name: value for name, value in shared.items() if value is not None}
+        return recorded(given | self.cameras.given() | self.sampling.given())

@@ -27,6 +27,14 @@ def default_schedule(views: int) -> tuple[int, int]:
     return (4, 1) if views <= 4 else (6, math.ceil(views / 3))
 
 
+def cpu_schedule(views: int) -> tuple[int, int]:
+    """R and Q of the command line on a CPU: those of four videos for more than four as well.
+
+    Eight videos then take 122 network calls instead of the 455 of `default_schedule` (16 steps, with guidance).
+    """
+    return default_schedule(min(views, 4))
+
+
 @dataclass
 class Matcher:
     """Draw the matchings one after another; `turn` and `meetings` are saved to resume a stopped run.

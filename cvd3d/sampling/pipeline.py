@@ -311,5 +311,5 @@ class _Timer:
     def tick(self) -> None:
         if self.report is not None:
             seconds = time.monotonic() - self.start
-            self.report(f"{seconds:.2f} s per call, about {seconds * self.calls / 60:.1f} min in total")
+            self.report(f"about {seconds * self.calls / 60:.1f} min for {self.calls} calls, at {seconds:.2f} s each")
             self.report = None

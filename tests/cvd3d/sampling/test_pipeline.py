@@ -281,7 +281,7 @@ def test_smaller_calls_give_the_same_videos(pipeline, rig, sample, views, monkey
 def test_a_memory_limit_makes_the_calls_smaller_and_the_cost_is_reported(pipeline, rig, sample, calls):
     lines = []
     whole = sample(pipeline, rig(4), report=lines.append)
-    assert "5 passes in 5 network calls of up to 8 videos, about" in lines[0] and "s per call, about" in lines[1]
+    assert "5 passes in 5 network calls of up to 8 videos, about" in lines[0] and "min for 5 calls, at" in lines[1]
     plan = pipeline._plan_memory(None, [slice(0, 2)], 4, 4)
     calls.clear()
     less = sample(pipeline, rig(4), report=lines.append, max_memory=plan.memory - 1)
