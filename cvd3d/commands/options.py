@@ -224,6 +224,8 @@ def _affordable(request: Request, views: int) -> Request:
     knots=("up to 8 if something moves, else 0", "INT"),
     still_below=("0.01", "FLOAT"),
     hold_out=("8", "INT"),
+    new_paths=("0.25", "FLOAT"),
+    prune=("0.02", "FLOAT"),
 )
 class FitOptions:
     """Fitting of the splats."""

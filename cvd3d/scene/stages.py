@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from recon.scene_files import (
 )
 from recon.scene_folder import SceneFolder
 from trajectories.errors import InputError
+from trajectories.files import write_text
 from trajectories.rig import Rig
 from trajectories.rig_file import save_rig
 
@@ -156,12 +156,11 @@ def points_stage(seed: int, moves: bool) -> Stage:
     def make(place: Place) -> Mapping[str, Any]:
         import torch
 
-        from recon.points import load_points, save_points
+        from recon.points import save_points
         from recon.starting_points import initial_points
         from trajectories.formats.nerfstudio import read_transforms, write_transforms
 
-        captured = place.scene / CAPTURED_POINTS_FILE
-        capture = replace(SceneFolder(place.scene).frames, points=load_points(captured) if captured.exists() else None)
+        capture = _with_captured_points(SceneFolder(place.scene))
         generator = torch.Generator().manual_seed(seed)
         points = initial_points(capture, generator=generator, show_progress=True)
         if moves and (instants := shared_instants(capture)):
@@ -172,7 +171,7 @@ def points_stage(seed: int, moves: bool) -> Stage:
         write_transforms(replace(transforms, ply_file_path=POINTS_FILE), place.out / TRANSFORMS_FILE)
         return {"points": len(points.positions), "source": points.source}
 
-    return Stage("points", {"seed": seed, "moves": moves}, make)
+    return Stage("points", {"seed": seed, "moves": moves}, make, version=2)  # 2: the far shell has a largest radius
 
 
 def fit_stage(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watch | None) -> Stage:
@@ -196,38 +195,53 @@ def fit_stage(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watc
         import torch
 
         from recon.fitting.fitting import fit
+        from recon.fitting.new_paths import measure_new_paths
         from recon.fitting.settings import settings_for
         from recon.splats import MovingSplats
         from recon.splats.motion_file import save_motion
         from recon.splats.ply import save_splats
 
         scene = SceneFolder(place.scene)
+        quality = given.get("quality", "normal")
+        settings = replace(settings_for(scene.frames, **asdict(footage), quality=quality), **fields)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
         result = fit(
             scene.frames,
             scene.points,
-            replace(settings_for(scene.frames, **asdict(footage), quality=given.get("quality", "normal")), **fields),
+            settings,
             generator=torch.Generator().manual_seed(seed),
             folder=place.checkpoints,
             on_step=None if watch is None else watch(place.scene),
             show_progress=True,
-            device="cuda" if torch.cuda.is_available() else "cpu",
+            device=device,
+        )
+        new_paths = measure_new_paths(
+            _with_captured_points(scene),
+            settings,
+            generator=torch.Generator().manual_seed(seed),
+            show_progress=True,
+            device=device,
         )
         splats = result.splats
         if isinstance(splats, MovingSplats):
             save_motion(splats, place.out / MOTION_FILE)
             splats = splats.rest
         save_splats(splats, place.out / SPLATS_FILE)
-        shutil.copyfile(place.checkpoints / METRICS_FILE, place.out / METRICS_FILE)
+        write_text(place.out / METRICS_FILE, json.dumps(result.metrics | {"new_paths": new_paths}, indent=2) + "\n")
         confidence = result.metrics["confidence"]
-        facts = {name: result.metrics[name] for name in ("steps", "splats", "moving")}
+        facts = {name: result.metrics[name] for name in ("steps", "splats", "pruned", "moving")}
         facts["doubted"] = sum(weight < DOUBTED for weight in confidence.values())
+        if new_paths:
+            facts["new_paths"] = {key: value for key, value in new_paths.items() if key != "per_frame"}
+            facts["new_paths"]["frames"] = len(new_paths["per_frame"])
         return facts | {
             name: {key: value for key, value in result.metrics[name].items() if key != "per_frame"}
             | {"frames": len(result.metrics[name]["per_frame"])}
             for name in ("held_out", "training")
         }
 
-    return Stage("fit", {"seed": seed, **asdict(footage), **given}, make)
+    # 2: faint splats are removed, far ones stay near, and new paths are measured
+    return Stage("fit", {"seed": seed, **asdict(footage), **given}, make, version=2)
 
 
 def splat_stages(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watch | None) -> list[Stage]:
@@ -257,6 +271,15 @@ def write_videos(videos: np.ndarray, rig: Rig, folder: SceneFolder) -> None:
         for t, frame in enumerate(frames):
             write_image(frame, folder.frame(name, t))
         write_video(frames, folder.video(name), rig.fps)
+
+
+def _with_captured_points(scene: SceneFolder) -> Capture:
+    """The frames, with the points that came with the capture instead of the starting points."""
+    from recon.points import load_points
+
+    return replace(
+        scene.frames, points=load_points(scene.path / CAPTURED_POINTS_FILE) if scene.has(CAPTURED_POINTS_FILE) else None
+    )
 
 
 def _scale_down(capture: Capture, longest_side: int) -> Capture:

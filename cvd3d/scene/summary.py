@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cvd3d.scene.chain import Done
 from recon.scene_files import METRICS_FILE
@@ -15,6 +16,22 @@ def nerfstudio_command(folder: Path) -> str:
     from trajectories.formats.nerfstudio import HOW_TO_KEEP_OUR_FRAME
 
     return f"ns-train splatfacto --data {shlex.quote(str(folder))} nerfstudio-data {HOW_TO_KEEP_OUR_FRAME}"
+
+
+def print_new_paths(facts: Mapping[str, Any]) -> None:
+    """Print how well splats match a video that a short second fit left out, and how far from the cameras that holds."""
+    distance = f"{facts['degrees']:.0f} degrees and {facts['meters']:.1f} m from the nearest camera"
+    source = f"{facts['video']}, left out of a fit of {facts['steps']} steps"
+    quality = f"PSNR {facts['psnr']:.2f} dB, SSIM {facts['ssim']:.3f}"
+    print(f"  {facts['frames']:>4} frames of a new path, {distance} ({source}): {quality}")
+    between, within = facts["held_out"]["psnr"], facts["good_within"]
+    if between is None:
+        return
+    if within:
+        good = f"good within {within['degrees']:.0f} degrees and {within['meters']:.1f} m of the cameras"
+    else:
+        good = "good nowhere between the cameras"
+    print(f"       {good}: at most 3 dB below the {between:.2f} dB of frames held out of that fit")
 
 
 def print_summary(folder: Path, done: Sequence[Done]) -> None:
@@ -28,10 +45,14 @@ def print_summary(folder: Path, done: Sequence[Done]) -> None:
         moving = f", {facts['fit']['moving']} of which move," if facts["fit"].get("moving") else ""
         points = facts["points"]
         print(f"\n  {facts['fit']['splats']} splats{moving} from {points['points']} points ({points['source']})")
+        if pruned := facts["fit"].get("pruned"):
+            print(f"  {pruned} splats too faint to see were removed")
         for name, words in (("held_out", "frames held out of the fit"), ("training", "frames of the fit")):
             quality = facts["fit"][name]
             if quality["frames"]:
                 print(f"  {quality['frames']:>4} {words}: PSNR {quality['psnr']:.2f} dB, SSIM {quality['ssim']:.3f}")
+        if new_paths := facts["fit"].get("new_paths"):
+            print_new_paths(new_paths)
         if doubted := facts["fit"].get("doubted"):
             print(f"  {doubted:>4} frames that the others contradict have a weight below one half: see {METRICS_FILE}")
     print(f"\n  {folder}/  {', '.join(sorted({name for stage in done for name in stage.outputs}))}")

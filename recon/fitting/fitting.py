@@ -19,12 +19,14 @@ from recon.capture import Capture
 from recon.checkpoint import load_checkpoint, save_checkpoint
 from recon.fitting.frames import Frames
 from recon.fitting.optimization import Optimization
+from recon.fitting.pruning import pruned
 from recon.fitting.quality import evaluate, held_out_frames
 from recon.fitting.settings import FitSettings
 from recon.points import PointCloud, thinned
 from recon.progress import progress_bar
 from recon.scene_files import METRICS_FILE
 from recon.splats import MovingSplats, Splats, from_points
+from recon.starting_points.far_shell import far_limit
 from trajectories.cameras import Cameras
 from trajectories.errors import InputError
 from trajectories.files import write_text
@@ -45,8 +47,8 @@ class FitResult:
     splats: Splats | MovingSplats
     """On the CPU, detached."""
     metrics: dict[str, Any]
-    """As in metrics.json: `splats`, `steps`; `psnr`, `ssim` and `per_frame` for `held_out` and `training` frames; and
-    `confidence`, the final weight of each fitted frame."""
+    """As in metrics.json: `splats`, `pruned`, `moving`, `steps`; `psnr`, `ssim` and `per_frame` for `held_out` and
+    `training` frames; and `confidence`, the final weight of each fitted frame."""
 
 
 def fit(
@@ -60,6 +62,7 @@ def fit(
     show_progress: bool = False,
     device: torch.device | str = "cpu",
     confidence: Sequence[float] | None = None,
+    label: str = "fitting splats",
 ) -> FitResult:
     """Fit splats to the frames of a capture.
 
@@ -76,6 +79,7 @@ def fit(
         show_progress: show a progress bar.
         device: device of the fit.
         confidence: (N,) initial weight of each frame; by default all weights are 1.
+        label: the words next to the progress bar.
 
     Raises:
         InputError: there is one frame, all cameras are in one place, an image does not open, there are fewer than two
@@ -90,7 +94,8 @@ def fit(
     frames = Frames(capture, settings.frame_memory, device, points if settings.depth_weight else None)
     start = from_points(thinned(points, settings.cap, generator), settings.sh_degree, generator)
     scale = scene_scale(capture.cameras)
-    run = Optimization(start, settings, scale, capture.times, training, initial, generator, device)
+    limit = far_limit(capture.cameras, points.positions)
+    run = Optimization(start, settings, scale, limit, capture.times, training, initial, generator, device)
     fingerprint = _fingerprint(capture, points, settings, initial)
     checkpoint = folder / CHECKPOINT_FILE if folder else None
     if checkpoint and (state := load_checkpoint(checkpoint, fingerprint)):
@@ -98,7 +103,7 @@ def fit(
     snapshot, rollbacks = run.state(), 0
     sample = training[:: -(-len(training) // MAX_EVALUATED)]
     with progress_bar(show_progress) as bar:
-        task = bar.add_task("fitting splats", total=settings.steps, completed=run.step, status="")
+        task = bar.add_task(label, total=settings.steps, completed=run.step, status="")
         while run.step < settings.steps:
             if not run.order:
                 order = torch.randperm(len(training), generator=generator)
@@ -129,10 +134,12 @@ def fit(
             if run.step % 10 == 0:
                 bar.update(task, status=f"loss {loss:.4f}, {len(run.parameters['means'])} splats")
             bar.update(task, completed=run.step)
-    splats, weights = run.splats(), run.confidence.weights().tolist()
+    fitted, weights = run.splats(), run.confidence.weights().tolist()
+    splats = pruned(fitted, settings.prune)
     metrics = {
         "steps": settings.steps,
         "splats": len(splats),
+        "pruned": len(fitted) - len(splats),
         "moving": len(splats.moving) if isinstance(splats, MovingSplats) else 0,
         "held_out": evaluate(splats, capture, held_out, settings.background),
         "training": evaluate(splats, capture, sample, settings.background),

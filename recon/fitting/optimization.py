@@ -17,12 +17,13 @@ from recon.fitting.frames import TargetFrame
 from recon.fitting.metrics import photometric_loss
 from recon.fitting.motion_review import MotionReview
 from recon.fitting.optimizer_state import optimizer_state, set_optimizer_state
-from recon.fitting.parameters import first_not_finite, parameters_from, splats_from
+from recon.fitting.parameters import first_not_finite, keep_within, parameters_from, splats_from
 from recon.fitting.regularization import regularization
 from recon.fitting.schedule import FitSchedule
 from recon.fitting.settings import FitSettings
 from recon.render import rasterized
 from recon.splats import MovingSplats, Splats
+from recon.starting_points.far_shell import FarLimit
 
 
 class Optimization:
@@ -32,6 +33,7 @@ class Optimization:
         splats: the initial splats.
         settings: see `FitSettings`.
         scale: scene scale in meters.
+        limit: the sphere that all splats stay in.
         times: (N,) seconds of all frames of the capture; splats move within this time range.
         fitted: the indices of the fitted frames.
         confidence: (N,) initial weight of each frame.
@@ -44,16 +46,18 @@ class Optimization:
         splats: Splats,
         settings: FitSettings,
         scale: float,
+        limit: FarLimit,
         times: np.ndarray,
         fitted: Sequence[int],
         confidence: Tensor,
         generator: torch.Generator,
         device: torch.device | str,
     ) -> None:
-        self.settings, self.scale, self.generator = settings, scale, generator
+        self.settings, self.scale, self.limit, self.generator = settings, scale, limit, generator
         self.span = float(times.min()), float(times.max())
         self.schedule = FitSchedule(settings, scale)
         self.parameters = parameters_from(splats, settings.knots, device)
+        keep_within(self.parameters, limit)
         rates = self.schedule.rates(0)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             name: torch.optim.Adam([parameter], lr=rates[name], eps=1e-15, fused=True)
@@ -106,6 +110,8 @@ class Optimization:
         self.confidence.update(target.frame, float(error.detach()))
         if self.densification:
             self.densification.after_backward(self.step, meta)
+        # The noise of MCMC would carry faint splats of the sky away without end.
+        keep_within(self.parameters, self.limit)
         self.step += 1
         return value, None
 

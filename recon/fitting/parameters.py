@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from recon.splats import MovingSplats, Splats
+from recon.starting_points.far_shell import FarLimit
 
 PATHS = ("shifts", "turns", "fades")
 """The parameters of moving splats only."""
@@ -50,6 +51,17 @@ def splats_from(
     if moving is None:
         moving = torch.arange(len(splats), device=splats.means.device)
     return MovingSplats(splats, moving, p["shifts"], p["turns"], p["fades"], *span)
+
+
+@torch.no_grad()
+def keep_within(parameters: Mapping[str, torch.nn.Parameter], limit: FarLimit) -> None:
+    """Move splats beyond the limit onto it and scale them, so that they look the same from its center."""
+    means, scales = parameters["means"], parameters["scales"]
+    center = means.new_tensor(limit.center)
+    excess = (means - center).norm(dim=1) / limit.radius
+    if (outside := excess > 1).any():
+        means[outside] = center + (means[outside] - center) / excess[outside, None]
+        scales[outside] -= excess[outside, None].log()
 
 
 def first_not_finite(parameters: Mapping[str, torch.nn.Parameter], loss: float) -> str | None:

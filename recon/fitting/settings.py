@@ -68,12 +68,17 @@ class FitSettings:
     """Memory for cached frames in bytes; other frames are read each time."""
     hold_out: int = 8
     """Interval of the frames that are held out from the fit and evaluated; 0 fits all frames."""
+    new_paths: float = 0.25
+    """Fraction of the steps of a second fit that leaves out one of four or more videos and is measured on it; 0 leaves
+    this out. `measure_new_paths` does it, `fit` does not."""
     coarse_until: float = 0.0
     """Up to this fraction of the steps, frames are fitted at half the width and height, which is four times as fast."""
     background: tuple[float, float, float] | None = None
     """RGB color behind the splats; by default random in each step, so that splats cover everything visible."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
+    prune: float = 0.02
+    """Splats whose opacity stays below this are removed at the end; 0 keeps all."""
     knots: int = 0
     """Number of control points of each splat's path over time; 0 for a still scene."""
     shifts_rate: float = 4e-3
@@ -101,6 +106,10 @@ class FitSettings:
             raise InputError(f"The cap is {self.cap} splats; give at least 2.")
         if not 0.0 <= self.coarse_until <= 1.0:
             raise InputError(f"coarse_until is {self.coarse_until:g}; give a fraction of the steps, 0 to 1.")
+        if not 0.0 <= self.new_paths <= 1.0:
+            raise InputError(f"new_paths is {self.new_paths:g}; give a fraction of the steps, 0 to 1.")
+        if not 0.0 <= self.prune < 1.0:
+            raise InputError(f"prune is {self.prune:g}; give an opacity of at least 0 and less than 1.")
         if self.knots < 0 or self.knots == 1:
             raise InputError(f"knots is {self.knots}; give 2 or more, or 0 for a still scene.")
         if self.hold_out < 0 or self.hold_out == 1:

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from recon.points import PointCloud
 from trajectories.cameras import Cameras
-from trajectories.geometry import focus_point
+from trajectories.geometry import extent, focus_point
 
 RADIUS_FACTOR = 10.0
 """Radius of the shell as a multiple of the mean distance from the cameras to their focus point."""
+FAR_RADII = 50.0
+"""The shell and all splats of a fit stay within this multiple of the scene's radius around the cameras."""
 GAP = 0.08
 """A direction is empty in a view if no measured point is within this fraction of the image's longer side."""
 DIRECTIONS = 4000
 """Number of directions on the whole sphere, about 3.6 degrees apart."""
+SOURCE = "on a far shell"
+"""In the source of points that have a shell."""
 MIN_POINTS = 50
 """Fewer shell points are gaps between measured points rather than a far background."""
+
+
+@dataclass(frozen=True, eq=False)
+class FarLimit:
+    """The sphere that holds all splats of a fit, so that programs that frame a scene by its bounds show it."""
+
+    center: np.ndarray
+    """(3,) the mean center of the cameras."""
+    radius: float
+    """Meters."""
+
+
+def far_limit(cameras: Cameras, positions: np.ndarray) -> FarLimit:
+    """FAR_RADII times the median distance of points (P, 3), or of the focus point if that is farther."""
+    center = cameras.centers.mean(axis=0)
+    to_focus = np.linalg.norm(cameras.centers - focus_point(cameras), axis=1).mean()
+    to_points = np.median(np.linalg.norm(positions - center, axis=1)) if len(positions) else 0.0
+    return FarLimit(center, FAR_RADII * float(max(to_focus, to_points, extent(cameras))))
 
 
 def far_shell(cameras: Cameras, images: np.ndarray, points: PointCloud) -> PointCloud:
@@ -35,6 +59,7 @@ def far_shell(cameras: Cameras, images: np.ndarray, points: PointCloud) -> Point
     focus_distance = np.linalg.norm(cameras.centers - focus_point(cameras), axis=1).mean()
     measured = np.linalg.norm(points.positions - center, axis=1)
     radius = max(RADIUS_FACTOR * focus_distance, 2 * float(np.percentile(measured, 99)) if len(points) else 0.0)
+    radius = min(radius, far_limit(cameras, points.positions).radius)
     shell = center + radius * fibonacci_sphere(DIRECTIONS)
     xy, z = cameras.project(shell)
     visible = cameras.contains(xy, z)
@@ -51,7 +76,7 @@ def far_shell(cameras: Cameras, images: np.ndarray, points: PointCloud) -> Point
     keep = 2 * empty.sum(axis=0) > views
     if keep.sum() < MIN_POINTS:
         return PointCloud(np.zeros((0, 3)), np.zeros((0, 3)), "")
-    return PointCloud(shell[keep], colors[keep] / views[keep][:, None], f"{int(keep.sum())} on a far shell")
+    return PointCloud(shell[keep], colors[keep] / views[keep][:, None], f"{int(keep.sum())} {SOURCE}")
 
 
 def fibonacci_sphere(count: int) -> np.ndarray:

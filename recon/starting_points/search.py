@@ -10,6 +10,7 @@ import torch
 
 from recon.capture import Capture
 from recon.points import PointCloud, thinned
+from recon.starting_points.far_shell import SOURCE as FAR_SHELL
 from recon.starting_points.far_shell import far_shell
 from recon.starting_points.plane_sweep import strongest_channel, sweep
 from recon.starting_points.tracks import find_tracks
@@ -34,7 +35,8 @@ def initial_points(
     Points of the capture are used if it has any; otherwise features are matched along epipolar lines and triangulated.
     If that gives few points, as on smooth generated frames, plane sweeps of a few views add confident pixels. Empty
     directions, such as the sky, get points on a far shell. If almost nothing can be measured, random points around the
-    cameras' focus point are added, with a warning. `PointCloud.source` records the methods that were used.
+    cameras' focus point are added, with a warning. `PointCloud.source` records the methods that were used. Points with
+    a far shell are complete, such as those of our own scene folders, and are returned as they are.
 
     Args:
         capture: posed frames, at least two, from different positions.
@@ -48,6 +50,8 @@ def initial_points(
     from recon.progress import track
 
     capture.check_parallax()
+    if capture.points is not None and FAR_SHELL in capture.points.source:
+        return capture.points
     views = np.arange(len(capture))
     if len(views) > 96:
         views = np.unique(np.linspace(0, len(views) - 1, 96).round().astype(int))

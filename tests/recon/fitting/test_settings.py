@@ -10,6 +10,7 @@ from recon.fitting.fitting import _fingerprint
 from recon.fitting.settings import FitSettings
 
 OTHER = {"densify": "mcmc", "confidence": "learnt", "background": (0.0, 0.0, 0.0), "coarse_until": 0.5, "sh_degree": 0}
+OTHER |= {"prune": 0.5, "new_paths": 0.5}
 
 
 def other(field):

@@ -6,7 +6,7 @@ import torch
 
 import recon.starting_points.search as module
 from recon.capture import Capture, Pixels
-from recon.points import PointCloud
+from recon.points import PointCloud, load_points, save_points
 from recon.starting_points.search import initial_points, swept_points, triangulated_points
 from trajectories.errors import InputError
 
@@ -89,3 +89,11 @@ def test_frames_beyond_the_memory_are_shrunk(world, monkeypatch):
     with pytest.warns(UserWarning, match="random points"):
         initial_points(world.capture, generator=seeded())
     assert sizes == [(12, 48, 48, 3)]
+
+
+def test_our_own_points_get_no_second_shell(world, tmp_path):
+    few = world.capture.subset([0, 2, 5, 8])
+    found = initial_points(few, generator=seeded(), limit=300)
+    save_points(found, tmp_path / "points.ply")
+    again = initial_points(replace(few, points=load_points(tmp_path / "points.ply")), generator=seeded(), limit=300)
+    np.testing.assert_array_equal(again.positions, found.positions)
