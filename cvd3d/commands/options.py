@@ -79,7 +79,7 @@ def _flags_of(
 class RigOptions:
     """The cameras. Angles in degrees, lengths in meters."""
 
-    rig: Annotated[str, one_of(RIG_NAMES, "NAME", or_file=True)] = "circle"
+    rig: Annotated[str, one_of(RIG_NAMES, "NAME", or_file=True)] = "orbit"
     """Shape of the camera paths: circle, orbit, upper_hemi, dome, interpolate or static; or a rig.json file."""
     views: Annotated[int | None, _default("4", "INT")] = None
     """Number of videos."""

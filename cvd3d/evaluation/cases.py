@@ -13,7 +13,8 @@ from cvd3d.training.world.scenes import BOUNCING, DRIVING, STILL, World, make_wo
 from cvd3d.training.world.surroundings import GROUNDS, SKIES
 
 ALL = 2 * COUNT
-DEFAULT_PROMPT = "a red cube and a blue ball on green grass"
+DEFAULT_PROMPT, DEFAULT_RIG = "a red cube and a blue ball on green grass", "orbit"
+"""Those of the README's first command, `cvd3d scene`."""
 
 
 @dataclass(frozen=True)

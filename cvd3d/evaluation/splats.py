@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cvd3d.evaluation.cases import Case, default_case, held_out_case
+from cvd3d.evaluation.cases import DEFAULT_RIG, Case, default_case, held_out_case
 from cvd3d.evaluation.kinds import objects_right
 from cvd3d.evaluation.measure import Found, Measure, Row, at_least, at_most, mean
 from cvd3d.evaluation.recognizer import SEEN, pair_logits
@@ -80,7 +80,7 @@ def _left_out_rows(values: Sequence[dict[str, Any]]) -> list[Row]:
 
 
 def _take_walk(case: Case, studio: Studio) -> Found:
-    rig = studio.rig("circle", FITTED)
+    rig = studio.rig(DEFAULT_RIG, FITTED)
     sources = {"generated": to_uint8(studio.videos(case, rig)), "true": film(case.world, rig)}
     values: dict[str, list[list[bool]]] = {}
     strips = []

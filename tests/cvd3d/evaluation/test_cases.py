@@ -1,6 +1,7 @@
 import torch
 
-from cvd3d.evaluation.cases import ALL, default_case, held_out_case
+from cvd3d.commands.options import RigOptions
+from cvd3d.evaluation.cases import ALL, DEFAULT_RIG, default_case, held_out_case
 from cvd3d.training.world.captions import unknown_words
 from cvd3d.training.world.held_out import is_held_out
 from cvd3d.training.world.prompts import world_of
@@ -34,3 +35,4 @@ def test_cars_drive_and_the_rest_bounces():
 
 def test_the_default_scene():
     assert default_case().pairs == (("cube", "red"), ("ball", "blue"))
+    assert RigOptions().rig == DEFAULT_RIG

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 import cvd3d.evaluation.splats as measures
+from cvd3d.evaluation.cases import DEFAULT_RIG
 from cvd3d.evaluation.splats import LEFT_OUT, WALK_AROUND, capture_of
 from cvd3d.evaluation.studio import Studio
 from cvd3d.training.world.film import film
@@ -63,12 +64,12 @@ def test_the_walk_looks_for_objects_in_the_frame_of_the_fitted_rig(studio, two_s
     share, rig, used = measures.visible_share, Studio.rig, []
 
     def turned_rig(self, name, *args, **options):
-        return rig(self, name, *args, **({"azimuth": 0.7} if name == "circle" else {}), **options)
+        return rig(self, name, *args, **({"azimuth": 0.7} if name == DEFAULT_RIG else {}), **options)
 
     monkeypatch.setattr(measures, "visible_share", lambda world, cameras: used.append(cameras) or share(world, cameras))
     monkeypatch.setattr(Studio, "rig", turned_rig)
     WALK_AROUND.take(WALK_AROUND.cases()[0], studio)
-    turn = heading_turn(studio.rig("circle", 4).cameras)
+    turn = heading_turn(studio.rig(DEFAULT_RIG, 4).cameras)
     assert not np.allclose(turn, np.eye(4))
     circle = studio.rig("static", 24, 1, elevation=np.radians(10.0)).cameras[:, 0]
     assert np.allclose(used[0].c2w, turn @ circle.c2w)
