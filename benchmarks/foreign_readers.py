@@ -26,18 +26,18 @@ from recon.export.compressed_ply import morton_order, write_compressed_ply
 from recon.export.gltf import write_gltf
 from recon.export.splat import write_splat
 from recon.export.spz import write_spz
-from recon.export.targets import TARGETS, Target
-from recon.export.turn import turn_splats
+from recon.export.targets import TARGETS
 from recon.rasterize.reference import rotation_matrices
 from recon.splats import Splats
 from recon.splats.ply import load_splats, save_splats
+from trajectories.similarity import Similarity
 
 N = 2000
 # Axes of the PLY that splat-transform writes for SPZ, and of a PLY that it converts to glTF's axes: rotated about z.
-FROM_SPZ = Target("x right, y down, z forward", ((1, 0, 0), (0, 0, -1), (0, 1, 0)))
-FOR_GLTF = Target("x left, y down, z backward", ((-1, 0, 0), (0, 0, -1), (0, -1, 0)))
+FROM_SPZ = TARGETS["supersplat"].similarity
+FOR_GLTF = Similarity(np.array([[-1, 0, 0], [0, 0, -1], [0, -1, 0]]))
 # Its rotation by 90 degrees about x, then by 90 degrees about z, in the axes of a PLY.
-TURNED = Target("", ((0, 0, -1), (1, 0, 0), (0, -1, 0)))
+TURNED = Similarity(np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]]))
 VALIDATE = """
 const fs = require("fs"), validator = require("gltf-validator");
 validator.validateBytes(new Uint8Array(fs.readFileSync(process.argv[1]))).then(({issues}) => console.log(
@@ -112,15 +112,15 @@ def main() -> None:
     write_compressed_ply(splats, folder / "a.compressed.ply")
     ordered = splats.map(lambda tensor: tensor[morton_order(splats.means.numpy())])
     compare("compressed-ply", load_splats(convert("a.compressed.ply", "compressed.ply")), ordered)
-    write_spz(turn_splats(splats, TARGETS["opengl"]), folder / "a.spz")
-    compare("spz", load_splats(convert("a.spz", "spz.ply")), turn_splats(splats, FROM_SPZ))
+    write_spz(splats.transformed(TARGETS["opengl"].similarity), folder / "a.spz")
+    compare("spz", load_splats(convert("a.spz", "spz.ply")), splats.transformed(FROM_SPZ))
     write_splat(splats, folder / "a.splat")
     flat = Splats(**{**vars(splats), "sh": splats.sh[:, :1]})
     compare("splat", load_splats(convert("a.splat", "splat.ply")), flat, by_x)
 
-    save_splats(turn_splats(splats, FOR_GLTF), folder / "gltf.ply")
+    save_splats(splats.transformed(FOR_GLTF), folder / "gltf.ply")
     theirs, written = glb_attributes(convert("gltf.ply", "theirs.glb")), folder / "ours.glb"
-    write_gltf(turn_splats(splats, TARGETS["opengl"]), written)
+    write_gltf(splats.transformed(TARGETS["opengl"].similarity), written)
     ours = glb_attributes(written)
     assert set(ours) == set(theirs), set(ours) ^ set(theirs)
     rotation = "KHR_gaussian_splatting:ROTATION"
@@ -139,7 +139,7 @@ def main() -> None:
         )
 
     save_splats(splats, folder / "plain.ply")
-    compare("turned", load_splats(convert("plain.ply", "turned.ply", "-r", "90,0,90")), turn_splats(splats, TURNED))
+    compare("turned", load_splats(convert("plain.ply", "turned.ply", "-r", "90,0,90")), splats.transformed(TURNED))
 
 
 if __name__ == "__main__":

@@ -18,16 +18,18 @@ if TYPE_CHECKING:
     from recon.fitting.settings import FitSettings
     from recon.points import PointCloud
     from recon.scene_folder import SceneFolder
-    from recon.splats import MovingSplats, Splats
+    from recon.splats import Box, MovingSplats, Sphere, Splats
 
-__all__ = ["Capture", "FitSettings", "MovingSplats", "PointCloud", "SceneFolder", "Splats", "fit"]
+__all__ = ["Box", "Capture", "FitSettings", "MovingSplats", "PointCloud", "SceneFolder", "Sphere", "Splats", "fit"]
 
 _MODULES = {
+    "Box": "recon.splats",
     "Capture": "recon.capture",
     "FitSettings": "recon.fitting.settings",
     "MovingSplats": "recon.splats",
     "PointCloud": "recon.points",
     "SceneFolder": "recon.scene_folder",
+    "Sphere": "recon.splats",
     "Splats": "recon.splats",
     "fit": "recon.fitting.fitting",
 }

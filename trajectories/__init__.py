@@ -17,6 +17,7 @@ from trajectories.rig import Rig
 from trajectories.rig_file import load_rig, save_rig
 from trajectories.rigs import RIGS, Framing, make_rig
 from trajectories.rotations import look_at
+from trajectories.similarity import Similarity
 
 __all__ = [
     "RIGS",
@@ -24,6 +25,7 @@ __all__ = [
     "Framing",
     "InputError",
     "Rig",
+    "Similarity",
     "aim",
     "constant_speed",
     "ease",

@@ -21,7 +21,10 @@ TO = "The format. " + _listed({name: format_.description for name, format_ in FO
 TARGET = "Convert splats and meshes to the axes of a program. " + _listed(
     {name: target.words for name, target in TARGETS.items()}
 )
-DEFAULT_TARGET = "(default: opengl for spz, gltf and mesh, which specify it; else the axes of the scene)"
+DEFAULT_TARGET = (
+    "(default: web for ply and splat, supersplat for compressed-ply; opengl for spz, gltf and mesh, which specify it; "
+    "blender, the axes of the scene, for ply-sequence)"
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Export:
         for line in self._hints(out):
             print(line)
         if lost:
-            print(f"{self.to} cannot represent all of this scene: it leaves out {_and(lost)}.")
+            print(f"{self.to} has no place for {_and(lost)}.")
 
     def _hints(self, out: Path) -> list[str]:
         from cvd3d.scene.summary import nerfstudio_command
@@ -78,9 +81,9 @@ class Export:
         if self.to == "blender":
             return ["Open it in Blender's text editor and press Run Script."]
         default = find_format(self.to).axes
-        if default is None or (self.target is None and default == "blender"):
+        if default is None:
             return []
-        hints = [f"Axes: {find_target(self.to, self.target).words}."]
+        hints = [f"Axes, as for --target {self.target or default}: {find_target(self.to, self.target).words}."]
         if default == "opengl" and self.target not in (None, "opengl"):
             hints.append(
                 f"Note: the {self.to} specification prescribes the axes of opengl, and programs that follow it convert "

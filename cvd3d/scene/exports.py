@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recon.export.targets import TARGETS, TargetAxes
-from recon.scene_files import IMAGES, MANIFEST_FILE, POINTS_FILE, SPLATS_FILE, TRANSFORMS_FILE
+from recon.scene_files import IMAGES, MANIFEST_FILE, POINTS_FILE, TRANSFORMS_FILE
 from recon.scene_folder import SceneFolder
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ class Exported:
     @cached_property
     def turned(self) -> Splats:
         """The splats in the target's axes."""
-        from recon.export.turn import turn_splats
-
-        return turn_splats(self.folder.rest, self.target)
+        return self.folder.rest.transformed(self.target.similarity)
 
     @cached_property
     def rig(self) -> Rig:
@@ -80,17 +78,15 @@ class Format:
     write: Callable[[Exported, Path], object]
     """Writes the file or folder completely, or nothing."""
     sh_degree: int | None = None
-    """The highest degree of spherical harmonics that it stores; None if it stores no splats."""
-    cameras: bool = False
-    """Whether it stores the cameras."""
-    time: bool = False
-    """Whether it stores the time of each frame."""
+    """The highest degree of spherical harmonics that it stores; None if it is not about splats."""
+    time: bool = True
+    """Whether it stores the time of each frame, if it is about frames."""
     loses: Callable[[Exported], list[str]] = lambda scene: []
     """What else it leaves out."""
     one_instant: bool = False
     """Whether it stores the splats at a single instant."""
     axes: str | None = None
-    """The default target: the format's own axes, or "blender", the scene's axes, if it specifies none."""
+    """The default target: the format's own axes, or those that its viewers expect; None if `--target` has no effect."""
     contents: tuple[str, ...] = ()
     """For a folder: patterns of the names in it, as for fnmatch."""
 
@@ -99,20 +95,16 @@ class Format:
         return any(fnmatchcase(name, pattern) for pattern in self.contents)
 
     def left_out(self, scene: Exported) -> list[str]:
-        """The parts of a scene that the export leaves out, in words."""
+        """The properties of what the format is about that it has no place for, in words."""
         lost = []
-        if self.sh_degree is None:
-            lost += ["the splats"] if scene.folder.has(SPLATS_FILE) else []
-        elif scene.folder.rest.sh_degree > self.sh_degree:
+        if self.sh_degree is not None and scene.folder.rest.sh_degree > self.sh_degree:
             lost.append(
                 f"spherical harmonics above degree {self.sh_degree} (the splats have {scene.folder.rest.sh_degree})"
             )
         if self.one_instant and scene.moving is not None:
             middle = (scene.moving.start + scene.moving.end) / 2
             lost.append(f"the motion (this is the middle instant, {middle:g} s)")
-        if not self.cameras and scene.folder.has(TRANSFORMS_FILE):
-            lost.append("the cameras with their times" if scene.has_times else "the cameras")
-        elif not self.time and scene.has_times:
+        if not self.time and scene.has_times:
             lost.append("the times of the frames")
         return lost + self.loses(scene)
 
@@ -273,7 +265,7 @@ def _dnerf_loses(scene: Exported) -> list[str]:
 
 
 FORMATS = {
-    "ply": Format("splats for any viewer of 3D Gaussian Splatting", ".ply", _ply, 3, one_instant=True, axes="blender"),
+    "ply": Format("splats for any viewer of 3D Gaussian Splatting", ".ply", _ply, 3, one_instant=True, axes="web"),
     "ply-sequence": Format(
         "moving splats, as one ply for each instant and a manifest of their times",
         "-ply-sequence",
@@ -288,7 +280,7 @@ FORMATS = {
         _compressed_ply,
         3,
         one_instant=True,
-        axes="blender",
+        axes="supersplat",
     ),
     "spz": Format(
         "splats in a sixth of the size, for Niantic's tools and Spark", ".spz", _spz, 3, one_instant=True, axes="opengl"
@@ -299,7 +291,7 @@ FORMATS = {
         _splat,
         0,
         one_instant=True,
-        axes="blender",
+        axes="web",
     ),
     "gltf": Format(
         "splats as glTF (KHR_gaussian_splatting), for Cesium and Babylon.js",
@@ -321,16 +313,12 @@ FORMATS = {
         "a dataset for nerfstudio, with starting points",
         "-nerfstudio",
         _nerfstudio,
-        cameras=True,
-        time=True,
         contents=(TRANSFORMS_FILE, IMAGES, POINTS_FILE),
     ),
     "dnerf": Format(
         "a dataset with times, for D-NeRF and 4D Gaussian Splatting",
         "-dnerf",
         _dnerf,
-        cameras=True,
-        time=True,
         loses=_dnerf_loses,
         contents=("transforms_train.json", "transforms_val.json", "transforms_test.json", IMAGES),
     ),
@@ -338,20 +326,16 @@ FORMATS = {
         "a COLMAP model, binary and text, with images and points",
         "-colmap",
         _colmap,
-        cameras=True,
+        time=False,
         contents=(IMAGES, "sparse"),
     ),
-    "blender": Format(
-        "a script that puts cameras, images and points into Blender", "-blender.py", _blender, cameras=True, time=True
-    ),
+    "blender": Format("a script that puts cameras, images and points into Blender", "-blender.py", _blender),
     "video": Format("the splats rendered along the cameras, or those of --rig, as mp4", ".mp4", _video),
     "html": Format(
         "an offline web page that shows splats and cameras",
         ".html",
         _html,
         0,
-        cameras=True,
-        time=True,
         loses=_html_loses,
     ),
 }

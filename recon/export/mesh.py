@@ -8,7 +8,6 @@ import numpy as np
 
 from recon.export.gltf import linear_from_srgb
 from recon.export.targets import TargetAxes
-from recon.export.turn import turn_points
 from recon.fusion import Mesh
 from trajectories.files import write_bytes
 
@@ -28,7 +27,7 @@ def write_mesh(mesh: Mesh, path: Path | str, target: TargetAxes) -> None:
     mirrored = np.linalg.det(np.array(target.rows)) < 0
     rgb = np.round(linear_from_srgb(mesh.colors) * 255).astype(np.uint8)
     written = trimesh.Trimesh(
-        turn_points(mesh.vertices, target),
+        target.similarity(mesh.vertices),
         mesh.faces[:, ::-1] if mirrored else mesh.faces,
         vertex_colors=np.concatenate([rgb, np.full((len(rgb), 1), 255, np.uint8)], axis=1),
         process=False,

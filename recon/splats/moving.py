@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.interpolate import BSpline
 from torch import Tensor
 
-from recon.splats.splats import Splats
+from recon.scene_files import MOTION_FILE, SPLATS_FILE
+from recon.splats.regions import Box, Sphere
+from recon.splats.splats import Splats, selected
+from recon.splats.turning import quaternion_product
+from trajectories.errors import InputError
+from trajectories.similarity import Similarity
 
 
-@dataclass
+@dataclass(repr=False)
 class MovingSplats:
     """N Gaussians, of which M move along cubic B-splines over time; the others do not move."""
 
@@ -34,6 +41,26 @@ class MovingSplats:
 
     def __len__(self) -> int:
         return len(self.rest)
+
+    def __repr__(self) -> str:
+        moving = f"{len(self.moving):,} moving from {self.start:g} to {self.end:g} s"
+        return f"MovingSplats({len(self):,}, {moving}, sh_degree={self.sh_degree}, {self.rest.means.device})"
+
+    def __getitem__(self, index: Any) -> MovingSplats:
+        """The splats that a mask (N,), indices, a slice or one index selects, with their paths."""
+        rows = selected(len(self), index)
+        path = torch.full((len(self),), -1)
+        path[self.moving.cpu()] = torch.arange(len(self.moving))
+        moving = (path[rows] >= 0).nonzero()[:, 0].to(self.moving.device)
+        paths = path[rows][path[rows] >= 0].to(self.moving.device)
+        kept = {name: getattr(self, name)[paths] for name in ("shifts", "turns", "fades")}
+        return replace(self, rest=self.rest[rows], moving=moving, **kept)
+
+    @property
+    def opacities(self) -> Tensor:
+        """(N,) the highest opacity in [0, 1] of each splat over time."""
+        times = np.linspace(self.start, self.end, 4 * self.shifts.shape[1])
+        return torch.stack([self.at(float(time)).opacities for time in times]).amax(dim=0)
 
     @property
     def sh_degree(self) -> int:
@@ -80,6 +107,46 @@ class MovingSplats:
         paths = {name: getattr(self, name).to(device) for name in ("moving", "shifts", "turns", "fades")}
         return replace(self, rest=self.rest.to(device), **paths)
 
+    def transformed(self, similarity: Similarity) -> MovingSplats:
+        """The splats after a similarity of the whole world, with their paths; see `Splats.transformed`."""
+        M = torch.from_numpy(similarity.rotation).to(self.shifts)
+        # A rotation vector is a pseudovector: a reflection also reverses it.
+        turns = torch.linalg.det(M) * self.turns @ M.T
+        shifts = similarity.scale * self.shifts @ M.T
+        return replace(self, rest=self.rest.transformed(similarity), shifts=shifts, turns=turns)
+
+    def cropped(self, region: Box | Sphere) -> MovingSplats:
+        """The splats whose centers are in a region at the middle of the time range."""
+        return self[region.contains(self.rest.means)]
+
+    def save(self, folder: Path | str) -> None:
+        """Write `splats.ply` and `motion.safetensors`, as in a scene folder, to a new folder.
+
+        Raises:
+            InputError: the folder is not empty.
+        """
+        from recon.splats.motion_file import save_motion
+        from recon.splats.ply import save_splats
+        from trajectories.files import new_folder
+
+        with new_folder(folder) as temporary:
+            save_splats(self.rest, temporary / SPLATS_FILE)
+            save_motion(self, temporary / MOTION_FILE)
+
+    @staticmethod
+    def load(folder: Path | str) -> MovingSplats:
+        """Read the moving splats of a scene folder, or of a folder that `save` wrote.
+
+        Raises:
+            InputError: a file is missing or of another kind, or nothing moves.
+        """
+        from recon.scene_folder import SceneFolder
+
+        splats = SceneFolder(Path(folder)).splats
+        if not isinstance(splats, MovingSplats):
+            raise InputError(f"The splats in {folder} do not move; read {SPLATS_FILE} with Splats.load.")
+        return splats
+
     def _weights(self, share: float) -> Tensor:
         """(K,) weights of the control points; they sum to zero, and all are zero at the middle of the time range."""
         K = self.shifts.shape[1]
@@ -115,6 +182,4 @@ def rotated(quats: Tensor, turns: Tensor) -> Tensor:
     """Rotations (M, 4), wxyz and of any length, followed by rotation vectors (M, 3) about the world's axes."""
     angle = turns.square().sum(-1, keepdim=True).add(1e-16).sqrt()  # differentiable at zero rotation
     q = torch.cat([(angle / 2).cos(), (angle / 2).sin() * turns / angle], dim=-1)
-    w, v = q[:, :1], q[:, 1:]
-    r, u = quats[:, :1], quats[:, 1:]
-    return torch.cat([w * r - (v * u).sum(-1, keepdim=True), w * u + r * v + torch.linalg.cross(v, u)], dim=-1)
+    return quaternion_product(q, quats)

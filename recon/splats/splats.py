@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from recon.points import PointCloud
+from recon.splats.regions import Box, Sphere
+from recon.splats.turning import turned_quats, turned_sh
 from trajectories.errors import InputError
+from trajectories.similarity import Similarity
 
 SH_C0 = 0.28209479177387814
 """The constant spherical harmonic, 1 / (2 sqrt(pi)): a color is 0.5 + SH_C0 sh[0]."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Splats:
-    """N Gaussians as optimized parameters: before activations, in world coordinates and meters."""
+    """N Gaussians as optimized parameters: before activations, in world coordinates and meters.
+
+    `splats[splats.opacities > 0.02]` selects splats with a mask; indices and slices work, too.
+    """
 
     means: Tensor
     """(N, 3) centers."""
@@ -33,6 +42,24 @@ class Splats:
 
     def __len__(self) -> int:
         return len(self.means)
+
+    def __repr__(self) -> str:
+        return f"Splats({len(self):,}, sh_degree={self.sh_degree}, {self.means.device})"
+
+    def __getitem__(self, index: Any) -> Splats:
+        """The splats that a mask (N,), indices, a slice or one index selects."""
+        rows = selected(len(self), index)
+        return self.map(lambda tensor: tensor[rows.to(tensor.device)])
+
+    @property
+    def opacities(self) -> Tensor:
+        """(N,) opacities in [0, 1]."""
+        return self.logit_opacities.sigmoid()
+
+    @property
+    def scales(self) -> Tensor:
+        """(N, 3) standard deviations in meters along the rotated axes."""
+        return self.log_scales.exp()
 
     @property
     def sh_degree(self) -> int:
@@ -50,6 +77,60 @@ class Splats:
     def to(self, device: torch.device | str) -> Splats:
         """The same splats on another device."""
         return self.map(lambda tensor: tensor.to(device))
+
+    def transformed(self, similarity: Similarity) -> Splats:
+        """The splats after a similarity of the whole world; orientations and spherical harmonics turn with it.
+
+        Splats have no handedness, so a reflection is exact, too.
+        """
+        M = torch.from_numpy(similarity.rotation)
+        turns = not torch.equal(M, torch.eye(3, dtype=M.dtype))
+        return Splats(
+            means=self.means @ (similarity.scale * M).to(self.means).T
+            + torch.tensor(similarity.translation).to(self.means),
+            quats=turned_quats(self.quats, M) if turns else self.quats,
+            log_scales=self.log_scales + math.log(similarity.scale),
+            logit_opacities=self.logit_opacities,
+            sh=turned_sh(self.sh, M) if turns else self.sh,
+        )
+
+    def cropped(self, region: Box | Sphere) -> Splats:
+        """The splats whose centers are in a region."""
+        return self[region.contains(self.means)]
+
+    def save(self, path: Path | str) -> None:
+        """Write a .ply in INRIA's layout, in these axes; an existing file is replaced.
+
+        Raises:
+            InputError: the path does not end in .ply, or cannot be written.
+        """
+        from recon.splats.ply import save_splats
+
+        if Path(path).suffix.lower() != ".ply":
+            raise InputError(f"{path}: splats are saved as .ply; 'cvd3d export' writes other formats.")
+        save_splats(self, path)
+
+    @staticmethod
+    def load(path: Path | str) -> Splats:
+        """Read a .ply in INRIA's layout, in the axes of the file.
+
+        Raises:
+            InputError: as in `recon.splats.ply.load_splats`.
+        """
+        from recon.splats.ply import load_splats
+
+        return load_splats(path)
+
+
+def selected(count: int, index: Any) -> Tensor:
+    """(n,) the rows, of `count`, that a mask, indices, a slice or one index selects.
+
+    Raises:
+        IndexError: an index is out of range, or a mask has another length.
+    """
+    if isinstance(index, Tensor):
+        index = index.cpu()
+    return torch.arange(count)[index].reshape(-1)
 
 
 def from_points(points: PointCloud, sh_degree: int, generator: torch.Generator) -> Splats:

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from recon.splats import Splats
+from recon.splats import Sphere, Splats
 from recon.splats.moving import MovingSplats, rotated, spline_weights
+from trajectories.errors import InputError
+from trajectories.similarity import Similarity
 
 
 def make(N=5, M=3, K=6, seed=0):
@@ -109,3 +111,53 @@ def test_gradients_reach_the_paths_and_what_is_at_rest():
 def test_another_device_has_all_of_it():
     moved = make().to("meta")
     assert moved.rest.means.is_meta and moved.shifts.is_meta and moved.moving.is_meta and moved.end == 3.0
+
+
+@pytest.mark.parametrize("mirror", [1, -1])
+def test_transformed_paths_lead_to_transformed_splats(mirror):
+    move = Similarity(mirror * Rotation.from_rotvec([0.3, -1.0, 2.0]).as_matrix(), 2.5, (4, -3, 9))
+    splats = make()
+    for time in (1.0, 1.4, 3.0):
+        one, two = splats.transformed(move).at(time), splats.at(time).transformed(move)
+        for name in ("means", "quats", "log_scales", "logit_opacities", "sh"):
+            torch.testing.assert_close(getattr(one, name), getattr(two, name), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [[True, False, True, True, False], [4, 0, 4], slice(1, 4), 2])
+def test_selected_splats_keep_their_paths(rows):
+    splats = make()
+    for time in (1.0, 2.7):
+        chosen, all_ = splats[rows].at(time), splats.at(time)
+        assert torch.equal(chosen.means, all_.means[rows].reshape(-1, 3))
+        assert torch.equal(chosen.logit_opacities, all_.logit_opacities[rows].reshape(-1))
+
+
+def test_cropped_where_they_are_at_the_middle():
+    splats = make()
+    inside = splats.at(2.0).means.norm(dim=1) <= 1.5
+    assert 0 < inside.sum() < 5
+    torch.testing.assert_close(splats.cropped(Sphere((0, 0, 0), 1.5)).at(2.9).means, splats.at(2.9).means[inside])
+
+
+def test_the_opacity_is_the_highest_over_time():
+    splats = make()
+    splats.rest.logit_opacities[:], splats.fades[:] = -9.0, 0.0
+    splats.fades[1, -1] = 12.0  # reached at the end, where the spline is clamped
+    opacities = splats.opacities
+    assert (opacities > 0.5).nonzero().flatten().tolist() == [int(splats.moving[1])]
+
+
+def test_saved_moving_splats_are_loaded(tmp_path):
+    splats = make()
+    splats.save(tmp_path / "ball")
+    back = MovingSplats.load(tmp_path / "ball")
+    assert torch.equal(back.at(2.7).means, splats.at(2.7).means)
+    with pytest.raises(InputError, match="not an empty folder"):
+        splats.save(tmp_path / "ball")
+    (tmp_path / "ball" / "motion.safetensors").unlink()
+    with pytest.raises(InputError, match="do not move"):
+        MovingSplats.load(tmp_path / "ball")
+
+
+def test_the_repr_is_short():
+    assert repr(make()) == "MovingSplats(5, 3 moving from 1 to 3 s, sh_degree=1, cpu)"

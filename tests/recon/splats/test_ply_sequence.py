@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from recon.export.targets import TARGETS
-from recon.export.turn import turn_splats
 from recon.splats.ply import load_splats
 from recon.splats.ply_sequence import load_ply_sequence, write_ply_sequence
 from trajectories import InputError
@@ -25,7 +24,7 @@ def test_each_file_is_its_instant_in_the_targets_axes(target, moving_splats, tmp
     for frame, time in zip(manifest["frames"], TIMES, strict=True):
         assert frame["time"] == time
         back = load_splats(tmp_path / "moves" / frame["file"])
-        wanted = turn_splats(moving_splats.at(time), TARGETS[target])
+        wanted = moving_splats.at(time).transformed(TARGETS[target].similarity)
         for name, values in vars(wanted).items():
             assert torch.equal(getattr(back, name), values), name
         # The manifest's axes map our points to theirs.

@@ -1,10 +1,16 @@
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from recon.points import PointCloud
-from recon.splats import SH_C0, from_points
+from recon.render import render
+from recon.splats import SH_C0, Box, Sphere, Splats, from_points
+from trajectories.cameras import Cameras
 from trajectories.errors import InputError
+from trajectories.rigs import make_rig
+from trajectories.rotations import rigid
+from trajectories.similarity import Similarity
 
 
 def grid(side=4, gap=0.5):
@@ -40,3 +46,41 @@ def test_still_splats_return_themselves():
 def test_one_point_is_too_few():
     with pytest.raises(InputError, match="at least two"):
         from_points(PointCloud([[0, 0, 0]], [[0, 0, 0]], ""), 0, torch.Generator())
+
+
+def test_masks_indices_and_slices_select_splats(some_splats):
+    splats = some_splats(1)
+    mask = splats.opacities > splats.opacities.median()
+    assert torch.equal(splats[mask].sh, splats.sh[mask]) and torch.equal(splats[mask.numpy()].quats, splats.quats[mask])
+    assert torch.equal(splats[[6, 0]].means, splats.means[[6, 0]])
+    assert torch.equal(splats[2:4].log_scales, splats.log_scales[2:4])
+    assert len(splats[-1]) == 1 and torch.equal(splats[-1].logit_opacities, splats.logit_opacities[6:])
+    with pytest.raises(IndexError):
+        splats[torch.ones(3, dtype=torch.bool)]
+
+
+def test_transformed_splats_and_cameras_give_the_same_image(some_splats):
+    splats = some_splats(3)
+    cameras = make_rig("static", 2, 1, width=24, height=16, target=(0, 0, 0)).cameras.reshape(-1)
+    move = Similarity(Rotation.from_rotvec([0.3, -1.0, 2.0]).as_matrix(), 2.5, (4, -3, 9))
+    moved = Cameras(rigid(move.rotation @ cameras.R, move(cameras.centers)), cameras.K, 24, 16)
+    before, after = render(splats, cameras), render(splats.transformed(move), moved)
+    assert before.std() > 0.05
+    torch.testing.assert_close(after, before, atol=5e-5, rtol=0)
+
+
+def test_cropped_splats_are_those_whose_centers_are_inside(some_splats):
+    splats = some_splats(0)
+    assert torch.equal(splats.cropped(Sphere((0, 0, 0), 0.5)).means, splats.means[splats.means.norm(dim=1) <= 0.5])
+    assert len(splats.cropped(Box((-9, -9, -9), (9, 9, 9)))) == 7
+
+
+def test_saved_splats_are_loaded(tmp_path, some_splats):
+    some_splats(2).save(tmp_path / "a.ply")
+    assert torch.equal(Splats.load(tmp_path / "a.ply").sh, some_splats(2).sh)
+    with pytest.raises(InputError, match=r"a\.spz: splats are saved as \.ply"):
+        some_splats(2).save(tmp_path / "a.spz")
+
+
+def test_the_repr_is_short(some_splats):
+    assert repr(some_splats(2, 1234)) == "Splats(1,234, sh_degree=2, cpu)"
