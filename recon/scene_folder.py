@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recon.scene_files import (
+    FIT_FILE,
+    FIT_FILES,
+    FITS,
     MOTION_FILE,
     POINTS_FILE,
     RIG_FILE,
@@ -44,6 +47,8 @@ class SceneFolder:
     """
 
     path: Path
+    fit: str | None = None
+    """The name of the fit in `fits` whose splats are read; None for the current fit."""
 
     @property
     def title(self) -> str:
@@ -51,8 +56,30 @@ class SceneFolder:
         return self.path.resolve().name
 
     def has(self, name: str) -> bool:
-        """Whether the folder has a file of this name."""
-        return (self.path / name).is_file()
+        """Whether the folder has a file of this name; splats, motion and metrics are those of `fit`."""
+        return self._place(name).is_file()
+
+    @property
+    def fits(self) -> tuple[str, ...]:
+        """The names of the fits that are kept next to the current one, sorted."""
+        return tuple(sorted(path.parent.name for path in (self.path / FITS).glob(f"*/{FIT_FILE}")))
+
+    def fit_folder(self, name: str) -> Path:
+        """The folder of the fit `name`."""
+        return self.path / FITS / name
+
+    def with_fit(self, name: str | None) -> SceneFolder:
+        """This scene with the splats of the fit `name`; None for the current fit.
+
+        Raises:
+            InputError: there is no such fit.
+        """
+        from trajectories.errors import InputError
+
+        if name is not None and name not in self.fits:
+            known = ", ".join(self.fits) or "none"
+            raise InputError(f"{self.path} has no fit {name!r}; it has {known}.")
+        return SceneFolder(self.path, name)
 
     @property
     def has_cameras(self) -> bool:
@@ -153,7 +180,7 @@ class SceneFolder:
         _check_finite(path, vars(rest))
         if not self.has(MOTION_FILE):
             return rest
-        path = self.path / MOTION_FILE
+        path = self._file(MOTION_FILE)
         moving = load_motion(path, rest)
         _check_finite(path, {"shifts": moving.shifts, "turns": moving.turns, "fades": moving.fades})
         return moving if len(moving.moving) else rest
@@ -191,7 +218,10 @@ class SceneFolder:
 
         if not self.has(name):
             raise InputError(f"{self.path} has no {name} yet; run the command that makes the scene again.")
-        return self.path / name
+        return self._place(name)
+
+    def _place(self, name: str) -> Path:
+        return (self.path if self.fit is None or name not in FIT_FILES else self.fit_folder(self.fit)) / name
 
 
 def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -15,7 +15,7 @@ from cvd3d.scene.moves import Moves
 
 @dataclass(frozen=True)
 class Fit:
-    """Fit splats to the frames of a scene folder; changed options repeat the fit."""
+    """Fit splats to the frames of a scene folder; changed options repeat the fit, and the one before is kept."""
 
     folder: Positional[Path]
     """The scene folder."""
@@ -23,8 +23,10 @@ class Fit:
     """Seed of all random draws."""
     moves: Moves = "auto"
     """Whether something moves; auto uses the value recorded when the frames were made."""
+    as_: Annotated[str | None, arg(name="as", metavar="NAME", help_behavior_hint="")] = None
+    """Write this fit to fits/NAME, from the scene's starting points, and leave the scene's splats as they are."""
     force: FlagCreatePairsOff[bool] = False
-    """Find the starting points and fit again, even if nothing changed."""
+    """Find the starting points and fit again, even if nothing changed; with --as: replace fits/NAME."""
     view: bool = False
     """Show the fit in the browser while it runs, and then the scene."""
     port: int = 8080
@@ -34,9 +36,10 @@ class Fit:
     def run(self) -> None:
         """Update the scene's points and splats and print a summary."""
         from cvd3d.scene.chain import read_scene, run_stages
+        from cvd3d.scene.fits import fit_as
         from cvd3d.scene.live import live_page
         from cvd3d.scene.moves import recorded_moves
-        from cvd3d.scene.stages import Footage, splat_stages
+        from cvd3d.scene.stages import Footage, fit_stage, splat_stages
         from cvd3d.scene.summary import print_summary
 
         scene = read_scene(self.folder)
@@ -46,9 +49,13 @@ class Fit:
         footage = Footage(generated, recorded_moves(self.moves, asked))
         seed = asked["seed"] if self.seed is None else self.seed
         with live_page(self.port) if self.view else nullcontext() as watch:
-            stages = splat_stages(seed, footage, self.fit.given(), watch)
-            after = "dataset" if prompted else "import"
-            done = run_stages(self.folder, stages, asked=asked, after=after, force=self.force)
+            if self.as_ is not None:
+                stage = fit_stage(seed, footage, self.fit.given(), watch)
+                done = fit_as(self.folder, self.as_, stage, after="points", force=self.force)
+            else:
+                stages = splat_stages(seed, footage, self.fit.given(), watch)
+                after = "dataset" if prompted else "import"
+                done = run_stages(self.folder, stages, asked=asked, after=after, force=self.force)
         print_summary(self.folder, done)
         if self.view:
             from viewer.app import view_scene

@@ -28,7 +28,7 @@ from typing import Any
 from cvd3d.versions import versions
 from recon.scene_files import CHECKPOINTS, SCENE_FILE
 from trajectories.errors import InputError
-from trajectories.files import disk_full, read_json, remove
+from trajectories.files import disk_full, read_json, remove, whole
 
 FORMAT = "cvd3d scene 1"
 PARTIAL, READY, OURS = ".cvd3d-partial", ".cvd3d-ready", ".cvd3d-"
@@ -193,33 +193,66 @@ def run_stages(
     return chain
 
 
+def make_apart(folder: Path, stage: Stage, out: Path, name: str, *, after: str) -> tuple[list[Done], Done]:
+    """Run one more stage, whose output is a folder of its own; the stages in scene.json stay as they are.
+
+    Args:
+        folder: the scene folder.
+        stage: the stage to run.
+        out: its output folder, in the scene folder; replaced when the stage is done.
+        name: the name of the file in `out` with the record of the stage.
+        after: the finished stage that comes before it.
+
+    Returns:
+        The finished stages up to `after`, and this one.
+
+    Raises:
+        InputError: as in `run_stages`, or `after` is not finished.
+    """
+    with _locked(folder):
+        _roll_forward(folder)
+        chain = _up_to({done.name: done for done in recorded_stages(read_scene(folder))}, after, folder)
+        current = fingerprint(stage, chain[-1].fingerprint)
+        checkpoints = folder / CHECKPOINTS / f"{stage.name}-{current[:12]}"
+        with whole(out) as partial:
+            partial.mkdir()
+            done = _make(stage, Place(folder, partial, checkpoints), current)
+            (partial / name).write_text(json.dumps(record(done), indent=2, allow_nan=False) + "\n")
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return chain, done
+
+
 def _run(folder: Path, stage: Stage, current: str, chain: Sequence[Done], asked: Mapping[str, Any]) -> Done:
     partial = folder / PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    start = time.perf_counter()
-    facts = stage.make(Place(folder, partial, folder / CHECKPOINTS / f"{stage.name}-{current[:12]}"))
-    done = Done(
-        name=stage.name,
-        fingerprint=current,
-        version=stage.version,
-        options=stage.options,
-        outputs=tuple(sorted(entry.name for entry in partial.iterdir())),
-        seconds=round(time.perf_counter() - start, 3),
-        peak_memory_mb=peak_memory_mb(),
-        facts=facts,
-    )
+    done = _make(stage, Place(folder, partial, folder / CHECKPOINTS / f"{stage.name}-{current[:12]}"), current)
     scene = {
         "format": FORMAT,
         "asked": dict(asked),
         "versions": versions(),
-        "stages": {each.name: _record(each) for each in (*chain, done)},
+        "stages": {each.name: record(each) for each in (*chain, done)},
     }
     (partial / SCENE_FILE).write_text(json.dumps(scene, indent=2, allow_nan=False) + "\n")
     _move(partial, folder / READY)
     _roll_forward(folder)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return done
+
+
+def _make(stage: Stage, place: Place, current: str) -> Done:
+    start = time.perf_counter()
+    facts = stage.make(place)
+    return Done(
+        name=stage.name,
+        fingerprint=current,
+        version=stage.version,
+        options=stage.options,
+        outputs=tuple(sorted(entry.name for entry in place.out.iterdir())),
+        seconds=round(time.perf_counter() - start, 3),
+        peak_memory_mb=peak_memory_mb(),
+        facts=facts,
+    )
 
 
 def _roll_forward(folder: Path) -> None:
@@ -283,7 +316,8 @@ def _move(source: Path, target: Path) -> None:
     source.replace(target)
 
 
-def _record(done: Done) -> dict[str, Any]:
+def record(done: Done) -> dict[str, Any]:
+    """What scene.json says about a finished stage."""
     return {
         "fingerprint": done.fingerprint,
         "version": done.version,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cvd3d.scene.chain import Place, Stage, print_line
+from cvd3d.scene.fits import keeping_fit
 from cvd3d.scene.live import Watch
 from cvd3d.scene.moves import shared_instants
 from cvd3d.videos import write_image, write_video
@@ -245,8 +246,8 @@ def fit_stage(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watc
 
 
 def splat_stages(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watch | None) -> list[Stage]:
-    """The stages from a scene's frames to its splats; arguments as for `fit_stage`."""
-    return [points_stage(seed, footage.moves), fit_stage(seed, footage, given, watch)]
+    """The stages from a scene's frames to its splats, which keep an earlier fit; arguments as for `fit_stage`."""
+    return [keeping_fit(points_stage(seed, footage.moves)), keeping_fit(fit_stage(seed, footage, given, watch))]
 
 
 def check_parallax(rig: Rig, moves: bool) -> None:

@@ -175,3 +175,17 @@ def test_a_scene_json_that_records_nothing(tmp_path, text):
 def test_the_request_is_read(tmp_path):
     (tmp_path / "scene.json").write_text('{"asked": {"prompt": "a cube"}}')
     assert SceneFolder(tmp_path).asked == {"prompt": "a cube"}
+
+
+def test_the_splats_of_a_named_fit(tmp_path, some_splats):
+    for folder, count in ((tmp_path, 3), (tmp_path / "fits" / "quick", 5)):
+        folder.mkdir(parents=True, exist_ok=True)
+        save_splats(some_splats(0, count), folder / "splats.ply")
+    (tmp_path / "fits" / "unfinished").mkdir()
+    (tmp_path / "fits" / "quick" / "fit.json").write_text("{}")
+    scene = SceneFolder(tmp_path)
+    assert scene.fits == ("quick",)
+    assert len(scene.splats) == 3 and len(scene.with_fit("quick").splats) == 5
+    assert len(scene.with_fit("quick").with_fit(None).splats) == 3
+    with pytest.raises(InputError, match=r"no fit 'high'; it has quick"):
+        scene.with_fit("high")
