@@ -23,9 +23,9 @@
 
   function hideOnly(view) {
     if (hidden === view) return;
-    const show = (v, visibility) =>
-      viewer.sceneTreeActions.updateNodeAttributes(`/cameras/${views[v].name}`, { visibility });
-    if (hidden !== null) show(hidden, true);
+    const show = (v, overrideVisibility) =>
+      viewer.sceneTreeActions.updateNodeAttributes(`/cameras/${views[v].name}`, { overrideVisibility });
+    if (hidden !== null) show(hidden, undefined);
     if (view !== null) show(view, false);
     hidden = view;
   }
@@ -43,9 +43,12 @@
     const half = Math.tan(fov / 2), rect = state.canvas.getBoundingClientRect();
     const width = (rect.width * Math.tan(horizontal / 2)) / (half * aspect);
     const height = (rect.height * Math.tan(vertical / 2)) / half;
+    Object.assign(frame.parentElement.style, {
+      left: `${rect.left}px`, top: `${rect.top}px`, width: `${rect.width}px`, height: `${rect.height}px`,
+    });
     Object.assign(frame.style, {
       display: fill ? "none" : "block", width: `${width}px`, height: `${height}px`, outlineColor: views[view].color,
-      left: `${rect.left + (rect.width - width) / 2}px`, top: `${rect.top + (rect.height - height) / 2}px`,
+      left: `${(rect.width - width) / 2}px`, top: `${(rect.height - height) / 2}px`,
     });
     last = m.join();
   }
@@ -104,7 +107,7 @@
       if (views[view]) lookThrough(view);
       else if (event.key === "r") open();
     });
-    window.addEventListener("resize", () => through !== null && stand(through, false));
+    window.addEventListener("resize", () => (through === null ? leave() : stand(through, false)));
     setTimeout(() => { open(); requestAnimationFrame(tick); }, 300);
   }
   if (views.length) start();

@@ -18,6 +18,7 @@ STYLE = """<style>
 @media (max-width: 36em) {
   .cvd3d .hint { top: 6rem; bottom: auto; }
   .mantine-Paper-root:has(.cvd3d) { width: 100% !important; max-height: 34% !important; }
+  .mantine-Paper-root:has(.cvd3d) [style*="20em"] { width: 100% !important; }
 }
 </style>"""
 

@@ -40,6 +40,15 @@ class Viewpoint:
         )
         return replace(self, eye=self.target + turned)
 
+    def swings_past(self, eye: np.ndarray) -> bool:
+        """Whether the swing passes the point `eye` (3,)."""
+        axis, tolerance = self.up / np.linalg.norm(self.up), 2e-3 * np.linalg.norm(self.eye - self.target)
+        start, offset = self.eye - self.target, eye - self.target
+        level_start, level = start - (start @ axis) * axis, offset - (offset @ axis) * axis
+        near = abs((offset - start) @ axis) < tolerance
+        near &= abs(np.linalg.norm(level) - np.linalg.norm(level_start)) < tolerance
+        return bool(near and np.linalg.norm(level - level_start) < SWING_ANGLE * np.linalg.norm(level_start) + tolerance)
+
     def show_to(self, client: viser.ClientHandle) -> None:
         """Move a client to this viewpoint."""
         with client.atomic():

@@ -16,8 +16,8 @@ from viewer.overview import Overview
 from viewer.viewpoints import Viewpoint
 
 SWINGS_PER_SECOND = 20.0
-REMEMBERED = 10.0
-"""Seconds after which the page has certainly reported a viewpoint that was sent to it."""
+REMEMBERED = 500
+"""Number of viewpoints sent to a client, which a slow page may still report."""
 FADE_FROM, FADE_TO, FADED = 10.0, 40.0, 0.8
 """Degrees beyond the nearest camera at which the scene starts to fade and is faded, and how far it then is."""
 KEY_SECONDS = 0.4
@@ -42,7 +42,9 @@ class Visit:
         """Whether the scene fades out away from the cameras."""
         self.in_overview = False
         self._client, self._cameras, self._overview = client, cameras, overview
-        self._sent: deque[tuple[float, np.ndarray]] = deque()
+        self._sent: deque[np.ndarray] = deque(maxlen=REMEMBERED)
+        self._start: Viewpoint | None = None
+        self._stands = False
         self._aspect = client.camera.aspect
         self._lock = threading.RLock()
         self._still = threading.Event()
@@ -75,7 +77,7 @@ class Visit:
         self.touch()
         self.view = None
         self._still = threading.Event()
-        start = self._cameras.opening(self._client.camera.aspect)
+        self._start = start = self._cameras.opening(self._client.camera.aspect)
         self._show(start)
         threading.Thread(target=self._swing, args=(start, self._still), name="viewer-swing", daemon=True).start()
 
@@ -109,15 +111,16 @@ class Visit:
         if self.view is not None and self.follow:
             self.look_through(self.view)
 
-    def moved(self) -> None:
-        """Notice that the client reports a new viewpoint: leave the camera if it has moved away from it."""
+    def moved(self, eye: np.ndarray) -> None:
+        """Notice that the client reports the viewpoint `eye` (3,): leave the camera if it has moved away from it."""
         self._reported.set()
         aspect, self._aspect = self._aspect, self._client.camera.aspect
         if self._restore is not None:
             return
-        if not self._was_sent(self._client.camera.position):
+        stood, self._stands = self._stands, self._was_sent(eye)
+        if stood and not self._stands:  # until it stands where it was sent, it reports older viewpoints
             self.touch()
-            self.view, self.in_overview = None, False
+            self.view, self.in_overview, self._start = None, False, None
         elif abs(aspect - self._aspect) > 1e-3 and self.view is not None:
             self.look_through(self.view)
 
@@ -158,12 +161,11 @@ class Visit:
 
     def _show(self, viewpoint: Viewpoint) -> None:
         self.in_overview = False
-        now = time.monotonic()
-        self._sent.append((now, viewpoint.eye))
-        while len(self._sent) > 1 and self._sent[0][0] < now - REMEMBERED:
-            self._sent.popleft()
+        self._sent.append(viewpoint.eye)
         viewpoint.show_to(self._client)
 
     def _was_sent(self, eye: np.ndarray) -> bool:
-        distances = [np.linalg.norm(eye - sent) for _, sent in list(self._sent)]
+        if self._start is not None and self._start.swings_past(eye):
+            return True
+        distances = [np.linalg.norm(eye - sent) for sent in list(self._sent)]
         return min(distances, default=np.inf) < 2e-3 * self._overview.framing.radius

@@ -52,6 +52,8 @@ class Visitor:
 
     def __init__(self, client: viser.ClientHandle, page: SceneViewer) -> None:
         self.client = client
+        self.ready = False
+        """Whether all controls exist."""
         self.visit = Visit(client, page.cameras, page.overview)
         self.boxes: dict[str, viser.GuiCheckboxHandle] = {}
         self.views: viser.GuiButtonGroupHandle | None = None
@@ -81,8 +83,9 @@ class Visitor:
         self.show_layers()
         self._paint(BACKGROUND)
         self.go_to("Start")
-        client.camera.on_update(do(lambda camera: self.moved()))
+        client.camera.on_update(self._report)
         client.scene.on_click()(do(lambda event: self.act(self.visit.touch)))
+        self.ready = True
 
     def show_rig(self) -> None:
         """Show the names of the cameras."""
@@ -113,9 +116,9 @@ class Visitor:
         """Follow the camera that the client looks through."""
         self.act(self.visit.show_frame)
 
-    def moved(self) -> None:
-        """Notice that the client has moved, or resized its window."""
-        self.act(self.visit.moved)
+    def moved(self, eye: np.ndarray) -> None:
+        """Notice that the client has moved to `eye` (3,), or resized its window."""
+        self.act(lambda: self.visit.moved(eye))
 
     def look_through(self, view: int) -> None:
         """Look through a camera."""
@@ -155,6 +158,10 @@ class Visitor:
     def close(self) -> None:
         """End the threads."""
         self.visit.close()
+
+    async def _report(self, camera: viser.CameraHandle) -> None:
+        # Read the position at once: a swing replaces it by the next one that it sends.
+        self._page.in_order.submit(self.moved, np.array(camera.position))
 
     def _overlay_now(self) -> Overlay:
         camera, view, cameras = self.client.camera, self.visit.view, self._page.cameras

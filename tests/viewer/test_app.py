@@ -2,7 +2,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import closing
 
 import numpy as np
@@ -12,11 +11,14 @@ import torch
 from recon.export.targets import TARGETS
 from recon.points import PointCloud
 from recon.splats import MovingSplats, Splats
+from recon.splats.ply import save_splats
 from recon.splats.ply_sequence import write_ply_sequence
 from trajectories import InputError
 from trajectories.rig_file import save_rig
 from trajectories.rigs import make_rig
 from viewer.app import SceneViewer, open_scene, view_scene
+
+from .conftest import wait_until
 
 
 def splats_of(n: int) -> Splats:
@@ -28,14 +30,6 @@ def splats_of(n: int) -> Splats:
         logit_opacities=torch.zeros(n),
         sh=torch.zeros(n, 1, 3),
     )
-
-
-def wait_until(condition) -> None:
-    for _ in range(2000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("The condition did not become true within 20 s.")
 
 
 def node(viewer: SceneViewer, name: str):
@@ -86,7 +80,7 @@ def test_ctrl_c_exits_without_a_traceback(tmp_path):
 def test_a_folder_that_is_not_a_scene(tmp_path):
     with pytest.raises(InputError, match="is not a scene folder"):
         view_scene(tmp_path)
-    with pytest.raises(InputError, match="There is no folder"):
+    with pytest.raises(InputError, match="There is no folder or file"):
         view_scene(tmp_path / "elsewhere")
 
 
@@ -116,23 +110,8 @@ def test_an_unreadable_frame_is_reported_and_the_others_are_shown():
         viewer.show_rig(rig, frames)
         wait_until(lambda: node(viewer, f"/cameras/{rig.names[1]}/frustum").image is not None)
         assert node(viewer, f"/cameras/{rig.names[0]}/frustum").image is None
-        assert "a.png does not open" in viewer.layers.panel.notice.content
+        assert "a.png does not open" in viewer._notice.content
         assert viewer.clock.panel is None  # one frame needs no clock
-
-
-def test_views_and_layers_can_be_hidden_and_frustums_resized():
-    rig = make_rig("orbit", 2, 3)
-    with closing(SceneViewer(port=0)) as viewer:
-        viewer.show_rig(rig)
-        viewer.cameras.panel.shown[1].value = False
-        assert [node(viewer, f"/cameras/{name}").visible for name in rig.names] == [True, False]
-        viewer.layers.panel.boxes["Camera paths"].value = False
-        assert not node(viewer, f"/cameras/{rig.names[0]}/path").visible
-        viewer.layers.panel.boxes["Ground grid"].value = False
-        assert not node(viewer, "/ground").visible
-        before = node(viewer, f"/cameras/{rig.names[0]}/frustum").scale
-        viewer.cameras.panel.size.value = 2.0
-        assert node(viewer, f"/cameras/{rig.names[0]}/frustum").scale == pytest.approx(2 * before)
 
 
 def test_another_rig_replaces_the_first():
@@ -149,18 +128,17 @@ def test_another_rig_replaces_the_first():
 def test_splats_replace_splats_and_hide_the_points():
     with closing(SceneViewer(port=0, max_splats=50)) as viewer:
         viewer.show_points(PointCloud(np.random.default_rng(0).random((9, 3)), np.zeros((9, 3)), "a test"))
-        assert node(viewer, "/points").visible and not viewer.layers.panel.boxes["Splats"].visible
-        assert "9 starting points (a test)" in viewer.layers.panel.about["Starting points"].content
+        assert viewer.layers.shown == {"Starting points": True, "Ground grid": True}
+        assert "9 starting points (a test)" in viewer.layers.about["Starting points"]
         viewer.show_splats(splats_of(30))
         wait_until(
-            lambda: node(viewer, "/splats") is not None and "30 splats" in viewer.layers.panel.about["Splats"].content
+            lambda: node(viewer, "/splats/still") is not None and "30 splats" in viewer.layers.about.get("Splats", "")
         )
-        assert node(viewer, "/splats").buffer.shape[0] == 30
-        assert not node(viewer, "/points").visible
-        assert "DC only" in viewer.layers.panel.about["Splats"].content
+        assert node(viewer, "/splats/still").buffer.shape[0] == 30
+        assert viewer.layers.shown == {"Splats": True, "Starting points": False, "Ground grid": False}
         viewer.show_splats(splats_of(100))
-        wait_until(lambda: "50 of 100 splats" in viewer.layers.panel.about["Splats"].content)
-        assert node(viewer, "/splats").buffer.shape[0] == 50
+        wait_until(lambda: "50 splats drawn of 100" in viewer.layers.about.get("Splats", ""))
+        assert node(viewer, "/splats/still").buffer.shape[0] == 50
 
 
 def moving_splats(rig) -> MovingSplats:
@@ -174,7 +152,7 @@ def moving_splats(rig) -> MovingSplats:
 
 def displacement(viewer: SceneViewer, splats: MovingSplats) -> float:
     """The drawn distance along x of the moving splat from its rest position."""
-    drawn = node(viewer, "/moving_splats")
+    drawn = node(viewer, "/splats/moving")
     return float(drawn.centers[0, 0] * drawn.scale - splats.rest.means[2, 0])
 
 
@@ -184,15 +162,13 @@ def test_moving_splats_follow_the_clock():
     with closing(SceneViewer(port=0)) as viewer:
         viewer.show_rig(rig)
         viewer.show_splats(splats)
-        wait_until(lambda: "3 splats, 1 of them moving" in viewer.layers.panel.about["Splats"].content)
+        wait_until(lambda: "3 splats drawn; 1 of them move" in viewer.layers.about.get("Splats", ""))
         for frame in (2, 0, 3):
             viewer.clock.seek(frame)
             wait_until(
                 lambda frame=frame: displacement(viewer, splats) == pytest.approx(rig.times[frame] - middle, abs=1e-4)
             )
-        assert node(viewer, "/splats").buffer.shape[0] == 2
-        viewer.layers.panel.boxes["Splats"].value = False
-        assert not node(viewer, "/moving_splats").visible
+        assert node(viewer, "/splats/still").buffer.shape[0] == 2
 
 
 def test_moving_splats_also_move_between_frames():
@@ -201,7 +177,7 @@ def test_moving_splats_also_move_between_frames():
     with closing(SceneViewer(port=0)) as viewer:
         viewer.show_rig(rig)
         viewer.show_splats(splats)
-        wait_until(lambda: node(viewer, "/moving_splats") is not None)
+        wait_until(lambda: node(viewer, "/splats/moving") is not None)
         viewer.clock.set_rate(0.5)  # two seconds per frame
         viewer.clock.play()
 
@@ -220,7 +196,7 @@ def test_a_clock_without_cameras():
         viewer.show_splats(splats)
         viewer.clock.seek(3)
         wait_until(lambda: viewer.clock.panel.frame.value == 3)
-        wait_until(lambda: node(viewer, "/moving_splats") and displacement(viewer, splats) > 0.1)
+        wait_until(lambda: node(viewer, "/splats/moving") and displacement(viewer, splats) > 0.1)
 
 
 def test_a_ply_sequence_plays(tmp_path):
@@ -228,18 +204,27 @@ def test_a_ply_sequence_plays(tmp_path):
     splats = moving_splats(rig)
     write_ply_sequence(splats, rig.times, tmp_path / "moves", TARGETS["blender"])
     with closing(open_scene(tmp_path / "moves", port=0)) as viewer:
-        wait_until(lambda: node(viewer, "/moving_splats") is not None)
+        wait_until(lambda: node(viewer, "/splats/moving") is not None)
 
         def shows(frame: int) -> bool:
-            drawn = node(viewer, "/moving_splats")
+            drawn = node(viewer, "/splats/moving")
             return np.allclose(drawn.centers * drawn.scale, splats.at(rig.times[frame]).means, atol=1e-5)
 
         for frame in (2, 0):
             viewer.clock.seek(frame)
             wait_until(lambda frame=frame: shows(frame))
-        assert viewer.layers.panel.notice.content == ""
+        assert viewer._notice.content == ""
         (tmp_path / "moves" / "00003.ply").unlink()
         viewer.clock.seek(3)
-        wait_until(lambda: "00003.ply" in viewer.layers.panel.notice.content)
+        wait_until(lambda: "00003.ply" in viewer._notice.content)
         viewer.clock.seek(1)
         wait_until(lambda: shows(1))
+
+
+def test_a_file_of_splats(tmp_path):
+    save_splats(splats_of(4), tmp_path / "a.ply")
+    with closing(open_scene(tmp_path / "a.ply", port=0)) as viewer:
+        wait_until(lambda: node(viewer, "/splats/still") is not None)
+        assert viewer.download == tmp_path / "a.ply" and viewer.clock.panel is None
+    with pytest.raises(InputError, match="--up"):
+        open_scene(tmp_path, port=0, up="y")

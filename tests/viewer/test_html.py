@@ -37,7 +37,7 @@ def ball() -> Splats:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("html") / "scene.html"
-    write_html(ball(), path, make_rig("orbit", 2, 3), lambda view, frame: np.full((8, 8, 3), 80 * frame, np.uint8))
+    write_html(ball(), path, make_rig("orbit", 2, 3), lambda view, frame: np.full((8, 8, 3), 80 * frame, np.uint8), title="</script> ball")
     return path
 
 
@@ -93,6 +93,8 @@ def test_the_file_opens_without_a_network(page):
         requests: list[str] = []
         shown.on("request", lambda request: requests.append(request.url))
         shown.goto(page.as_uri())
+        shown.wait_for_selector("#cvd3d-chips button", timeout=120_000)
+        assert shown.title() == "</script> ball"
         shown.wait_for_function(DRAWING, timeout=120_000)
         for _ in range(120):
             if red_pixels(shown.screenshot(timeout=120_000)) > 300:
@@ -100,6 +102,9 @@ def test_the_file_opens_without_a_network(page):
             shown.wait_for_timeout(500)
         else:
             raise AssertionError("The red ball does not show.")
+        shown.keyboard.press("2")
+        shown.wait_for_selector("#cvd3d-chips button[aria-pressed] >> text=cam01", timeout=120_000)
+        assert shown.locator("#cvd3d-frame").is_visible()
         browser.close()
     assert not [url for url in requests if url.startswith("http")]
 

@@ -67,12 +67,3 @@ def test_new_splats_replace_the_old_ones_and_remove_empty_nodes(server):
     check(server, STILL, splats.rest, list(range(N)))
     nodes.show_instant(0.3)
     assert server.scene.get_handle_by_name(MOVING) is None
-
-
-def test_hidden_splats_stay_hidden(server):
-    nodes = SplatNodes(server)
-    nodes.show(drawn(moving_splats([2, 7]), 100), 0.0)
-    nodes.visible = False
-    assert not any(server.scene.get_handle_by_name(name).visible for name in (STILL, MOVING))
-    nodes.show(drawn(moving_splats([1]), 100), 0.0)
-    assert not any(server.scene.get_handle_by_name(name).visible for name in (STILL, MOVING))
