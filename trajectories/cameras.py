@@ -47,6 +47,9 @@ class Cameras:
         for name, value in (("c2w", c2w), ("K", K), ("width", int(self.width)), ("height", int(self.height))):
             object.__setattr__(self, name, value)
 
+    def __repr__(self) -> str:
+        return f"Cameras(shape={self.shape}, {self.width}x{self.height})"
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the batch; () for one camera."""

@@ -51,6 +51,10 @@ class Rig:
         object.__setattr__(self, "times", times)
         object.__setattr__(self, "names", names)
 
+    def __repr__(self) -> str:
+        size = f"{self.cameras.width}x{self.cameras.height}"
+        return f"Rig({self.views} views of {self.frames} frames, {size}, {self.fps:g} fps: {', '.join(self.names)})"
+
     @property
     def views(self) -> int:
         """V, the number of videos."""

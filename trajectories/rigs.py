@@ -11,7 +11,7 @@ import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 
@@ -22,6 +22,10 @@ from trajectories.paths import aim, ease, fractions
 from trajectories.rig import Rig
 from trajectories.rotations import look_at
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
+RigName = Literal["circle", "orbit", "upper_hemi", "dome", "interpolate", "static"]
 GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 # Lowest height in meters above the ground z = 0 to which a rig moves a camera.
 FLOOR = 0.2
@@ -69,7 +73,33 @@ class Framing:
         return _named(Cameras(c2w, K, self.width, self.height), self.fps)
 
 
-def circle(views: int, frames: int, *, spread: float = 0.5, easing: str = "linear", **framing: Any) -> Rig:
+class FramingOptions(TypedDict, total=False):
+    """The fields of `Framing` as keyword arguments."""
+
+    target: tuple[float, float, float]
+    radius: float
+    elevation: float
+    azimuth: float
+    fov: float
+    width: int
+    height: int
+    fps: float
+
+
+class RigOptions(FramingOptions, total=False):
+    """The keyword arguments of all rigs; each takes its own ones and those of `Framing`."""
+
+    spread: float
+    sweep: float | None
+    top: float
+    easing: str
+    first: Cameras | None
+    last: Cameras | None
+
+
+def circle(
+    views: int, frames: int, *, spread: float = 0.5, easing: str = "linear", **framing: Unpack[FramingOptions]
+) -> Rig:
     """All videos start at one camera and move away in different directions, looking at the subject.
 
     The directions are spread evenly over a full turn in the plane of the first image. These are the directions around
@@ -86,7 +116,9 @@ def circle(views: int, frames: int, *, spread: float = 0.5, easing: str = "linea
     return _fan(views, frames, 2 * np.pi * np.arange(views) / max(views, 1), spread, easing, Framing(**framing))
 
 
-def upper_hemi(views: int, frames: int, *, spread: float = 0.5, easing: str = "linear", **framing: Any) -> Rig:
+def upper_hemi(
+    views: int, frames: int, *, spread: float = 0.5, easing: str = "linear", **framing: Unpack[FramingOptions]
+) -> Rig:
     """All videos start at one camera and move away sideways or upwards, never down, looking at the subject.
 
     The directions are spread over the upper half turn, from left to right; a single video moves up. The options are
@@ -97,7 +129,9 @@ def upper_hemi(views: int, frames: int, *, spread: float = 0.5, easing: str = "l
     return _fan(views, frames, angles, spread, easing, Framing(**framing))
 
 
-def orbit(views: int, frames: int, *, sweep: float | None = None, easing: str = "linear", **framing: Any) -> Rig:
+def orbit(
+    views: int, frames: int, *, sweep: float | None = None, easing: str = "linear", **framing: Unpack[FramingOptions]
+) -> Rig:
     """Each video follows an arc around the subject, and the arcs together cover the full circle.
 
     Args:
@@ -114,7 +148,9 @@ def orbit(views: int, frames: int, *, sweep: float | None = None, easing: str = 
     return frame.rig(look_at(frame.on_sphere(azimuth, frame.elevation), frame.target))
 
 
-def dome(views: int, frames: int, *, top: float = np.radians(70.0), easing: str = "linear", **framing: Any) -> Rig:
+def dome(
+    views: int, frames: int, *, top: float = np.radians(70.0), easing: str = "linear", **framing: Unpack[FramingOptions]
+) -> Rig:
     """Each video rises over the subject at a constant azimuth, like the ribs of a dome.
 
     The azimuths are a golden angle apart, which spreads any number of videos well.
@@ -140,7 +176,7 @@ def interpolate(
     first: Cameras | None = None,
     last: Cameras | None = None,
     easing: str = "linear",
-    **framing: Any,
+    **framing: Unpack[FramingOptions],
 ) -> Rig:
     """The videos interpolate between two camera paths.
 
@@ -178,7 +214,7 @@ def interpolate(
     return _named(Cameras(geodesic(first.c2w, last.c2w, share), K, first.width, first.height), frame.fps)
 
 
-def static(views: int, frames: int, **framing: Any) -> Rig:
+def static(views: int, frames: int, **framing: Unpack[FramingOptions]) -> Rig:
     """Fixed cameras, spaced evenly around the subject."""
     _check_counts(views, frames)
     frame = Framing(**framing)
@@ -196,7 +232,7 @@ RIGS: dict[str, Callable[..., Rig]] = {
 }
 
 
-def make_rig(name: str, views: int, frames: int, **options: Any) -> Rig:
+def make_rig(name: RigName | str, views: int, frames: int, **options: Unpack[RigOptions]) -> Rig:
     """The built-in rig `name`; the options are those of its function and of `Framing`.
 
     Raises:

@@ -59,6 +59,7 @@ def _flags_of(
     texts = {each.arg_name: " ".join((each.description or "").split()) for each in parse_from_object(source).params}
 
     def derive(options: type[T]) -> type[T]:
+        shown: dict[str, Any]
         for name, flag in flags.items():
             if flag is None:
                 kind, default, shown = types[name], defaults[name], {}

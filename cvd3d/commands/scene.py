@@ -13,7 +13,7 @@ from cvd3d.commands.options import FitOptions, RigOptions, SamplingOptions, flag
 from cvd3d.scene.moves import Moves
 
 if TYPE_CHECKING:
-    from cvd3d.scene.chain import Stage
+    from cvd3d.scene.chain import Done, Stage
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,21 @@ class Scene:
 
     def run(self) -> None:
         """Update the scene folder and print a summary."""
+        from cvd3d.scene.summary import print_summary
+
+        print_summary(self.out, self.make())
+        if self.view:
+            from viewer.app import view_scene
+
+            view_scene(self.out, port=self.port)
+
+    def make(self) -> list[Done]:
+        """Update the scene folder, and return its finished stages."""
         self._check()
         from cvd3d.sampling import helpers
         from cvd3d.scene.chain import check_folder, run_stages
         from cvd3d.scene.live import live_page
         from cvd3d.scene.stages import Footage, splat_stages
-        from cvd3d.scene.summary import print_summary
 
         check_folder(self.out)
         generated = self.prompt is not None
@@ -69,11 +78,7 @@ class Scene:
             if generated:
                 helpers.dismiss()
             both = run_stages(self.out, splats, asked=asked, after=done[-1].name, force=self.force)
-        print_summary(self.out, [*done, *both[len(done) :]])
-        if self.view:
-            from viewer.app import view_scene
-
-            view_scene(self.out, port=self.port)
+        return [*done, *both[len(done) :]]
 
     def _check(self) -> None:
         from trajectories.errors import InputError

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cvd3d.sampling.pipeline import CollaborativePipeline
 
-__all__ = ["DEFAULT_MODEL", "load_pipeline", "weights_hash"]
+__all__ = ["DEFAULT_MODEL", "CollaborativePipeline", "load_pipeline", "weights_hash"]
 
 DEFAULT_MODEL = Path(__file__).parent.parent / "weights" / "default"
 
@@ -44,3 +44,11 @@ def _folder(model: str | Path | None) -> Path:
             f"There is no model folder {folder}; give a folder that 'cvd3d train' or save_pretrained wrote."
         )
     return folder
+
+
+def __getattr__(name: str) -> Any:
+    if name == "CollaborativePipeline":
+        from cvd3d.sampling.pipeline import CollaborativePipeline  # loads torch
+
+        return CollaborativePipeline
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

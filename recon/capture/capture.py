@@ -51,6 +51,12 @@ class Capture:
     def __len__(self) -> int:
         return len(self.sources)
 
+    def __repr__(self) -> str:
+        count, size = len(dict.fromkeys(self.videos)), f"{self.cameras.width}x{self.cameras.height}"
+        points = "no points" if self.points is None else f"{len(self.points.positions)} points"
+        times = f"{self.times.min():g} to {self.times.max():g} s"
+        return f"Capture({len(self)} frames of {count} videos, {size}, {times}, {points})"
+
     def image(self, index: int) -> np.ndarray:
         """(H, W, 3) float32 RGB in [0, 1].
 

@@ -140,7 +140,7 @@ class FitSettings:
 
 
 def settings_for(
-    capture: Capture, *, quality: Quality = "normal", moves: bool = False, generated: bool = False
+    capture: Capture, *, quality: str = "normal", moves: bool = False, generated: bool = False
 ) -> FitSettings:
     """Settings for a capture.
 

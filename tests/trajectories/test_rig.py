@@ -101,3 +101,9 @@ def test_the_frame_rate_is_one_over_the_median_interval(random_cameras):
     assert rate(0.0, 0.25, 0.5, 10.0) == 4.0  # a gap
     assert rate(0.0, 1.0, 4.0) == 0.5  # the median of two intervals is their mean
     assert rate(3.0) == 1.0
+
+
+def test_it_prints_in_one_line():
+    rig = make_rig("orbit", 2, 3, width=40, height=30)
+    assert repr(rig) == "Rig(2 views of 3 frames, 40x30, 8 fps: cam00, cam01)"
+    assert repr(rig.cameras) == "Cameras(shape=(2, 3), 40x30)"

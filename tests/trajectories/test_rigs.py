@@ -1,10 +1,13 @@
+import dataclasses
+import inspect
 import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from trajectories import RIGS, InputError, make_rig
-from trajectories.rigs import FLOOR, GOLDEN_ANGLE
+from trajectories import RIGS, Framing, InputError, make_rig
+from trajectories.rigs import FLOOR, GOLDEN_ANGLE, FramingOptions, RigName, RigOptions
 
 TARGET = np.array([0.0, 0.0, 0.6])
 RADIUS = 4.5
@@ -176,3 +179,12 @@ def test_counts_below_one_are_refused(name):
 def test_options_out_of_range_are_refused_with_their_name(option):
     with pytest.raises(InputError, match=next(iter(option))):
         make_rig("orbit", 2, 2, **option)
+
+
+def test_the_typed_options_are_those_of_the_functions():
+    framing = {field.name for field in dataclasses.fields(Framing)}
+    assert framing == FramingOptions.__optional_keys__
+    parameters = [p for rig in RIGS.values() for p in inspect.signature(rig).parameters.values()]
+    own = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    assert framing | own == RigOptions.__optional_keys__
+    assert get_args(RigName) == tuple(RIGS)

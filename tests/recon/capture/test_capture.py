@@ -243,3 +243,9 @@ def test_cameras_that_face_away_from_one_another_show_no_depth():
 def test_lengths_must_agree():
     with pytest.raises(InputError, match="one of each"):
         Capture(line_of_cameras(2), np.zeros(3), ("photos",) * 2, (ImageFile("unread.png"),) * 2)
+
+
+def test_it_prints_in_one_line(tmp_path):
+    write_rig_images(tmp_path)
+    capture = from_rig(small_rig(), tmp_path)
+    assert repr(capture) == "Capture(6 frames of 2 videos, 32x24, 0 to 0.25 s, no points)"
