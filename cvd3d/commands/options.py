@@ -226,7 +226,7 @@ def _affordable(request: Request, views: int) -> Request:
     still_below=("0.01", "FLOAT"),
     hold_out=("8", "INT"),
     new_paths=("0.25", "FLOAT"),
-    prune=("0.02", "FLOAT"),
+    prune=("0.1 pixels", "FLOAT"),
 )
 class FitOptions:
     """Fitting of the splats."""

@@ -241,7 +241,7 @@ def fit_stage(seed: int, footage: Footage, given: Mapping[str, Any], watch: Watc
             for name in ("held_out", "training")
         }
 
-    # 2: faint splats are removed, far ones stay near, and new paths are measured
+    # 2: splats that no frame shows are removed, far ones stay near, and new paths are measured
     return Stage("fit", {"seed": seed, **asdict(footage), **given}, make, version=2)
 
 

@@ -46,7 +46,7 @@ def print_summary(folder: Path, done: Sequence[Done]) -> None:
         points = facts["points"]
         print(f"\n  {facts['fit']['splats']} splats{moving} from {points['points']} points ({points['source']})")
         if pruned := facts["fit"].get("pruned"):
-            print(f"  {pruned} splats too faint to see were removed")
+            print(f"  {pruned} splats that no frame of the fit shows were removed")
         for name, words in (("held_out", "frames held out of the fit"), ("training", "frames of the fit")):
             quality = facts["fit"][name]
             if quality["frames"]:

@@ -135,7 +135,7 @@ def fit(
                 bar.update(task, status=f"loss {loss:.4f}, {len(run.parameters['means'])} splats")
             bar.update(task, completed=run.step)
     fitted, weights = run.splats(), run.confidence.weights().tolist()
-    splats = pruned(fitted, settings.prune)
+    splats = pruned(fitted, (frames[frame] for frame in training), settings.prune) if settings.prune else fitted
     metrics = {
         "steps": settings.steps,
         "splats": len(splats),

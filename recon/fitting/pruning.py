@@ -1,29 +1,38 @@
-"""Remove the splats that are too faint to see."""
+"""Remove the splats that no fitted frame shows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from recon.fitting.frames import TargetFrame
+from recon.render import rasterized
 from recon.splats import MovingSplats, Splats
 
 
-def highest_opacities(splats: Splats | MovingSplats) -> Tensor:
-    """(N,) the highest opacity in [0, 1] of each splat over time."""
-    if isinstance(splats, Splats):
-        return splats.logit_opacities.sigmoid()
-    times = np.linspace(splats.start, splats.end, 4 * splats.shifts.shape[1])
-    return torch.stack([splats.at(float(time)).logit_opacities for time in times]).amax(dim=0).sigmoid()
+def largest_shares(splats: Splats | MovingSplats, targets: Iterable[TargetFrame]) -> Tensor:
+    """(N,) the number of pixels that each splat colors in the frame that shows most of it.
+
+    A pixel that it colors by a tenth counts as a tenth. Opacity is a poor criterion: a faint splat can cover the sky,
+    and an opaque one can be smaller than a pixel or hidden.
+    """
+    largest = torch.zeros(len(splats), device=splats.at(0.0).means.device)
+    for target in targets:
+        now = splats.at(target.time)
+        # The gradient of an image's sum with respect to a splat's color is the sum of its shares in the pixels.
+        colors = torch.zeros(len(splats), 3, device=largest.device, requires_grad=True)
+        height, width = target.image.shape[:2]
+        image = rasterized(now, target.viewmat[None], target.K[None], width, height, colors=colors)[0][0]
+        (gradient,) = torch.autograd.grad(image[..., 0].sum(), colors)
+        largest = torch.maximum(largest, gradient[:, 0])
+    return largest
 
 
-def pruned(splats: Splats | MovingSplats, opacity: float) -> Splats | MovingSplats:
-    """The splats that reach an opacity at some time; all of them if none does."""
-    keep = highest_opacities(splats) >= opacity
-    if not keep.any():
-        return splats
+def selected(splats: Splats | MovingSplats, keep: Tensor) -> Splats | MovingSplats:
+    """The splats where the mask `keep` (N,) is true, with their paths."""
     if isinstance(splats, Splats):
         return splats.map(lambda tensor: tensor[keep])
     paths = keep[splats.moving]
@@ -31,3 +40,9 @@ def pruned(splats: Splats | MovingSplats, opacity: float) -> Splats | MovingSpla
     places = keep.cumsum(0) - 1
     rest = splats.rest.map(lambda tensor: tensor[keep])
     return replace(splats, rest=rest, moving=places[splats.moving[paths]], **kept)
+
+
+def pruned(splats: Splats | MovingSplats, targets: Iterable[TargetFrame], pixels: float) -> Splats | MovingSplats:
+    """The splats that color at least this many pixels of one of the frames; all splats if there are none."""
+    keep = largest_shares(splats, targets) >= pixels
+    return selected(splats, keep) if keep.any() else splats

@@ -77,8 +77,8 @@ class FitSettings:
     """RGB color behind the splats; by default random in each step, so that splats cover everything visible."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
-    prune: float = 0.02
-    """Splats whose opacity stays below this are removed at the end; 0 keeps all."""
+    prune: float = 0.1
+    """Splats that color less than this many pixels of every fitted frame are removed at the end; 0 keeps all."""
     knots: int = 0
     """Number of control points of each splat's path over time; 0 for a still scene."""
     shifts_rate: float = 4e-3
@@ -108,8 +108,8 @@ class FitSettings:
             raise InputError(f"coarse_until is {self.coarse_until:g}; give a fraction of the steps, 0 to 1.")
         if not 0.0 <= self.new_paths <= 1.0:
             raise InputError(f"new_paths is {self.new_paths:g}; give a fraction of the steps, 0 to 1.")
-        if not 0.0 <= self.prune < 1.0:
-            raise InputError(f"prune is {self.prune:g}; give an opacity of at least 0 and less than 1.")
+        if not self.prune >= 0.0:
+            raise InputError(f"prune is {self.prune:g}; give a number of pixels, or 0 to keep all splats.")
         if self.knots < 0 or self.knots == 1:
             raise InputError(f"knots is {self.knots}; give 2 or more, or 0 for a still scene.")
         if self.hold_out < 0 or self.hold_out == 1:
