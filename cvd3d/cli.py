@@ -13,11 +13,15 @@ from typing import Any, NoReturn, TextIO
 import tyro
 
 from cvd3d.bad_options import sentence, unknown_command
+from cvd3d.commands.clean import Clean
+from cvd3d.commands.compare import Compare
 from cvd3d.commands.completion import Completion
 from cvd3d.commands.eval import Eval
 from cvd3d.commands.export import Export
 from cvd3d.commands.fit import Fit
+from cvd3d.commands.info import Info
 from cvd3d.commands.plan import Plan
+from cvd3d.commands.render import Render
 from cvd3d.commands.sample import Sample
 from cvd3d.commands.scene import Scene
 from cvd3d.commands.train import Train
@@ -35,6 +39,10 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "fit": Fit,
     "export": Export,
     "view": View,
+    "render": Render,
+    "info": Info,
+    "clean": Clean,
+    "compare": Compare,
     "train": Train,
     "train-pairs": TrainPairs,
     "eval": Eval,
