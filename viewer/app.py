@@ -8,7 +8,7 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rich
@@ -72,9 +72,7 @@ def view_scene(
         viewer.close()
 
 
-def open_scene(
-    path: str | Path, *, host: str = "127.0.0.1", port: int = 8080, up: Up | None = None
-) -> SceneViewer:
+def open_scene(path: str | Path, *, host: str = "127.0.0.1", port: int = 8080, up: Up | None = None) -> SceneViewer:
     """Start a page that shows a scene; an incomplete scene is shown as far as it exists.
 
     Args:
@@ -185,7 +183,8 @@ class SceneViewer:
             self.layers.show_cameras(paths=rig.frames > 1)
             self._set_initial_camera()
             self.clock.restart(rig.times)
-        self.in_order.submit(self._rig_changed)
+        self.in_order.submit(self._to_visitors, Visitor.show_rig)
+        self.in_order.submit(self._to_visitors, lambda visitor: visitor.go_to("Start"))
 
     def show_strip(self, splats: Splats | MovingSplats | None) -> None:
         """Show the videos of the rig in step, beside the splats rendered through the same cameras.
@@ -263,22 +262,21 @@ class SceneViewer:
         if (visitor := self.visitors.pop(client.client_id, None)) is not None:
             visitor.close()
 
-    def _rig_changed(self) -> None:
+    def _to_visitors(self, show: Callable[[Visitor], None]) -> None:
         for visitor in self.visitors.values():
-            visitor.show_rig()
-            visitor.go_to("Start")
+            show(visitor)
 
     def _layers_changed(self) -> None:
-        self.in_order.submit(lambda: [visitor.show_layers() for visitor in self.visitors.values()])
+        self.in_order.submit(self._to_visitors, Visitor.show_layers)
 
-    def _click_on_camera(self, view: int) -> Callable[[viser.SceneNodePointerEvent], object]:
+    def _click_on_camera(self, view: int) -> Callable[[Any], Any]:
         return self.in_order(lambda event: self.visitors[event.client.client_id].look_through(view))
 
     def _show_frame(self, frame: int) -> None:
         self.cameras.show_frame(frame)
         if self._strip is not None:
             self._strip.show_frame(frame)
-        self.in_order.submit(lambda: [visitor.show_frame() for visitor in self.visitors.values()])
+        self.in_order.submit(self._to_visitors, Visitor.show_frame)
 
     def _show_instant(self, seconds: float) -> bool:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import viser
@@ -27,7 +28,7 @@ class CameraViews:
     def __init__(
         self,
         server: viser.ViserServer,
-        on_click: Callable[[int], Callable[[viser.SceneNodePointerEvent], object]] | None = None,
+        on_click: Callable[[int], Callable[[Any], Any]] | None = None,
         notice: Callable[[str], None] = print,
     ) -> None:
         self.rig: Rig | None = None
@@ -54,8 +55,9 @@ class CameraViews:
         self.rig, self.frame, self._radius, self._target = rig, 0, radius, meeting_point(rig.cameras)
         self.image = thumbnails(self._skip_unreadable(frames))
         self._nodes = CameraNodes(self._server, rig, self.image, depth, quality)
-        for v, frustum in enumerate(self._nodes.frustums if self._on_click else ()):
-            frustum.on_click(self._on_click(v))
+        if self._on_click is not None:
+            for v, frustum in enumerate(self._nodes.frustums):
+                frustum.on_click(self._on_click(v))
 
     @property
     def middle(self) -> int:

@@ -67,29 +67,30 @@ def write_html(
         initial.near, initial.far = first.near, 500.0 * framing.radius
         nodes = SplatNodes(server)
         views.show_frame(0)
-        nodes.show(shown, 0.0 if rig is None else float(rig.times[0]))
+        times, fps = (np.zeros(1), 1.0) if rig is None else (rig.times, rig.fps)
+        nodes.show(shown, float(times[0]))
         recording = server.get_scene_serializer()
-        for frame in range(1, 1 if rig is None else rig.frames):
-            recording.insert_sleep(1.0 / rig.fps)
+        for frame in range(1, len(times)):
+            recording.insert_sleep(1.0 / fps)
             views.show_frame(frame)
-            nodes.show_instant(float(rig.times[frame]))
-        if rig is not None and rig.frames > 1:
-            recording.insert_sleep(1.0 / rig.fps)
+            nodes.show_instant(float(times[frame]))
+        if len(times) > 1:
+            recording.insert_sleep(1.0 / fps)
         write_text(path, with_first_look(recording.as_html(dark_mode=True), title, views))
 
 
 def with_first_look(page: str, title: str, views: CameraViews) -> str:
     """viser's page with the title, the opening and the buttons of the cameras."""
-    cameras = [] if views.rig is None else views.rig.cameras[:, 0]
+    names = () if views.rig is None else views.rig.names
     described = [
         {
-            "name": views.rig.names[v],
+            "name": name,
             "color": "rgb({}, {}, {})".format(*view_color(v)),
-            "horizontal": float(camera.horizontal_fov),
-            "vertical": float(camera.vertical_fov),
-            "distance": float(np.linalg.norm(views.viewpoint(v, 1.0).target - camera.centers)),
+            "horizontal": float(views.camera(v).horizontal_fov),
+            "vertical": float(views.camera(v).vertical_fov),
+            "distance": float(np.linalg.norm(views.viewpoint(v, 1.0).target - views.camera(v).centers)),
         }
-        for v, camera in enumerate(cameras)
+        for v, name in enumerate(names)
     ]
     described_scene = {"title": title, "views": described, "middle": views.middle if described else 0}
     data = json.dumps(described_scene).replace("<", "\\u003c")

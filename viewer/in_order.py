@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 
@@ -13,7 +14,7 @@ class InOrder:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="viewer-callbacks")
 
-    def __call__(self, function: Callable[[Any], None]) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    def __call__(self, function: Callable[[Any], None]) -> Callable[[Any], Any]:
         """A callback for viser that runs `function` in the thread, with the event as its argument."""
 
         async def callback(event: Any) -> None:
@@ -23,8 +24,14 @@ class InOrder:
 
     def submit(self, function: Callable[..., None], *args: Any) -> None:
         """Run `function` after all earlier ones."""
-        self._thread.submit(function, *args).add_done_callback(Future.result)  # which logs an exception
+        with suppress(RuntimeError):  # the page is closed
+            self._thread.submit(function, *args).add_done_callback(_log_exception)
 
     def close(self) -> None:
         """Skip the callbacks that wait, and end the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _log_exception(future: Future[None]) -> None:
+    if not future.cancelled():
+        future.result()  # raises in a callback, which logs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import viser
 
@@ -58,7 +60,7 @@ class SplatNodes:
             return None
         return self._server.scene.add_gaussian_splats(name, **self._attributes(gaussians), scale=self._unit)
 
-    def _attributes(self, gaussians: Gaussians) -> dict[str, np.ndarray]:
+    def _attributes(self, gaussians: Gaussians) -> dict[str, Any]:
         """The attributes of viser's node, in drawing units."""
         scales = np.exp(gaussians.log_scales - np.float32(np.log(self._unit)))
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,7 +77,9 @@ class Strip:
 
     def _compose(self, frame: int) -> np.ndarray:
         videos = [self._frames(view, frame) for view in self.views]
-        columns = [videos] if self._splats is None else [videos, self._renders.get(frame, [None] * len(videos))]
+        columns: list[Sequence[np.ndarray | None]] = [videos]
+        if self._splats is not None:
+            columns.append(self._renders.get(frame, [None] * len(videos)))
         return strip_picture(columns, [view_color(v) for v in self.views], self._size)
 
     def _run(self) -> None:
@@ -121,7 +124,7 @@ def shown_views(views: int) -> list[int]:
 
 
 def strip_picture(
-    columns: list[list[np.ndarray | None]], colors: list[tuple[int, int, int]], size: tuple[int, int]
+    columns: Sequence[Sequence[np.ndarray | None]], colors: list[tuple[int, int, int]], size: tuple[int, int]
 ) -> np.ndarray:
     """Put the pictures of V views below each other, one column for each kind, with the view's color on the left.
 

@@ -47,7 +47,9 @@ class Viewpoint:
         level_start, level = start - (start @ axis) * axis, offset - (offset @ axis) * axis
         near = abs((offset - start) @ axis) < tolerance
         near &= abs(np.linalg.norm(level) - np.linalg.norm(level_start)) < tolerance
-        return bool(near and np.linalg.norm(level - level_start) < SWING_ANGLE * np.linalg.norm(level_start) + tolerance)
+        return bool(
+            near and np.linalg.norm(level - level_start) < SWING_ANGLE * np.linalg.norm(level_start) + tolerance
+        )
 
     def show_to(self, client: viser.ClientHandle) -> None:
         """Move a client to this viewpoint."""
@@ -73,9 +75,7 @@ def through_camera(camera: Cameras, distance: float, aspect: float, near: float,
     fov = float(fov_for_width if fill else max(camera.vertical_fov, fov_for_width))
     right, up = camera.c2w[:3, 0], -camera.c2w[:3, 1]
     level = abs(right @ UP) < 0.02 and up @ UP > 0.05  # then the mouse can orbit about the vertical
-    return Viewpoint(
-        camera.centers, camera.centers + distance * camera.forward, UP if level else up, fov, near
-    )
+    return Viewpoint(camera.centers, camera.centers + distance * camera.forward, UP if level else up, fov, near)
 
 
 def image_share(camera: Cameras, fov: float, aspect: float) -> tuple[float, float]:

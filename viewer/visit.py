@@ -168,4 +168,4 @@ class Visit:
         if self._start is not None and self._start.swings_past(eye):
             return True
         distances = [np.linalg.norm(eye - sent) for sent in list(self._sent)]
-        return min(distances, default=np.inf) < 2e-3 * self._overview.framing.radius
+        return bool(min(distances, default=np.inf) < 2e-3 * self._overview.framing.radius)

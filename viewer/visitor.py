@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +59,7 @@ class Visitor:
         self.boxes: dict[str, viser.GuiCheckboxHandle] = {}
         self.views: viser.GuiButtonGroupHandle | None = None
         self._page = page
+        self._closed = False
         self._visibility = Visibility(client)
         self._hidden: str | None = None
         self._shown = ""
@@ -96,7 +98,9 @@ class Visitor:
         if rig is not None:
             with self._page.folders.cameras:
                 self.views = self.client.gui.add_button_group("Through", rig.names, order=1)
-            self.views.on_click(self._page.in_order(lambda event: self.look_through(rig.names.index(event.target.value))))
+            self.views.on_click(
+                self._page.in_order(lambda event: self.look_through(rig.names.index(event.target.value)))
+            )
             self.follow.visible = rig.frames > 1
 
     def show_layers(self) -> None:
@@ -107,7 +111,7 @@ class Visitor:
                 order = 1 + 0.1 * list(ROOTS).index(name)
                 with self._page.folders.more:
                     self.boxes[name] = self.client.gui.add_checkbox(name, shown, order=order)
-                self.boxes[name].on_update(self._page.in_order(lambda event, name=name: self._toggle(name, event)))
+                self.boxes[name].on_update(self._page.in_order(partial(self._toggle, name)))
             elif not self._visibility.decides(ROOTS[name]):
                 self.boxes[name].value = shown  # type: ignore[misc]  # viser's setter is hidden from mypy
         self.about.content = "  \n".join([*layers.about.values(), "Colors do not change with the direction of view."])
@@ -149,6 +153,8 @@ class Visitor:
 
     def act(self, change: Callable[[], Any]) -> None:
         """Change the viewpoint, and show what follows from it."""
+        if self._closed:
+            return
         change()
         self._hide_own_camera()
         html = self._overlay_now().html
@@ -157,6 +163,7 @@ class Visitor:
 
     def close(self) -> None:
         """End the threads."""
+        self._closed = True
         self.visit.close()
 
     async def _report(self, camera: viser.CameraHandle) -> None:
@@ -207,7 +214,11 @@ class Visitor:
             ("Follow the camera", "F", lambda: self.set_follow(not self.follow.value)),
             ("Save a picture", "P", lambda: self.save("Picture")),
         ]
-        keys += [(f"Camera {n}", str(n), lambda n=n: self.look_through(n - 1)) for n in range(1, 10)]
+        keys += [(f"Camera {n}", str(n), partial(self.look_through, n - 1)) for n in range(1, 10)]
         for label, key, run in keys:
             command = self.client.gui.add_command(label, hotkey=key)
-            command.on_trigger(self._page.in_order(lambda event, run=run: run()))
+            command.on_trigger(self._page.in_order(partial(_without_event, run)))
+
+
+def _without_event(run: Callable[[], None], event: Any) -> None:
+    run()

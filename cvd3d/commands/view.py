@@ -24,7 +24,8 @@ class View:
     open: FlagCreatePairsOff[bool] = False
     """Open the page in the browser of this machine."""
     up: Annotated[
-        Literal["z", "y", "-y"] | None, arg(metavar="{z,y,-y}", help_behavior_hint="(default: z for ply, y for spz, -y for splat)")
+        Literal["z", "y", "-y"] | None,
+        arg(metavar="{z,y,-y}", help_behavior_hint="(default: z for ply, y for spz, -y for splat)"),
     ] = None
     """The axis that points up in a file of splats."""
 

@@ -68,7 +68,9 @@ def turned_up(splats: Splats, up: Up) -> Splats:
 def _load_splat(path: Path) -> Splats:
     content = path.read_bytes()
     if len(content) % SPLAT_ROW.itemsize:
-        raise InputError(f"{path} has {len(content)} bytes, which is not a multiple of 32; it is no complete .splat file.")
+        raise InputError(
+            f"{path} has {len(content)} bytes, which is not a multiple of 32; it is no complete .splat file."
+        )
     rows = np.frombuffer(content, SPLAT_ROW)
     scales = np.maximum(rows["scale"], 1e-9)
     quats = rows["quat"].astype(np.float32) / 128 - 1
@@ -78,7 +80,7 @@ def _load_splat(path: Path) -> Splats:
 def _load_spz(path: Path) -> Splats:
     try:
         content = gzip.decompress(path.read_bytes())
-        magic, version, count, degree, bits, _, _ = struct.unpack_from("<IIIBBBB", content)
+        magic, version, count, _, bits, _, _ = struct.unpack_from("<IIIBBBB", content)
     except (OSError, EOFError, struct.error):
         raise InputError(f"{path} is damaged, or no .spz file; export it again.") from None
     if magic != SPZ_MAGIC or version not in SPZ_VERSIONS:
@@ -116,7 +118,9 @@ def _smallest_three(words: np.ndarray) -> np.ndarray:
     return np.roll(xyzw, 1, axis=1)
 
 
-def _splats(means: np.ndarray, quats: np.ndarray, log_scales: np.ndarray, alphas: np.ndarray, rgb: np.ndarray) -> Splats:
+def _splats(
+    means: np.ndarray, quats: np.ndarray, log_scales: np.ndarray, alphas: np.ndarray, rgb: np.ndarray
+) -> Splats:
     """Splats with opacities and colors in [0, 1]."""
     alphas = np.clip(alphas, 1e-4, 1 - 1e-4)
     arrays = (means, quats, log_scales, np.log(alphas / (1 - alphas)), ((rgb - 0.5) / SH_C0)[:, None])

@@ -26,9 +26,17 @@ class Browser:
 
     def look_from(self, eye, size=(600, 400)) -> None:
         self._send(
-            type="ViewerCameraMessage", wxyz=(1, 0, 0, 0), position=tuple(map(float, eye)), fov=1.0, near=0.1, far=100.0,
-            image_width=size[0], image_height=size[1], look_at=(0.0, 0.0, 0.6), up_direction=(0.0, 0.0, 1.0),
-        )  # fmt: skip
+            type="ViewerCameraMessage",
+            wxyz=(1, 0, 0, 0),
+            position=tuple(map(float, eye)),
+            look_at=(0.0, 0.0, 0.6),
+            up_direction=(0.0, 0.0, 1.0),
+            fov=1.0,
+            near=0.1,
+            far=100.0,
+            image_width=size[0],
+            image_height=size[1],
+        )
 
     def set(self, handle, value) -> None:
         """Click a button of a group, or change the value of another control."""

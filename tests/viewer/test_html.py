@@ -37,7 +37,13 @@ def ball() -> Splats:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("html") / "scene.html"
-    write_html(ball(), path, make_rig("orbit", 2, 3), lambda view, frame: np.full((8, 8, 3), 80 * frame, np.uint8), title="</script> ball")
+    write_html(
+        ball(),
+        path,
+        make_rig("orbit", 2, 3),
+        lambda view, frame: np.full((8, 8, 3), 80 * frame, np.uint8),
+        title="</script> ball",
+    )
     return path
 
 
