@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -33,5 +33,5 @@ class InOrder:
 
 
 def _log_exception(future: Future[None]) -> None:
-    if not future.cancelled():
-        future.result()  # raises in a callback, which logs
+    with suppress(CancelledError):
+        future.result()  # an exception in a callback is logged
