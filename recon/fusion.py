@@ -57,9 +57,12 @@ def fuse(splats: Splats, cameras: Cameras, *, voxel: float | None = None, show_p
         the mesh, with vertices and faces in a fixed order.
 
     Raises:
-        InputError: the cameras see no surface.
+        InputError: the cameras see no surface, or open3d is not installed.
     """
-    import open3d as o3d
+    try:
+        import open3d as o3d
+    except ImportError as error:
+        raise InputError(f"A mesh needs open3d ({error}); install it with: pip install 'cvd3d[mesh]'.") from None
 
     core = o3d.core
     median = _median_depth(splats, cameras)

@@ -11,19 +11,18 @@ A stage may keep checkpoints in the scene folder, for the next run if this one i
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
-import resource
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from cvd3d.versions import versions
 from recon.scene_files import CHECKPOINTS, SCENE_FILE
@@ -31,7 +30,7 @@ from trajectories.errors import InputError
 from trajectories.files import disk_full, read_json, remove, whole
 
 FORMAT = "cvd3d scene 1"
-PARTIAL, READY, OURS = ".cvd3d-partial", ".cvd3d-ready", ".cvd3d-"
+PARTIAL, READY, LOCK, OURS = ".cvd3d-partial", ".cvd3d-ready", ".cvd3d-lock", ".cvd3d-"
 
 
 @dataclass(frozen=True)
@@ -163,9 +162,7 @@ def run_stages(
     """
     folder = Path(folder)
     check_folder(folder)
-    created = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with _folder(folder), _locked(folder):
         _roll_forward(folder)
         found = {done.name: done for done in recorded_stages(read_scene(folder))} if _has_scene(folder) else {}
         chain = _up_to(found, after, folder)
@@ -187,9 +184,6 @@ def run_stages(
                 if sentence := disk_full(fault, folder):
                     raise sentence from fault
                 raise
-            finally:
-                if created and not any(folder.iterdir()):
-                    folder.rmdir()
     return chain
 
 
@@ -275,17 +269,31 @@ def _roll_forward(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock the folder against a second run."""
-    handle = os.open(folder, os.O_RDONLY)
+def _folder(folder: Path) -> Iterator[None]:
+    """Create the folder if it does not exist; remove it again if nothing was written into it."""
+    created = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"Another cvd3d is using {folder}; wait for it or give another --out.") from None
         yield
     finally:
-        os.close(handle)
+        if created and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder against a second run."""
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"Another cvd3d is using {folder}; wait for it or give another --out.") from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows refuses, as it is still open
+            (folder / LOCK).unlink()
+        lock.release()
 
 
 def _up_to(found: Mapping[str, Done], after: str | None, folder: Path) -> list[Done]:
@@ -331,5 +339,11 @@ def record(done: Done) -> dict[str, Any]:
 
 def peak_memory_mb() -> float:
     """The peak memory of this process so far, in MB."""
+    if sys.platform == "win32":
+        import psutil
+
+        return round(psutil.Process().memory_info().peak_wset / 1e6, 1)
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)

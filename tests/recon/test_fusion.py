@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -83,3 +85,9 @@ def test_cameras_that_see_no_surface_are_refused(mesh):
     c2w[:, :3, :3] = c2w[:, :3, :3] @ np.diag([-1, 1, -1])
     with pytest.raises(InputError, match="see no surface"):
         fuse(ball(50), Cameras(c2w, away.K, away.width, away.height))
+
+
+def test_a_missing_open3d_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "open3d", None)
+    with pytest.raises(InputError, match=r"needs open3d .* pip install 'cvd3d\[mesh\]'"):
+        fuse(ball(), around(), voxel=0.025)
