@@ -1,16 +1,21 @@
-"""Splats from a scene folder or from a .ply file, with the cameras that belong to them."""
+"""Splats from a scene folder or from a file, with the cameras that belong to them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from recon.export.targets import TARGETS
 from recon.scene_folder import SceneFolder
 from recon.splats import MovingSplats, Splats
-from recon.splats.ply import load_splats
+from recon.splats.foreign_files import load_splat, load_spz
+from recon.splats.ply import axes_of, load_splats
 from trajectories.errors import InputError
 from trajectories.rig import Rig
-from trajectories.similarity import Similarity
+
+READERS = {".ply": load_splats, ".spz": load_spz, ".splat": load_splat}
+USUAL_AXES = {".ply": "web", ".spz": "opengl", ".splat": "web"}
+"""The axes of files that do not name theirs, as INRIA's programs and SPZ write them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,23 +31,36 @@ class SplatSource:
     """The scene folder; None for a file."""
 
 
-def open_splats(path: Path | str, axes: Similarity | None = None) -> SplatSource:
-    """Read the splats of a scene folder, or of a .ply file in INRIA's layout.
+def open_splats(path: Path | str, axes: str | None = None) -> SplatSource:
+    """Read the splats of a scene folder, or of a .ply, .spz or .splat file.
 
     Args:
         path: the folder or file.
-        axes: the map from our axes to those of a file; None if the file has ours. A folder has ours.
+        axes: the name of a file's axes in `recon.export.targets`; by default those that the file names, or the usual
+            ones of its format. The axes of a folder are known.
 
     Raises:
-        InputError: the path is missing or of another kind, there are no splats, or values are not finite.
+        InputError: the path is missing or of another kind, the axes are unknown or given for a folder, there are no
+            splats, or values are not finite.
     """
     path = Path(path)
+    if axes is not None and axes not in TARGETS:
+        raise InputError(f"There are no axes {axes!r}; --axes takes {', '.join(TARGETS)}.")
     if path.is_dir():
+        if axes is not None:
+            raise InputError(f"--axes describes a file, and {path} is a folder, whose axes are known; leave it out.")
         folder = SceneFolder(path)
         return SplatSource(folder.title, folder.splats, folder.rig if folder.has_cameras else None, folder)
-    splats = load_splats(path)
+    suffix = path.suffix.lower()
+    if suffix not in READERS:
+        raise InputError(f"{path} is not a scene folder or a file of splats; give a folder, {', '.join(READERS)}.")
+    if not path.is_file():
+        raise InputError(f"There is no splat file {path}; check the path.")
+    splats = READERS[suffix](path)
     if not len(splats):
         raise InputError(f"{path} holds no splats; give another file.")
     if not all(tensor.isfinite().all() for tensor in vars(splats).values()):
         raise InputError(f"{path} has values that are not finite numbers; remove these splats with 'cvd3d clean'.")
-    return SplatSource(path.stem, splats if axes is None else splats.transformed(axes.inverse), None, None)
+    named = axes_of(path) if suffix == ".ply" else None
+    axes = axes or (named if named in TARGETS else USUAL_AXES[suffix])
+    return SplatSource(path.stem, splats.transformed(TARGETS[axes].similarity.inverse), None, None)

@@ -36,7 +36,6 @@ PANEL_WIDTH = 280.0
 if TYPE_CHECKING:
     from recon.points import PointCloud
     from recon.splats import MovingSplats, Splats
-    from recon.splats.foreign_files import Up
     from recon.splats.ply_sequence import PlySequence
 
 
@@ -47,7 +46,7 @@ def view_scene(
     port: int = 8080,
     share: bool = False,
     browser: bool = False,
-    up: Up | None = None,
+    axes: str | None = None,
 ) -> None:
     """Serve the page of a scene until Ctrl-C; see `open_scene`.
 
@@ -57,9 +56,9 @@ def view_scene(
         port: port to listen on.
         share: also request a public URL from viser's server.
         browser: open the page in the browser of this machine.
-        up: the axis of a file of splats that points up.
+        axes: the axes of a file of splats, as in `recon.splat_source.open_splats`.
     """
-    viewer = open_scene(path, host=host, port=port, up=up)
+    viewer = open_scene(path, host=host, port=port, axes=axes)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             rich.print(f"[bold]{viewer.title}[/bold] is at {viewer.url}  (Ctrl-C ends)")
@@ -72,7 +71,7 @@ def view_scene(
         viewer.close()
 
 
-def open_scene(path: str | Path, *, host: str = "127.0.0.1", port: int = 8080, up: Up | None = None) -> SceneViewer:
+def open_scene(path: str | Path, *, host: str = "127.0.0.1", port: int = 8080, axes: str | None = None) -> SceneViewer:
     """Start a page that shows a scene; an incomplete scene is shown as far as it exists.
 
     Args:
@@ -80,12 +79,12 @@ def open_scene(path: str | Path, *, host: str = "127.0.0.1", port: int = 8080, u
             ply-sequence; or a file of splats.
         host: address to listen on.
         port: port to listen on, 0 for any; if it is taken, the next free port is used and printed.
-        up: the axis of a file of splats that points up; by default the usual one of its format.
+        axes: the axes of a file of splats, as in `recon.splat_source.open_splats`.
 
     Raises:
         InputError: there is no scene at the path, a file cannot be read, or the address cannot be used.
     """
-    scene = read_shown_scene(path, up)
+    scene = read_shown_scene(path, axes)
     viewer = SceneViewer(host, port, title=scene.title, heading=scene.prompt, max_splats=2_000_000)
     viewer.download = scene.splats_file
     if scene.rig is not None:

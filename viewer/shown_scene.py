@@ -17,7 +17,6 @@ from viewer.scene_nodes import Frames
 if TYPE_CHECKING:
     from recon.points import PointCloud
     from recon.splats import MovingSplats, Splats
-    from recon.splats.foreign_files import Up
     from recon.splats.ply_sequence import PlySequence
 
 PART_FILES = (SCENE_FILE, RIG_FILE, TRANSFORMS_FILE, POINTS_FILE, SPLATS_FILE)
@@ -56,22 +55,23 @@ class ShownScene:
         return () if self.clock is not None else tuple(name for name, part in parts.items() if part is None)
 
 
-def read_shown_scene(path: str | Path, up: Up | None = None) -> ShownScene:
+def read_shown_scene(path: str | Path, axes: str | None = None) -> ShownScene:
     """Read the available parts of a scene folder, an exported ply-sequence or a file of splats.
 
     Args:
         path: the folder or file; images are read on demand.
-        up: the axis of a file that points up; by default the usual one of its format.
+        axes: the axes of a file, as in `recon.splat_source.open_splats`.
 
     Raises:
         InputError: the folder has none of the files of a scene, or one of them cannot be read.
     """
     if Path(path).is_file():
-        from recon.splats.foreign_files import load_splat_file
+        from recon.splat_source import open_splats
 
-        return ShownScene(Path(path).name, splats=load_splat_file(path, up), splats_file=Path(path), clock=np.zeros(1))
-    if up is not None:
-        raise InputError(f"--up is for a file of splats, and {path} is none; leave it out.")
+        splats = open_splats(path, axes).splats
+        return ShownScene(Path(path).name, splats=splats, splats_file=Path(path), clock=np.zeros(1))
+    if axes is not None:
+        raise InputError(f"--axes describes a file, and {path} is not a file; leave it out.")
     folder = SceneFolder(Path(path))
     if not folder.path.is_dir():
         raise InputError(f"There is no folder or file {path}; give a scene folder, or a .ply, .spz or .splat file.")

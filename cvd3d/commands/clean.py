@@ -59,6 +59,7 @@ class Clean:
         from recon.scene_folder import SceneFolder
         from recon.splats import MovingSplats, Splats
         from recon.splats.cleaning import finite, turn_and_center
+        from recon.splats.ply import axes_of, save_splats
         from trajectories.errors import InputError
 
         folder = SceneFolder(self.source) if self.source.is_dir() else None
@@ -86,7 +87,10 @@ class Clean:
         if isinstance(splats, MovingSplats) and as_file:
             print(f"The file has the splats at the middle instant, {(splats.start + splats.end) / 2:g} s.")
             splats = splats.rest
-        splats.save(out)
+        if isinstance(splats, Splats):
+            save_splats(splats, out, axes="blender" if folder else axes_of(self.source))
+        else:
+            splats.save(out)
         print(f"{out}: {len(splats):,} of {before:,} splats")
 
     def _region(self) -> list[Box | Sphere]:

@@ -1,4 +1,4 @@
-"""Options and input of the commands that take a scene folder or a .ply file of splats."""
+"""Options and input of the commands that take a scene folder or a file of splats."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from tyro.conf import arg
 
-from recon.export.targets import TARGETS
-
 if TYPE_CHECKING:
     from recon.splat_source import SplatSource
 
 AXES = arg(
     metavar="PROGRAM",
-    help="The axes of a .ply file, as for --target of export; most files of other programs are 'web', y down.",
-    help_behavior_hint="(default: blender, z up, as splats.ply of a scene)",
+    help="The axes of a file, as for --target of export: 'web' has y down, 'blender' z up.",
+    help_behavior_hint="(default: what the file says, else the usual ones of its format)",
 )
 RIG = arg(metavar="FILE", help_behavior_hint="(default: the scene's cameras, if it has any)")
 
@@ -29,14 +27,9 @@ def read_source(path: Path, axes: str | None = None, rig: Path | None = None) ->
     from dataclasses import replace
 
     from recon.splat_source import open_splats
-    from trajectories.errors import InputError
     from trajectories.rig_file import load_rig
 
-    if axes is not None and axes not in TARGETS:
-        raise InputError(f"There are no axes {axes!r}; --axes takes {', '.join(TARGETS)}.")
-    if axes is not None and path.is_dir():
-        raise InputError(f"--axes describes a .ply file, and {path} is a folder, whose axes are known; leave it out.")
-    source = open_splats(path, None if axes is None else TARGETS[axes].similarity)
+    source = open_splats(path, axes)
     return source if rig is None else replace(source, rig=load_rig(rig))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.conf import FlagCreatePairsOff, Positional
+
+from cvd3d.commands.sources import AXES
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,10 @@ class View:
     """Also print a public address, which viser's server forwards to this machine for 24 hours."""
     open: FlagCreatePairsOff[bool] = False
     """Open the page in the browser of this machine."""
-    up: Annotated[
-        Literal["z", "y", "-y"] | None,
-        arg(metavar="{z,y,-y}", help_behavior_hint="(default: z for ply, y for spz, -y for splat)"),
-    ] = None
-    """The axis that points up in a file of splats."""
+    axes: Annotated[str | None, AXES] = None
 
     def run(self) -> None:
         """Serve the page until Ctrl-C."""
         from viewer.app import view_scene
 
-        view_scene(self.path, host=self.host, port=self.port, share=self.share, browser=self.open, up=self.up)
+        view_scene(self.path, host=self.host, port=self.port, share=self.share, browser=self.open, axes=self.axes)

@@ -1,71 +1,27 @@
-"""Read files of splats that other programs write, without view-dependent color, in our axes."""
+"""Read the files of splats .splat and .spz, without view-dependent color, in the axes of the file."""
 
 from __future__ import annotations
 
 import gzip
 import struct
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import torch
 
-from recon.splats.ply import load_splats
 from recon.splats.splats import SH_C0, Splats
 from trajectories.errors import InputError
 
-Up = Literal["z", "y", "-y"]
-"""The axis of a file that points up."""
-ROTATIONS = {
-    "z": (1.0, 0.0, 0.0, 0.0),
-    "y": (np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0),  # 90 degrees about x
-    "-y": (np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0),
-}
-"""Quaternions wxyz that turn the up axis of a file to z."""
-SUFFIXES: dict[str, Up] = {".ply": "z", ".spz": "y", ".splat": "-y"}
-"""The suffixes that can be read, with the axis that usually points up: as this program, SPZ and INRIA write them."""
 SPLAT_ROW = np.dtype([("position", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quat", "u1", 4)])
 SPZ_MAGIC, SPZ_VERSIONS, SPZ_COLOR_SCALE = 0x5053474E, (2, 3), 0.15
 
 
-def load_splat_file(path: Path | str, up: Up | None = None) -> Splats:
-    """Read a .ply, .spz or .splat file.
-
-    Args:
-        path: the file.
-        up: its axis that points up; by default the usual one of its format.
+def load_splat(path: Path) -> Splats:
+    """Read a .splat file: positions, scales, colors, opacities and rotations.
 
     Raises:
-        InputError: the file is missing, of another kind, damaged or empty.
+        InputError: the file ends in the middle of a splat.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"{path} is no file of splats that can be read; give one of {', '.join(SUFFIXES)}.")
-    if up is not None and up not in get_args(Up):
-        raise InputError(f"The axis {up!r} is unknown; give one of {', '.join(get_args(Up))}.")
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.")
-    splats = {".ply": load_splats, ".spz": _load_spz, ".splat": _load_splat}[suffix](path)
-    if not len(splats):
-        raise InputError(f"{path} holds no splats.")
-    return turned_up(splats, up or SUFFIXES[suffix])
-
-
-def turned_up(splats: Splats, up: Up) -> Splats:
-    """The splats with their `up` axis along z, without harmonics above degree 0, which would have to be turned too."""
-    w, x, _, _ = ROTATIONS[up]
-    if x == 0:
-        return splats
-    half = 2 * w * x  # the sine of plus or minus 90 degrees
-    X, Y, Z = splats.means.unbind(dim=1)
-    a, b, c, d = splats.quats.unbind(dim=1)
-    quats = torch.stack([w * a - x * b, w * b + x * a, w * c - x * d, w * d + x * c], dim=1)
-    means = torch.stack([X, -half * Z, half * Y], dim=1)
-    return Splats(means, quats, splats.log_scales, splats.logit_opacities, splats.sh[:, :1])
-
-
-def _load_splat(path: Path) -> Splats:
     content = path.read_bytes()
     if len(content) % SPLAT_ROW.itemsize:
         raise InputError(
@@ -77,7 +33,12 @@ def _load_splat(path: Path) -> Splats:
     return _splats(rows["position"], quats, np.log(scales), rows["rgba"][:, 3] / 255, rows["rgba"][:, :3] / 255)
 
 
-def _load_spz(path: Path) -> Splats:
+def load_spz(path: Path) -> Splats:
+    """Read an .spz file of version 2 or 3.
+
+    Raises:
+        InputError: the file is damaged, ends early, or is of another version.
+    """
     try:
         content = gzip.decompress(path.read_bytes())
         magic, version, count, _, bits, _, _ = struct.unpack_from("<IIIBBBB", content)

@@ -226,5 +226,5 @@ def test_a_file_of_splats(tmp_path):
     with closing(open_scene(tmp_path / "a.ply", port=0)) as viewer:
         wait_until(lambda: node(viewer, "/splats/still") is not None)
         assert viewer.download == tmp_path / "a.ply" and viewer.clock.panel is None
-    with pytest.raises(InputError, match="--up"):
-        open_scene(tmp_path, port=0, up="y")
+    with pytest.raises(InputError, match="--axes"):
+        open_scene(tmp_path, port=0, axes="web")
