@@ -20,6 +20,8 @@ REMEMBERED = 500
 """Number of viewpoints sent to a client, which a slow page may still report."""
 FADE_FROM, FADE_TO, FADED = 10.0, 40.0, 0.8
 """Degrees beyond the nearest camera at which the scene starts to fade and is faded, and how far it then is."""
+NEAR = 0.2
+"""Distance to a camera, relative to the scene's radius, at which its frustum is hidden."""
 KEY_SECONDS = 0.4
 """Duration of a press of an arrow key, which also turns viser's camera."""
 
@@ -59,8 +61,14 @@ class Visit:
 
     @property
     def standpoint(self) -> int | None:
-        """The view in whose camera the client stands, also in the opening."""
-        return self._cameras.middle if self.swings else self.view
+        """The view in or near whose camera the client stands; its frustum would be in the way."""
+        if self._cameras.rig is None or self.view is not None:
+            return self.view
+        if self.swings:
+            return self._cameras.middle
+        centers = self._cameras.rig.cameras.centers[:, self._cameras.frame]
+        distances = np.linalg.norm(centers - self._client.camera.position, axis=1)
+        return int(distances.argmin()) if distances.min() < NEAR * self._overview.framing.radius else None
 
     @property
     def fade(self) -> float:

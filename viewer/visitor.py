@@ -217,8 +217,8 @@ class Visitor:
         keys += [(f"Camera {n}", str(n), partial(self.look_through, n - 1)) for n in range(1, 10)]
         for label, key, run in keys:
             command = self.client.gui.add_command(label, hotkey=key)
-            command.on_trigger(self._page.in_order(partial(_without_event, run)))
+            command.on_trigger(self._page.in_order(partial(self._pressed, run)))
 
-
-def _without_event(run: Callable[[], None], event: Any) -> None:
-    run()
+    def _pressed(self, run: Callable[[], None], event: viser.CommandEvent) -> None:
+        self.act(self.visit.touch)
+        run()

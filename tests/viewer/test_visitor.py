@@ -34,6 +34,12 @@ def test_the_page_opens_in_the_middle_and_swings_until_the_first_touch(viewer, b
         assert visit.swings
         browser.look_from((5.0, 5.0, 5.0))
         wait_until(lambda: not visit.swings)
+        assert visit.standpoint is None
+        browser.press("R")
+        wait_until(lambda: visit.swings)
+        browser.press("space")
+        wait_until(lambda: not visit.swings)
+        assert visit.standpoint == viewer.cameras.middle  # its frustum stays hidden
 
 
 def test_a_camera_is_looked_through_and_followed_until_the_mouse_moves_away(viewer, browse):
