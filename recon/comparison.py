@@ -15,9 +15,10 @@ from recon.flights import Flight
 from recon.render import render
 from recon.scene_files import METRICS_FILE
 from recon.scene_folder import SceneFolder
+from recon.splat_source import read_metrics
 from recon.splats import MovingSplats, Splats
 from trajectories.errors import InputError
-from trajectories.files import read_json, whole
+from trajectories.files import whole
 
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP"}
 LINE = 16  # height of a line of text in pixels
@@ -76,15 +77,14 @@ def held_out(folder: SceneFolder) -> list[int]:
     Raises:
         InputError: metrics.json cannot be read, or names frames that the scene does not have.
     """
-    if not folder.has(METRICS_FILE):
-        return []
-    path = folder.path / METRICS_FILE
     try:
-        frames = [int(each["frame"]) for each in read_json(path)["held_out"]["per_frame"]]
+        frames = [int(each["frame"]) for each in read_metrics(folder)["held_out"]["per_frame"]]
     except (KeyError, TypeError, ValueError):
         return []
     if not all(0 <= frame < len(folder.frames) for frame in frames):
-        raise InputError(f"{path} names frames that the scene does not have; run the fit again.")
+        raise InputError(
+            f"{METRICS_FILE} of {folder.path} names frames that the scene does not have; run the fit again."
+        )
     return frames
 
 

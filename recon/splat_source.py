@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recon.export.targets import TARGETS
+from recon.scene_files import FIT_FILE, FITS, METRICS_FILE
 from recon.scene_folder import SceneFolder
 from recon.splats import MovingSplats, Splats
 from recon.splats.foreign_files import load_splat, load_spz
 from recon.splats.ply import axes_of, load_splats
 from trajectories.errors import InputError
+from trajectories.files import read_json
 from trajectories.rig import Rig
 
 READERS = {".ply": load_splats, ".spz": load_spz, ".splat": load_splat}
@@ -32,7 +35,7 @@ class SplatSource:
 
 
 def open_splats(path: Path | str, axes: str | None = None) -> SplatSource:
-    """Read the splats of a scene folder, or of a .ply, .spz or .splat file.
+    """Read the splats of a scene folder, of one of its `fits`, or of a .ply, .spz or .splat file.
 
     Args:
         path: the folder or file.
@@ -49,8 +52,20 @@ def open_splats(path: Path | str, axes: str | None = None) -> SplatSource:
     if path.is_dir():
         if axes is not None:
             raise InputError(f"--axes describes a file, and {path} is a folder, whose axes are known; leave it out.")
-        folder = SceneFolder(path)
+        folder = scene_of(path)
         return SplatSource(folder.title, folder.splats, folder.rig if folder.has_cameras else None, folder)
+    splats, own = read_file(path)
+    if not all(tensor.isfinite().all() for tensor in vars(splats).values()):
+        raise InputError(f"{path} has values that are not finite numbers; remove these splats with 'cvd3d clean'.")
+    return SplatSource(path.stem, splats.transformed(TARGETS[axes or own].similarity.inverse), None, None)
+
+
+def read_file(path: Path) -> tuple[Splats, str]:
+    """The splats of a file in its own axes, and the name of these axes: the one in the file, or the usual one.
+
+    Raises:
+        InputError: the file is missing, of another kind, damaged or empty.
+    """
     suffix = path.suffix.lower()
     if suffix not in READERS:
         raise InputError(f"{path} is not a scene folder or a file of splats; give a folder, {', '.join(READERS)}.")
@@ -59,8 +74,23 @@ def open_splats(path: Path | str, axes: str | None = None) -> SplatSource:
     splats = READERS[suffix](path)
     if not len(splats):
         raise InputError(f"{path} holds no splats; give another file.")
-    if not all(tensor.isfinite().all() for tensor in vars(splats).values()):
-        raise InputError(f"{path} has values that are not finite numbers; remove these splats with 'cvd3d clean'.")
     named = axes_of(path) if suffix == ".ply" else None
-    axes = axes or (named if named in TARGETS else USUAL_AXES[suffix])
-    return SplatSource(path.stem, splats.transformed(TARGETS[axes].similarity.inverse), None, None)
+    return splats, named if named in TARGETS else USUAL_AXES[suffix]
+
+
+def scene_of(path: Path) -> SceneFolder:
+    """The scene in a folder; for a folder in `fits`, the scene around it with that fit."""
+    if (path / FIT_FILE).is_file() and path.resolve().parent.name == FITS:
+        return SceneFolder(path.resolve().parents[1]).with_fit(path.resolve().name)
+    return SceneFolder(path)
+
+
+def read_metrics(folder: SceneFolder) -> dict[str, Any]:
+    """The content of a scene's metrics.json; empty if there is none.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if not folder.has(METRICS_FILE):
+        return {}
+    return read_json((folder.path if folder.fit is None else folder.fit_folder(folder.fit)) / METRICS_FILE)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
+from cvd3d.commands.sources import FILES
+
 if TYPE_CHECKING:
     from recon.scene_folder import SceneFolder
     from recon.splats import Box, MovingSplats, Sphere, Splats
@@ -23,8 +25,8 @@ class Clean:
     The steps run in the order of the options. The source stays as it is. Coordinates are those of the source.
     """
 
-    source: Annotated[Positional[Path], arg(metavar="DIR|FILE.ply")]
-    """The scene folder, or a .ply file of splats."""
+    source: Annotated[Positional[Path], arg(metavar=FILES)]
+    """The scene folder, or a .ply, .spz or .splat file."""
     out: Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="(default: NAME-clean.ply)")] = None
     """The .ply file to write; for splats that move, a new folder, or a .ply file of the middle instant."""
     min_opacity: float = 0.02
@@ -56,14 +58,19 @@ class Clean:
         region = self._region()
 
         from cvd3d.commands.sources import check_new
-        from recon.scene_folder import SceneFolder
+        from recon.splat_source import read_file, scene_of
         from recon.splats import MovingSplats, Splats
         from recon.splats.cleaning import finite, turn_and_center
-        from recon.splats.ply import axes_of, save_splats
+        from recon.splats.ply import save_splats
         from trajectories.errors import InputError
 
-        folder = SceneFolder(self.source) if self.source.is_dir() else None
-        splats: Splats | MovingSplats = folder.splats if folder else Splats.load(self.source)
+        splats: Splats | MovingSplats
+        if self.source.is_dir():
+            folder = scene_of(self.source)
+            splats, axes = folder.splats, "blender"
+        else:
+            folder = None
+            splats, axes = read_file(self.source)
         moves = isinstance(splats, MovingSplats)
         name = f"{folder.title if folder else self.source.stem}-clean"
         out = check_new(self.out or Path(name if moves else f"{name}.ply"), self.force)
@@ -88,7 +95,7 @@ class Clean:
             print(f"The file has the splats at the middle instant, {(splats.start + splats.end) / 2:g} s.")
             splats = splats.rest
         if isinstance(splats, Splats):
-            save_splats(splats, out, axes="blender" if folder else axes_of(self.source))
+            save_splats(splats, out, axes)
         else:
             splats.save(out)
         print(f"{out}: {len(splats):,} of {before:,} splats")

@@ -13,13 +13,13 @@ from cvd3d.commands.sources import AXES, RIG
 
 @dataclass(frozen=True)
 class Compare:
-    """Compare two scenes or .ply files of splats: pictures from the same cameras side by side, and their PSNR.
+    """Compare two scenes or files of splats: pictures from the same cameras side by side, and their PSNR.
 
     The cameras are those of frames that the fit of A (or B) held out, or if both are files, on an orbit.
     """
 
     first: Annotated[Positional[Path], arg(metavar="A")]
-    """A scene folder, or a .ply file of splats."""
+    """A scene folder, or a .ply, .spz or .splat file."""
     second: Annotated[Positional[Path], arg(metavar="B")]
     """Another one, of the same scene."""
     out: Path = Path("compare.png")

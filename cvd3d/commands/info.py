@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
+from cvd3d.commands.sources import FILES
+
 if TYPE_CHECKING:
     from recon.scene_folder import SceneFolder
     from recon.splats import MovingSplats, Splats
@@ -15,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Info:
-    """Describe a scene folder or a .ply file of splats: contents, bounds, and histograms of opacities and scales."""
+    """Describe a scene folder or a file of splats: contents, bounds, and histograms of opacities and scales."""
 
-    source: Annotated[Positional[Path], arg(metavar="DIR|FILE.ply")]
-    """The scene folder, or a .ply file of splats."""
+    source: Annotated[Positional[Path], arg(metavar=FILES)]
+    """The scene folder, or a .ply, .spz or .splat file."""
 
     def run(self) -> None:
         """Print the description."""
         from recon.scene_files import SPLATS_FILE
-        from recon.scene_folder import SceneFolder
+        from recon.splat_source import scene_of
         from trajectories.errors import InputError
 
         if not self.source.is_dir():
@@ -31,7 +33,7 @@ class Info:
 
             _print_splats(read_source(self.source).splats, self.source)
             return
-        folder = SceneFolder(self.source)
+        folder = scene_of(self.source)
         if not folder.has_cameras and not folder.has(SPLATS_FILE):
             raise InputError(f"{self.source} has neither cameras nor splats; give a scene folder or a .ply file.")
         _print_scene(folder)
@@ -42,8 +44,8 @@ class Info:
 
 
 def _print_scene(folder: SceneFolder) -> None:
-    from recon.scene_files import METRICS_FILE, POINTS_FILE
-    from trajectories.files import read_json
+    from recon.scene_files import POINTS_FILE
+    from recon.splat_source import read_metrics
 
     asked = folder.asked
     if "prompt" in asked:
@@ -58,12 +60,11 @@ def _print_scene(folder: SceneFolder) -> None:
         print(f"cameras   {rig.views} ({names}), {rig.frames} frame(s) each{seconds}, {size}")
     if folder.has(POINTS_FILE):
         print(f"points    {len(folder.points):,}")
-    if folder.has(METRICS_FILE):
-        held_out = read_json(folder.path / METRICS_FILE).get("held_out")
-        if isinstance(held_out, dict) and held_out.get("psnr") is not None:
-            print(
-                f"quality   PSNR {held_out['psnr']:.2f} dB, SSIM {held_out['ssim']:.3f} on frames held out of the fit"
-            )
+    if folder.fits:
+        print(f"fits      {', '.join(folder.fits)} (kept); this is {folder.fit or 'the current one'}")
+    held_out = read_metrics(folder).get("held_out")
+    if isinstance(held_out, dict) and held_out.get("psnr") is not None:
+        print(f"quality   PSNR {held_out['psnr']:.2f} dB, SSIM {held_out['ssim']:.3f} on frames held out of the fit")
 
 
 def _print_splats(splats: Splats | MovingSplats, path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from cvd3d.commands.sources import AXES, RIG
+from cvd3d.commands.sources import AXES, FILES, RIG
 
 FPS, ANIMATION_FPS = 30.0, 15.0
 
@@ -17,8 +17,8 @@ FPS, ANIMATION_FPS = 30.0, 15.0
 class Render:
     """Film a flight through the splats of a scene or file, as a video or an animated image."""
 
-    source: Annotated[Positional[Path], arg(metavar="DIR|FILE.ply")]
-    """The scene folder, or a .ply file of splats."""
+    source: Annotated[Positional[Path], arg(metavar=FILES)]
+    """The scene folder, or a .ply, .spz or .splat file of this or another program."""
     path: Annotated[str, arg(metavar="PATH")] = "orbit"
     """The flight: orbit (once around the subject), spiral (small circles before it), or the name of a camera."""
     out: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="(default: NAME-PATH.mp4)")] = None

@@ -15,6 +15,7 @@ AXES = arg(
     help="The axes of a file, as for --target of export: 'web' has y down, 'blender' z up.",
     help_behavior_hint="(default: what the file says, else the usual ones of its format)",
 )
+FILES = "DIR|FILE"
 RIG = arg(metavar="FILE", help_behavior_hint="(default: the scene's cameras, if it has any)")
 
 
