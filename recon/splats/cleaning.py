@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,8 +11,6 @@ from recon.splats.moving import MovingSplats
 from recon.splats.splats import Splats
 from trajectories.cameras import Cameras
 from trajectories.similarity import Similarity
-
-AnySplats = TypeVar("AnySplats", Splats, MovingSplats)
 
 
 def finite(splats: Splats) -> Tensor:
@@ -43,7 +39,7 @@ def contributions(splats: Splats | MovingSplats, cameras: Cameras, times: np.nda
     return total
 
 
-def decimated(splats: AnySplats, count: int, weights: Tensor) -> AnySplats:
+def decimated(splats: Splats | MovingSplats, count: int, weights: Tensor) -> Splats | MovingSplats:
     """The `count` splats of the largest weights (N,), in their order."""
     return splats[weights.argsort(descending=True, stable=True)[:count].sort().values]
 
