@@ -27,11 +27,12 @@ def print_new_paths(facts: Mapping[str, Any]) -> None:
     between, within = facts["held_out"]["psnr"], facts["good_within"]
     if between is None:
         return
+    usual = f"{between:.2f} dB of frames held out of that fit"
     if within:
-        good = f"good within {within['degrees']:.0f} degrees and {within['meters']:.1f} m of the cameras"
+        reach = f"{within['degrees']:.0f} degrees and {within['meters']:.1f} m of the cameras"
+        print(f"       good within {reach}: at most 3 dB below the {usual}")
     else:
-        good = "good nowhere between the cameras"
-    print(f"       {good}: at most 3 dB below the {between:.2f} dB of frames held out of that fit")
+        print(f"       not good between the cameras: more than 3 dB below the {usual}")
 
 
 def print_summary(folder: Path, done: Sequence[Done]) -> None:
