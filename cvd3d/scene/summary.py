@@ -24,15 +24,11 @@ def print_new_paths(facts: Mapping[str, Any]) -> None:
     source = f"{facts['video']}, left out of a fit of {facts['steps']} steps"
     quality = f"PSNR {facts['psnr']:.2f} dB, SSIM {facts['ssim']:.3f}"
     print(f"  {facts['frames']:>4} frames of a new path, {distance} ({source}): {quality}")
-    between, within = facts["held_out"]["psnr"], facts["good_within"]
-    if between is None:
-        return
-    usual = f"{between:.2f} dB of frames held out of that fit"
-    if within:
+    if (between := facts["held_out"]["psnr"]) is not None:
+        print(f"       frames held out between those of that fit: PSNR {between:.2f} dB")
+    if within := facts["good_within"]:
         reach = f"{within['degrees']:.0f} degrees and {within['meters']:.1f} m of the cameras"
-        print(f"       good within {reach}: at most 3 dB below the {usual}")
-    else:
-        print(f"       not good between the cameras: more than 3 dB below the {usual}")
+        print(f"       good within {reach}: at most 3 dB below the {within['psnr']:.2f} dB of its nearest frame")
 
 
 def print_summary(folder: Path, done: Sequence[Done]) -> None:

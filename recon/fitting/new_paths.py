@@ -19,8 +19,10 @@ from trajectories.coverage import distance_to_nearest
 
 MIN_VIDEOS = 4
 """With fewer videos, a fit without one of them says little about a fit with all."""
-GOOD = 3.0
-"""Frames are good down to this many dB below the PSNR of the frames held out between fitted ones."""
+DROP = 3.0
+"""Frames are good down to this many dB below the frame nearest to the cameras."""
+NEAR = 10.0
+"""That frame must be within this many degrees, or nothing is known near the cameras."""
 
 
 def typical_video(capture: Capture) -> str | None:
@@ -83,10 +85,8 @@ def measure_new_paths(
     for each, degrees, meters in zip(measured["per_frame"], distance.angle.tolist(), distance.meters.tolist()):
         each |= {"degrees": round(degrees, 3), "meters": round(meters, 4)}
     between = {name: result.metrics["held_out"][name] for name in ("psnr", "ssim")}
-    within = None
-    if between["psnr"] is not None:
-        psnrs = [each["psnr"] for each in measured["per_frame"]]
-        within = good_within(distance.angle, distance.meters, psnrs, between["psnr"] - GOOD)
+    psnrs = [each["psnr"] for each in measured["per_frame"]]
+    within = good_within(distance.angle, distance.meters, psnrs)
     return {
         "video": video,
         "steps": steps,
@@ -101,24 +101,28 @@ def measure_new_paths(
 
 
 def good_within(
-    degrees: Sequence[float] | np.ndarray, meters: Sequence[float] | np.ndarray, psnrs: Sequence[float], floor: float
+    degrees: Sequence[float] | np.ndarray, meters: Sequence[float] | np.ndarray, psnrs: Sequence[float]
 ) -> dict[str, float] | None:
-    """The distance from the nearest camera up to which views have a mean PSNR of at least `floor` dB.
+    """The distance from the nearest camera within which no view is more than DROP dB worse than the nearest view.
+
+    The reference is a view of the same video, because generated videos contradict each other even from one place.
 
     Args:
         degrees: (N,) angles at the subject between each view and its nearest camera.
         meters: (N,) distances of the same views.
         psnrs: (N,) their PSNR in dB.
-        floor: dB.
 
     Returns:
-        the largest angle and the largest distance among these views, as `degrees` and `meters`; None if the nearest
-        view is below the floor.
+        the largest angle and the largest distance among these views, as `degrees` and `meters`, and the PSNR of the
+        nearest view, as `psnr`; None if no view is within NEAR degrees.
     """
     order = np.argsort(degrees, kind="stable")
-    means = np.cumsum(np.asarray(psnrs)[order]) / np.arange(1, len(order) + 1)
-    good = int(np.argmin(np.append(means >= floor, False)))
-    if not good:
+    sorted_degrees, sorted_psnrs = np.asarray(degrees)[order], np.asarray(psnrs)[order]
+    if sorted_degrees[0] > NEAR:
         return None
-    views = order[:good]
-    return {"degrees": float(np.asarray(degrees)[views].max()), "meters": float(np.asarray(meters)[views].max())}
+    good = int(np.argmin(np.append(sorted_psnrs >= sorted_psnrs[0] - DROP, False)))
+    return {
+        "degrees": float(sorted_degrees[good - 1]),
+        "meters": float(np.asarray(meters)[order[:good]].max()),
+        "psnr": float(sorted_psnrs[0]),
+    }

@@ -25,17 +25,14 @@ def capture():
 
 
 def test_good_within_by_hand():
-    # In order of their angles: 30, 26, 22 and 10 dB, with the means 30, 28, 26 and 22.
-    degrees, meters, psnrs = [20, 5, 10, 40], [1.0, 2.0, 0.5, 9.0], [22, 30, 26, 10]
-    assert good_within(degrees, meters, psnrs, 22.1) == {"degrees": 20, "meters": 2}
-    assert good_within(degrees, meters, psnrs, 27.0) == {"degrees": 10, "meters": 2}
-    assert good_within(degrees, meters, psnrs, 10.0) == {"degrees": 40, "meters": 9}
-    assert good_within(degrees, meters, psnrs, 31.0) is None
+    # In order of their angles: 30, 27, 26 and 29 dB; the third is more than 3 dB below the first.
+    degrees, meters, psnrs = [20, 5, 10, 40], [1.0, 2.0, 0.5, 9.0], [26, 30, 27, 29]
+    assert good_within(degrees, meters, psnrs) == {"degrees": 10, "meters": 2, "psnr": 30}
+    assert good_within(degrees, meters, [28, 30, 27, 29]) == {"degrees": 40, "meters": 9, "psnr": 30}
 
 
-def test_good_views_beyond_bad_ones_do_not_count():
-    # The means are 30, 20 and 26.7 dB.
-    assert good_within([1, 2, 3], [1, 2, 3], [30, 10, 40], 25) == {"degrees": 1, "meters": 1}
+def test_nothing_is_known_if_no_view_is_near_the_cameras():
+    assert good_within([11, 12], [1, 2], [30, 30]) is None
 
 
 @pytest.mark.slow
