@@ -37,7 +37,9 @@
     const forWidth = 2 * Math.atan(Math.tan(horizontal / 2) / aspect);
     const fov = fill ? forWidth : Math.max(vertical, forWidth);
     const scale = distance / Math.hypot(m[8], m[9], m[10]);
-    controls.setLookAt(m[12], m[13], m[14], m[12] + scale * m[8], m[13] + scale * m[9], m[14] + scale * m[10], false);
+    const eye = [m[12], m[13], m[14]], ahead = [scale * m[8], scale * m[9], scale * m[10]];
+    const target = eye.map((x, i) => x + ahead[i]);
+    controls.setLookAt(...eye, ...target, false);
     camera.fov = (fov * 180) / Math.PI;
     camera.updateProjectionMatrix();
     const half = Math.tan(fov / 2), rect = state.canvas.getBoundingClientRect();
@@ -51,6 +53,14 @@
       left: `${(rect.width - width) / 2}px`, top: `${(rect.height - height) / 2}px`,
     });
     last = m.join();
+    return { target, back: ahead.map((x) => -x) };
+  }
+
+  // The vector v turned by an angle about the unit vector k.
+  function turned(v, k, angle) {
+    const dot = v.reduce((sum, x, i) => sum + x * k[i], 0), cos = Math.cos(angle), sin = Math.sin(angle);
+    const cross = [k[1] * v[2] - k[2] * v[1], k[2] * v[0] - k[0] * v[2], k[0] * v[1] - k[1] * v[0]];
+    return v.map((x, i) => cos * x + sin * cross[i] + (1 - cos) * dot * k[i]);
   }
 
   function leave() {
@@ -71,14 +81,14 @@
   function open() {
     leave();
     hideOnly(middle);
-    stand(middle, true);
-    swing = { start: performance.now(), azimuth: controls.azimuthAngle, polar: controls.polarAngle };
+    swing = { start: performance.now(), up: viewer.mutable.current.camera.up.toArray(), ...stand(middle, true) };
   }
 
   function tick(now) {
     if (swing) {
       const phase = (2 * Math.PI * (now - swing.start)) / 1000 / SWING_SECONDS;
-      controls.rotateTo(swing.azimuth + SWING_ANGLE * Math.sin(phase), swing.polar, false);
+      const back = turned(swing.back, swing.up, SWING_ANGLE * Math.sin(phase));
+      controls.setLookAt(...swing.target.map((x, i) => x + back[i]), ...swing.target, false);
     } else if (through !== null && node(through).matrixWorld.elements.join() !== last) {
       stand(through, false);
     }
