@@ -27,7 +27,8 @@ class Scene:
     prompt: Annotated[Positional[str | None], arg(metavar="PROMPT", help_behavior_hint="")] = None
     """What the scene shows."""
     from_: Annotated[Path | None, arg(name="from", metavar="PATH", help_behavior_hint="")] = None
-    """A capture to use instead of a prompt: a nerfstudio or COLMAP folder, or a video with --poses."""
+    """A capture to use instead of a prompt: photos or a video (with [colmap], the cameras are found), a nerfstudio or
+    COLMAP folder, or a video with --poses."""
     poses: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """The RealEstate10K pose file of a video."""
     like: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
@@ -115,8 +116,14 @@ class Scene:
         from cvd3d.scene.moves import capture_moves
         from cvd3d.scene.stages import import_stage
         from recon.capture import load_capture
+        from recon.poses import lacks_cameras
 
         assert self.from_ is not None
+        if lacks_cameras(self.from_, self.poses):
+            from cvd3d.scene.stages import cameras_stage, solved_stage
+
+            asked = {"capture": str(self.from_), "poses": None, "seed": self.seed, "moves": self.moves == "yes"}
+            return [cameras_stage(self.from_, self.longest_side), solved_stage(self.longest_side)], asked
         capture = load_capture(self.from_, self.poses)
         asked = {
             "capture": str(self.from_),

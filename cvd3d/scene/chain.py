@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import sys
 import time
@@ -124,10 +125,18 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"{folder} is a file; give --out a new folder or an existing scene.")
     if not folder.exists() or _has_scene(folder) or _has_scene(folder / READY):
         return
-    if any(not entry.name.startswith(OURS) for entry in folder.iterdir()):
+    if not all(_is_ours(entry) for entry in folder.iterdir()):
         raise InputError(
             f"{folder} is not empty and is not a scene folder (it has no {SCENE_FILE}); give --out a new folder."
         )
+
+
+def _is_ours(entry: Path) -> bool:
+    """Whether an entry of a folder without a scene was left by a killed first stage."""
+    checkpoints = entry.name == CHECKPOINTS and entry.is_dir()
+    return entry.name.startswith(OURS) or (
+        checkpoints and all(re.fullmatch(r"[a-z]+-[0-9a-f]{12}", each.name) for each in entry.iterdir())
+    )
 
 
 def print_line(line: str) -> None:

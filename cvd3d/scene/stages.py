@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,27 +116,7 @@ def import_stage(capture: Capture, path: Path, poses: Path | None, longest_side:
     capture.check_parallax()
 
     def make(place: Place) -> Mapping[str, Any]:
-        from recon.export.nerfstudio import file_paths, folder_name
-        from recon.points import save_points
-        from recon.progress import track
-        from trajectories.formats.nerfstudio import Transforms, write_transforms
-
-        scaled = _scale_down(capture, longest_side)
-        paths = file_paths(capture.videos)
-        for i, file_path in track(enumerate(paths), "Importing frames", show=True):
-            (place.out / file_path).parent.mkdir(parents=True, exist_ok=True)
-            write_image(scaled.image(i), place.out / file_path)
-        if capture.points is not None:
-            save_points(capture.points, place.out / CAPTURED_POINTS_FILE)
-        transforms = Transforms(
-            file_paths=paths,
-            cameras=scaled.cameras,
-            times=scaled.times,
-            videos=tuple(map(folder_name, scaled.videos)),
-        )
-        write_transforms(transforms, place.out / TRANSFORMS_FILE)
-        sizes = [(each.width, each.height) for each in (capture.cameras, scaled.cameras)]
-        return {"frames": len(paths), "size_of_capture": list(sizes[0]), "size": list(sizes[1])}
+        return _import(capture, place, longest_side)
 
     options = {
         "capture": str(path.resolve()),
@@ -144,6 +125,53 @@ def import_stage(capture: Capture, path: Path, poses: Path | None, longest_side:
         "longest_side": longest_side,
     }
     return Stage("import", options, make)
+
+
+def cameras_stage(path: Path, longest_side: int) -> Stage:
+    """Find the cameras of photos or of a video, and keep them as a COLMAP folder.
+
+    Args:
+        path: a folder of photos, or a video.
+        longest_side: the size of the frames that the import will ask for, in pixels.
+
+    Raises:
+        InputError: one photo, a video that does not open, or no pycolmap, before anything is written.
+    """
+    from recon.poses import COLMAP_FOLDER, find_cameras
+    from recon.poses.find import check
+
+    check(path)
+
+    def make(place: Place) -> Mapping[str, Any]:
+        try:
+            find_cameras(path, place.checkpoints, longest_side=longest_side, show_progress=True)
+        except InputError:
+            shutil.rmtree(place.checkpoints, ignore_errors=True)
+            with suppress(OSError):
+                place.checkpoints.parent.rmdir()
+            raise
+        target = place.out / COLMAP_FOLDER
+        target.mkdir()
+        for name in ("images", "sparse", "times.json"):
+            if (place.checkpoints / name).exists():
+                (place.checkpoints / name).rename(target / name)
+        return {}
+
+    options = {"capture": str(path.resolve()), "files": _hash_of_files(path, None), "size": max(1600, longest_side)}
+    return Stage("cameras", options, make)
+
+
+def solved_stage(longest_side: int) -> Stage:
+    """Import the frames whose cameras `cameras_stage` found; larger frames are scaled down to `longest_side` pixels."""
+
+    def make(place: Place) -> Mapping[str, Any]:
+        from recon.poses import COLMAP_FOLDER, solved_capture
+
+        capture = solved_capture(place.scene / COLMAP_FOLDER)
+        capture.check_parallax()
+        return _import(capture, place, longest_side)
+
+    return Stage("import", {"longest_side": longest_side}, make)
 
 
 def points_stage(seed: int, moves: bool) -> Stage:
@@ -281,6 +309,31 @@ def _with_captured_points(scene: SceneFolder) -> Capture:
     return replace(
         scene.frames, points=load_points(scene.path / CAPTURED_POINTS_FILE) if scene.has(CAPTURED_POINTS_FILE) else None
     )
+
+
+def _import(capture: Capture, place: Place, longest_side: int) -> Mapping[str, Any]:
+    """Write the frames, cameras and points of a capture."""
+    from recon.export.nerfstudio import file_paths, folder_name
+    from recon.points import save_points
+    from recon.progress import track
+    from trajectories.formats.nerfstudio import Transforms, write_transforms
+
+    scaled = _scale_down(capture, longest_side)
+    paths = file_paths(capture.videos)
+    for i, file_path in track(enumerate(paths), "Importing frames", show=True):
+        (place.out / file_path).parent.mkdir(parents=True, exist_ok=True)
+        write_image(scaled.image(i), place.out / file_path)
+    if capture.points is not None:
+        save_points(capture.points, place.out / CAPTURED_POINTS_FILE)
+    transforms = Transforms(
+        file_paths=paths,
+        cameras=scaled.cameras,
+        times=scaled.times,
+        videos=tuple(map(folder_name, scaled.videos)),
+    )
+    write_transforms(transforms, place.out / TRANSFORMS_FILE)
+    sizes = [(each.width, each.height) for each in (capture.cameras, scaled.cameras)]
+    return {"frames": len(paths), "size_of_capture": list(sizes[0]), "size": list(sizes[1])}
 
 
 def _scale_down(capture: Capture, longest_side: int) -> Capture:

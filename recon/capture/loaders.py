@@ -173,6 +173,12 @@ def load_capture(path: Path | str, poses: Path | str | None = None) -> Capture:
     raise InputError(f"{path} holds {files} images and videos but no cameras; add {CAMERA_SOURCES}.")
 
 
+def has_cameras(folder: Path) -> bool:
+    """Whether a folder holds cameras in a format that `load_capture` reads."""
+    files = (folder / RIG_FILE, folder / TRANSFORMS_FILE)
+    return any(file.is_file() for file in files) or _colmap_model_folder(folder) is not None
+
+
 def _checked(capture: Capture) -> Capture:
     capture.check_images()
     return capture

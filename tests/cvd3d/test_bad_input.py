@@ -242,9 +242,10 @@ def test_a_capture_with_a_pose_that_is_no_rotation(refused, out, capture):
     assert not out.exists()
 
 
-def test_a_video_without_poses(refused, out, tmp_path):
+def test_a_video_that_does_not_open(refused, out, tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"")
-    assert "--poses" in refused("scene", "--from", tmp_path / "clip.mp4", "--out", out)
+    assert "does not open" in refused("scene", "--from", tmp_path / "clip.mp4", "--out", out)
+    assert not out.exists()
 
 
 def test_a_disk_that_fills(refused, out, drawing, monkeypatch):

@@ -79,9 +79,7 @@ def test_new_paths_and_removed_splats_are_told(summary):
     text = "\n".join(summary((*others, done("fit", fit.outputs, {**fit.facts, "new_paths": new, "pruned": 400}))))
     assert "16 frames of a new path, 23 degrees and 1.8 m from the nearest camera" in text
     assert "(v2, left out of a fit of 375 steps): PSNR 21.20 dB, SSIM 0.800" in text
-    assert (
-        "good within 17 degrees and 1.3 m of the cameras: at most 3 dB below the 23.10 dB of its nearest" in text
-    )
+    assert "good within 17 degrees and 1.3 m of the cameras: at most 3 dB below the 23.10 dB of its nearest" in text
     assert "frames held out between those of that fit: PSNR 25.10 dB" in text
     assert "400 splats that no frame of the fit shows were removed" in text
     new["good_within"] = None
