@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from recon.export.targets import TARGETS
-from recon.scene_files import FIT_FILE, FITS, METRICS_FILE
+from recon.scene_files import FIT_FILE, FITS, METRICS_FILE, SPLATS_FILE
 from recon.scene_folder import SceneFolder
 from recon.splats import MovingSplats, Splats
 from recon.splats.foreign_files import load_splat, load_spz
-from recon.splats.ply import axes_of, load_splats
+from recon.splats.ply import load_splats
 from trajectories.errors import InputError
 from trajectories.files import read_json
 from trajectories.rig import Rig
 
 READERS = {".ply": load_splats, ".spz": load_spz, ".splat": load_splat}
 USUAL_AXES = {".ply": "web", ".spz": "opengl", ".splat": "web"}
-"""The axes of files that do not name theirs, as INRIA's programs and SPZ write them."""
+"""The axes that INRIA's programs, SPZ and our exports write; only the splats of a scene folder have ours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +39,8 @@ def open_splats(path: Path | str, axes: str | None = None) -> SplatSource:
 
     Args:
         path: the folder or file.
-        axes: the name of a file's axes in `recon.export.targets`; by default those that the file names, or the usual
-            ones of its format. The axes of a folder are known.
+        axes: the name of a file's axes in `recon.export.targets`; by default ours for a file
+            named splats.ply, as in a scene folder, and else the usual ones of its format. The axes of a folder are known.
 
     Raises:
         InputError: the path is missing or of another kind, the axes are unknown or given for a folder, there are no
@@ -61,7 +61,7 @@ def open_splats(path: Path | str, axes: str | None = None) -> SplatSource:
 
 
 def read_file(path: Path) -> tuple[Splats, str]:
-    """The splats of a file in its own axes, and the name of these axes: the one in the file, or the usual one.
+    """The splats of a file in its own axes, and the name of these axes unless the user knows better.
 
     Raises:
         InputError: the file is missing, of another kind, damaged or empty.
@@ -74,8 +74,7 @@ def read_file(path: Path) -> tuple[Splats, str]:
     splats = READERS[suffix](path)
     if not len(splats):
         raise InputError(f"{path} holds no splats; give another file.")
-    named = axes_of(path) if suffix == ".ply" else None
-    return splats, named if named in TARGETS else USUAL_AXES[suffix]
+    return splats, "blender" if path.name == SPLATS_FILE else USUAL_AXES[suffix]
 
 
 def scene_of(path: Path) -> SceneFolder:

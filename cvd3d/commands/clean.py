@@ -22,7 +22,8 @@ Corner = tuple[float, float, float]
 class Clean:
     """Write a smaller copy of splats: without faint ones, cropped, decimated, rotated, scaled or centered.
 
-    The steps run in the order of the options. The source stays as it is. Coordinates are those of the source.
+    The steps run in the order of the options. The source stays as it is. Coordinates are those of
+    the source; a .ply made of a scene folder has y down, as exports for viewers have.
     """
 
     source: Annotated[Positional[Path], arg(metavar=FILES)]
@@ -58,19 +59,15 @@ class Clean:
         region = self._region()
 
         from cvd3d.commands.sources import check_new
+        from recon.export.targets import TARGETS
         from recon.splat_source import read_file, scene_of
         from recon.splats import MovingSplats, Splats
         from recon.splats.cleaning import finite, turn_and_center
-        from recon.splats.ply import save_splats
         from trajectories.errors import InputError
 
         splats: Splats | MovingSplats
-        if self.source.is_dir():
-            folder = scene_of(self.source)
-            splats, axes = folder.splats, "blender"
-        else:
-            folder = None
-            splats, axes = read_file(self.source)
+        folder = scene_of(self.source) if self.source.is_dir() else None
+        splats = folder.splats if folder else read_file(self.source)[0]
         moves = isinstance(splats, MovingSplats)
         name = f"{folder.title if folder else self.source.stem}-clean"
         out = check_new(self.out or Path(name if moves else f"{name}.ply"), self.force)
@@ -94,10 +91,9 @@ class Clean:
         if isinstance(splats, MovingSplats) and as_file:
             print(f"The file has the splats at the middle instant, {(splats.start + splats.end) / 2:g} s.")
             splats = splats.rest
-        if isinstance(splats, Splats):
-            save_splats(splats, out, axes)
-        else:
-            splats.save(out)
+        if folder and isinstance(splats, Splats):
+            splats = splats.transformed(TARGETS["web"].similarity)
+        splats.save(out)
         print(f"{out}: {len(splats):,} of {before:,} splats")
 
     def _region(self) -> list[Box | Sphere]:

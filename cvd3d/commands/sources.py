@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 AXES = arg(
     metavar="PROGRAM",
     help="The axes of a file, as for --target of export: 'web' has y down, 'blender' z up.",
-    help_behavior_hint="(default: what the file says, else the usual ones of its format)",
+    help_behavior_hint="(default: blender for splats.ply, web for .ply and .splat, opengl for .spz)",
 )
 FILES = "DIR|FILE"
 RIG = arg(metavar="FILE", help_behavior_hint="(default: the scene's cameras, if it has any)")

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recon.export.targets import TARGETS, TargetAxes, name_of
+from recon.export.targets import TARGETS, TargetAxes
 from recon.scene_files import IMAGES, MANIFEST_FILE, POINTS_FILE, TRANSFORMS_FILE
 from recon.scene_folder import SceneFolder
 
@@ -148,7 +148,7 @@ def find_target(format_name: str, target: str | None) -> TargetAxes:
 def _ply(scene: Exported, out: Path) -> None:
     from recon.splats.ply import save_splats
 
-    save_splats(scene.turned, out, axes=name_of(scene.target))
+    save_splats(scene.turned, out)
 
 
 def _ply_sequence(scene: Exported, out: Path) -> None:

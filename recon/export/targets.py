@@ -44,8 +44,3 @@ TARGETS = {
     "unreal": TargetAxes("z up, left-handed, centimeters; our y is its -y", ((1, 0, 0), (0, -1, 0), (0, 0, 1)), 100.0),
     "blender": TargetAxes("z up, right-handed, meters, as here", ((1, 0, 0), (0, 1, 0), (0, 0, 1))),
 }
-
-
-def name_of(axes: TargetAxes) -> str:
-    """The first name of the axes in `TARGETS`."""
-    return next(name for name, known in TARGETS.items() if known == axes)

@@ -1,8 +1,8 @@
 """Save and load splats in the PLY layout of INRIA's 3D Gaussian splatting, which most viewers read.
 
 Vertex properties, all float32: `x y z nx ny nz f_dc_0..2 f_rest_0.. opacity scale_0..2 rot_0..3`. `f_rest` holds all
-coefficients of red, then of green, then of blue; opacity is a logit, scales are logarithms, rotations wxyz. A comment
-`axes NAME` in the header names the axes, as `recon.export.targets` does.
+coefficients of red, then of green, then of blue; opacity is a logit, scales are logarithms, rotations wxyz. Coordinates
+are those of the rig's world.
 """
 
 from __future__ import annotations
@@ -21,19 +21,12 @@ REQUIRED = (
     *("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"),
     *("scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"),
 )
-AXES_COMMENT, HEADER_BYTES = "axes", 8192
 REST_BY_DEGREE = (0, 9, 24, 45)
 """Number of f_rest properties of degrees 0 to 3."""
 
 
-def save_splats(splats: Splats, path: Path | str, axes: str | None = "blender") -> None:
-    """Write splats; an existing file is replaced once the new one is complete.
-
-    Args:
-        splats: the splats.
-        path: the file.
-        axes: the name of their axes in `recon.export.targets`; by default those of a scene, z up. None if unknown.
-    """
+def save_splats(splats: Splats, path: Path | str) -> None:
+    """Write splats; an existing file is replaced once the new one is complete."""
     from plyfile import PlyData, PlyElement
 
     columns = {name: splats.means[:, axis] for axis, name in enumerate("xyz")}
@@ -48,17 +41,7 @@ def save_splats(splats: Splats, path: Path | str, axes: str | None = "blender") 
     for name, values in columns.items():
         vertices[name] = values.detach().cpu().numpy()
     with whole(path) as temporary:
-        comments = [] if axes is None else [f"{AXES_COMMENT} {axes}"]
-        elements = [PlyElement.describe(vertices, "vertex")]
-        PlyData(elements, byte_order="<", comments=comments).write(str(temporary))
-
-
-def axes_of(path: Path | str) -> str | None:
-    """The name of the axes in the header of a PLY; None if it has none."""
-    with open(path, "rb") as file:
-        head = file.read(HEADER_BYTES).partition(b"end_header")[0].decode("ascii", "replace")
-    words = [line.split() for line in head.splitlines()]
-    return next((line[2] for line in words if line[:2] == ["comment", AXES_COMMENT] and len(line) == 3), None)
+        PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<").write(str(temporary))
 
 
 def load_splats(path: Path | str) -> Splats:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recon.export.targets import TargetAxes, name_of
+from recon.export.targets import TargetAxes
 from recon.progress import track
 from recon.scene_files import MANIFEST_FILE
 from recon.splats.moving import MovingSplats
@@ -61,7 +61,7 @@ def write_ply_sequence(
     }
     with new_folder(folder) as temporary:
         for file, time in track(frames, "Writing instants", show=show_progress):
-            save_splats(splats.at(time).transformed(target.similarity), temporary / file, axes=name_of(target))
+            save_splats(splats.at(time).transformed(target.similarity), temporary / file)
         write_text(temporary / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
 
 
