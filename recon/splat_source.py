@@ -39,8 +39,8 @@ def open_splats(path: Path | str, axes: str | None = None) -> SplatSource:
 
     Args:
         path: the folder or file.
-        axes: the name of a file's axes in `recon.export.targets`; by default ours for a file
-            named splats.ply, as in a scene folder, and else the usual ones of its format. The axes of a folder are known.
+        axes: the name of a file's axes in `recon.export.targets`; by default ours for a file named splats.ply, as in a
+            scene folder, and else the usual ones of its format. The axes of a folder are known.
 
     Raises:
         InputError: the path is missing or of another kind, the axes are unknown or given for a folder, there are no
