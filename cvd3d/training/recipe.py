@@ -109,10 +109,12 @@ class Recipe:
         DiffusionStage(
             "images", "images", Schedule(1000, 32, 6e-3), 1, EVERYTHING, (CROSS_VIEW, MOTION, POSE), motion=False
         ),
-        DiffusionStage("viewpoints", "images", Schedule(8000, 32, 6e-3), 1, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("cameras", "pairs", Schedule(1500, 16, 3e-3), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("long", "pairs", Schedule(400, 2, 1.5e-3), 16, EVERYTHING, (CROSS_VIEW,), cameras=True),
-        DiffusionStage("pairs", "pairs", Schedule(3000, 4, 4e-3), 4, (CROSS_VIEW,), cameras=True, pairs=True),
+        DiffusionStage(
+            "viewpoints", "images", Schedule(3600, 32, 6e-3, decay=0.25), 1, EVERYTHING, (CROSS_VIEW,), cameras=True
+        ),
+        DiffusionStage("cameras", "pairs", Schedule(500, 16, 3e-3), 2, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("long", "pairs", Schedule(120, 2, 1.5e-3), 16, EVERYTHING, (CROSS_VIEW,), cameras=True),
+        DiffusionStage("pairs", "pairs", Schedule(800, 4, 4e-3), 4, (CROSS_VIEW,), cameras=True, pairs=True),
     )
 
 
