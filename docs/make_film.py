@@ -1,8 +1,8 @@
-"""Make the README's animation from a finished scene folder: its videos and its splats from a moving camera.
+"""Make the README's animation from a finished scene folder: its videos and a flight around its splats.
 
     python docs/make_film.py scenes/first docs/images/film.webp
 
-The animation loops: the videos play forward and backward, and the camera moves from side to side once.
+The animation loops: the videos play forward and backward, and the camera flies around the subject once.
 """
 
 from __future__ import annotations
@@ -18,20 +18,25 @@ from recon.splats import Splats
 from recon.splats.ply import load_splats
 from trajectories import Cameras, load_rig, make_rig
 
-FRAMES, FPS = 60, 15
-SWING, RADIUS, ELEVATION = 35.0, 4.2, 18.0  # degrees, meters, degrees
+FRAMES, FPS = 90, 15
+RADIUS, ELEVATION = 4.2, 18.0  # meters, degrees
 WIDTH = 640
 LIMIT = 3 << 20  # bytes
 
 
-def swinging_cameras(frames: int, width: int, height: int) -> Cameras:
-    """(frames,) cameras that look at the subject and swing about the front of the default rigs, in a loop."""
-    arc = make_rig(
-        "orbit", 1, 181, sweep=np.radians(2 * SWING), azimuth=np.radians(-90 - SWING), elevation=np.radians(ELEVATION),
-        radius=RADIUS, width=width, height=height,
-    ).cameras[0]  # fmt: skip
-    phase = 2 * np.pi * np.arange(frames) / frames
-    return arc[np.round(90 * (1 + np.sin(phase))).astype(int)]
+def flight(frames: int, width: int, height: int) -> Cameras:
+    """(frames,) cameras that fly once around the subject of the default rigs, in a loop."""
+    circle = make_rig(
+        "orbit",
+        1,
+        frames + 1,
+        sweep=2 * np.pi,
+        elevation=np.radians(ELEVATION),
+        radius=RADIUS,
+        width=width,
+        height=height,
+    )
+    return circle.cameras[0, :-1]
 
 
 def film(scene: Path) -> list[Image.Image]:
@@ -40,7 +45,7 @@ def film(scene: Path) -> list[Image.Image]:
     shown = min(rig.views, 4)
     side = WIDTH // shown
     forward_and_backward = [*range(rig.frames), *range(rig.frames - 2, 0, -1)]
-    flight = swinging_cameras(FRAMES, WIDTH, WIDTH // 2)
+    cameras = flight(FRAMES, WIDTH, WIDTH // 2)
     pages = []
     for n in range(FRAMES):
         t = forward_and_backward[n % len(forward_and_backward)]
@@ -48,7 +53,7 @@ def film(scene: Path) -> list[Image.Image]:
         for v, name in enumerate(rig.names[:shown]):
             with Image.open(scene / "images" / name / f"{t:05d}.png") as picture:
                 page.paste(picture.convert("RGB").resize((side - 4, side - 4), Image.Resampling.LANCZOS), (v * side, 0))
-        page.paste(Image.fromarray(_pixels(splats, flight[n : n + 1])), (0, side))
+        page.paste(Image.fromarray(_pixels(splats, cameras[n : n + 1])), (0, side))
         pages.append(page)
     return pages
 

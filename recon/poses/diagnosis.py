@@ -26,7 +26,7 @@ class Pair:
 
 
 def failure(names: Sequence[str], pairs: Sequence[Pair], models: Sequence[Sequence[str]]) -> str | None:
-    """Why the models are no result; None if the largest one holds at least half of the images.
+    """Why the models are no result; None if the largest has half of the images and some pair shows depth.
 
     Args:
         names: all images.
@@ -34,9 +34,11 @@ def failure(names: Sequence[str], pairs: Sequence[Pair], models: Sequence[Sequen
         models: the images of each model that COLMAP made, largest first.
     """
     N = len(names)
-    if models and len(models[0]) >= max(2, N / 2):
-        return None
     good = [pair for pair in pairs if pair.matches >= ENOUGH]
+    flat = sum(pair.kind in FLAT for pair in good)
+    # Without one pair that shows depth, COLMAP places a turning camera at small, wrong distances.
+    if models and len(models[0]) >= max(2, N / 2) and (not good or flat < len(good)):
+        return None
     graph = networkx.Graph([(pair.a, pair.b) for pair in good])
     parts = sorted(map(sorted, networkx.connected_components(graph)), key=len, reverse=True)
     if not parts or (len(parts[0]) < N / 2 and (len(parts) < 2 or len(parts[0]) + len(parts[1]) < N / 2)):
@@ -53,7 +55,7 @@ def failure(names: Sequence[str], pairs: Sequence[Pair], models: Sequence[Sequen
             f"the images fall into parts that do not meet ({len(first)} images such as {first[0]}, {len(second)} such "
             f"as {second[0]}); add photos that show both parts, or keep one part"
         )
-    if sum(pair.kind in FLAT for pair in good) > len(good) / 2:
+    if flat > len(good) / 2:
         return (
             "the camera only turned in place, or everything seen is one flat surface; walk sideways or around the "
             "subject while you film"

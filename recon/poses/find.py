@@ -188,4 +188,7 @@ def _run(work: Path, show_progress: bool) -> None:
             raise
     if process.returncode:
         last = (work / "colmap.log").read_text(errors="replace").strip().splitlines()[-1:]
-        raise RuntimeError(f"COLMAP ended with status {process.returncode}: {' '.join(last)}")
+        raise InputError(
+            f"COLMAP ended with status {process.returncode} ({' '.join(last)}); try other or fewer images, and report this "
+            "if it goes on."
+        )

@@ -20,6 +20,8 @@ def test_too_few_matches():
 
 def test_only_turned():
     assert "only turned in place" in failure(NAMES, pairs(NAMES, kind=6), [])
+    assert "only turned in place" in failure(NAMES, pairs(NAMES, kind=6), [NAMES])
+    assert failure(NAMES, [*pairs(NAMES, kind=6), Pair("a", "b", 100, 3)], [NAMES]) is None
 
 
 def test_parts_that_do_not_meet():

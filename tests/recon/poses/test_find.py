@@ -86,6 +86,14 @@ def test_photos_of_two_places(tmp_path):
         find_cameras(photos, tmp_path / "work")
 
 
+@pytest.mark.slow
+def test_a_camera_that_only_turns(tmp_path):
+    turns = look_at(np.array([3, 2.5, 2.0]), np.array([[0.2 * n, 1 - 0.2 * n, 0.6] for n in range(6)]))
+    photos = write(tmp_path / "photos", [photo(c2w) for c2w in turns])
+    with pytest.raises(InputError, match="only turned in place"):
+        find_cameras(photos, tmp_path / "work")
+
+
 def test_what_is_refused_at_once(tmp_path, monkeypatch):
     photos = write(tmp_path / "photos", [photo(poses(2)[0])])
     with pytest.raises(InputError, match="holds one photo"):
