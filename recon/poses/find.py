@@ -189,6 +189,6 @@ def _run(work: Path, show_progress: bool) -> None:
     if process.returncode:
         last = (work / "colmap.log").read_text(errors="replace").strip().splitlines()[-1:]
         raise InputError(
-            f"COLMAP ended with status {process.returncode} ({' '.join(last)}); try other or fewer images, and report this "
-            "if it goes on."
+            f"COLMAP ended with status {process.returncode} ({' '.join(last)}); try fewer images, and report this if it "
+            "goes on."
         )

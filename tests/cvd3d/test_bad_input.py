@@ -69,7 +69,7 @@ def test_poses_without_a_capture(refused, out):
     assert "--poses was given without --from" in refused(*SCENE, "--poses", "poses.txt", "--out", out)
 
 
-@pytest.mark.parametrize("option", [["--rig", "orbit"], ["--views", "2"], ["--denoise-steps", "3"]])
+@pytest.mark.parametrize("option", [["--rig", "circle"], ["--views", "2"], ["--denoise-steps", "3"]])
 def test_options_without_effect_on_a_capture(refused, out, capture, option):
     assert f"{option[0]} has no effect with --from" in refused("scene", "--from", capture, "--out", out, *option)
 
@@ -95,7 +95,7 @@ def test_zero_views_and_zero_frames(refused, out, option):
         (["--fit.steps", "0"], "The fit has 0 steps"),
         (["--densify", "often"], "often"),
         (["--easing", "bouncy"], "bouncy"),
-        (["--sweep", "30"], "sweep"),
+        (["--spread", "0.3"], "spread"),
     ],
 )
 def test_options_out_of_range(refused, out, option, expected):
