@@ -187,8 +187,5 @@ def _run(work: Path, show_progress: bool) -> None:
             process.kill()
             raise
     if process.returncode:
-        last = (work / "colmap.log").read_text(errors="replace").strip().splitlines()[-1:]
-        raise InputError(
-            f"COLMAP ended with status {process.returncode} ({' '.join(last)}); try fewer images, and report this if it "
-            "goes on."
-        )
+        last = " ".join((work / "colmap.log").read_text(errors="replace").strip().splitlines()[-1:])
+        raise InputError(f"COLMAP ended with status {process.returncode} ({last}); try again with fewer images.")

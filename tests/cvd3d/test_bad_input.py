@@ -154,9 +154,9 @@ def test_a_missing_capture(refused, out, tmp_path):
     assert not out.exists()
 
 
-def test_a_capture_without_cameras(refused, out, capture):
+def test_photos_without_cameras_and_without_texture(refused, out, capture):
     (capture / "transforms.json").unlink()
-    assert "but no cameras" in refused("scene", "--from", capture, "--out", out)
+    assert "the cameras were not found: too few matches" in refused("scene", "--from", capture, "--out", out)
     assert not out.exists()
 
 
