@@ -13,7 +13,7 @@ from cvd3d.training.world.scenes import BOUNCING, DRIVING, STILL, World, make_wo
 from cvd3d.training.world.surroundings import GROUNDS, SKIES
 
 ALL = 2 * COUNT
-DEFAULT_PROMPT, DEFAULT_RIG = "a red cube and a blue ball on green grass", "orbit"
+DEFAULT_PROMPT, DEFAULT_RIG = "a red cube and a blue ball on green grass under a blue sky", "orbit"
 """Those of the README's first command, `cvd3d scene`."""
 
 

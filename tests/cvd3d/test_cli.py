@@ -54,10 +54,10 @@ def test_the_help_names_every_rig(capsys):
 
 
 def test_the_defaults_that_the_help_names_are_those_of_the_rigs():
-    rig = make_rig("circle", 4, 16)
+    rig = make_rig("orbit", 4, 16)
     explicit = RigOptions(
         views=4, frames=16, size=(128, 128), fps=8.0, target=(0.0, 0.0, 0.6), radius=4.5, elevation=20.0,
-        azimuth=-90.0, fov=50.0, spread=0.5, easing="linear",
+        azimuth=-90.0, fov=50.0, sweep=90.0, easing="linear",
     )  # fmt: skip
     for options in (RigOptions(), explicit):
         built = options.build()

@@ -128,7 +128,10 @@ def test_fit_alone_changes_only_the_splats(scene):
     before = contents(scene)
     main(["fit", str(scene), "--steps", "8"])
     after = contents(scene)
-    assert {name for name in after if after[name] != before.get(name)} == {"splats.ply", "metrics.json", "scene.json"}
+    kept = {name: content for name, content in after.items() if name.startswith("fits/1/")}
+    assert kept["fits/1/splats.ply"] == before["splats.ply"] and kept["fits/1/metrics.json"] == before["metrics.json"]
+    changed = {name for name in after if after[name] != before.get(name)} - kept.keys()
+    assert changed == {"splats.ply", "metrics.json", "scene.json"}
 
 
 def test_sample_then_fit_is_the_same_as_scene(drawn_scene, small_scene, drawing, tmp_path):
@@ -165,7 +168,7 @@ def test_unknown_words_are_named_and_known_ones_are_not(drawing, tmp_path, capsy
 
 def test_a_scene_that_moves_has_splats_that_move(drawing, tmp_path, capsys):
     words = ["--views", "3", "--frames", "4", "--size", "32", "32", "--fit.steps", "6", "--out", str(tmp_path / "a")]
-    main(["scene", "a blue ball bouncing on grass", *words, "--fit.still-below", "0"])
+    main(["scene", "a blue ball bouncing on grass", *words, "--still-below", "0"])
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted([*WHOLE, "motion.safetensors"])
     facts = read_scene(tmp_path / "a")["stages"]["fit"]["facts"]
     assert facts["moving"] > 0 and f"{facts['moving']} of which move" in capsys.readouterr().out
@@ -203,7 +206,7 @@ def test_a_stopped_fit_continues_where_it_stopped(scene, small_scene, drawing, m
         return real(*args, on_step=count, **options)
 
     monkeypatch.setattr(fitting, "fit", interrupted)
-    command = [*small_scene, "--out", str(scene), "--fit.hold-out", "0"]
+    command = [*small_scene, "--out", str(scene), "--hold-out", "0"]
     stop = 7
     with pytest.raises(SystemExit) as end:
         main(command)
@@ -214,7 +217,7 @@ def test_a_stopped_fit_continues_where_it_stopped(scene, small_scene, drawing, m
     continued = (scene / "splats.ply").read_bytes()
     main([*command, "--force"])
     assert (scene / "splats.ply").read_bytes() == continued
-    assert sorted(path.name for path in scene.iterdir()) == WHOLE
+    assert sorted(path.name for path in scene.iterdir()) == sorted([*WHOLE, "fits"])
 
 
 @pytest.mark.parametrize("kind", ["nerfstudio", "colmap", "realestate10k", "our own"])
@@ -278,7 +281,7 @@ def test_a_changed_file_of_a_capture_is_noticed(drawn_scene, tmp_path):
 
 def test_exports(drawn_scene, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    main(["export", str(drawn_scene), "--to", "ply"])
+    main(["export", str(drawn_scene), "--to", "ply", "--target", "blender"])
     assert (tmp_path / "first.ply").read_bytes() == (drawn_scene / "splats.ply").read_bytes()
     main(["export", str(drawn_scene), "--to", "nerfstudio", "--out", "data/first"])
     assert "--orientation-method none" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The commands, code and links of the README work."""
+"""The commands, code and links of the README work, and the commands of the pages for users."""
 
 import re
 import shlex
@@ -9,9 +9,10 @@ import pytest
 from cvd3d.cli import COMMANDS, _parse
 from trajectories.rig_file import load_rig
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-COMMANDS_PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
-LINES = [line.strip().partition("  #")[0].strip() for line in (README + COMMANDS_PAGE).splitlines()]
+ROOT = Path(__file__).parents[2]
+README, COMMANDS_PAGE = (ROOT / "README.md").read_text(), (ROOT / "docs" / "commands.md").read_text()
+PAGES = README + COMMANDS_PAGE + "".join((ROOT / "docs" / f"{name}.md").read_text() for name in ("tutorial", "prompts"))
+LINES = [line.strip().partition("  #")[0].strip() for line in PAGES.splitlines()]
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("cvd3d ")])
@@ -35,4 +36,4 @@ def test_the_python_block_plans_a_rig(tmp_path, monkeypatch):
 
 def test_the_files_that_it_links_to_are_there():
     links = set(re.findall(r"\]\(([\w./]+)\)", README))
-    assert links and all((Path(__file__).parents[2] / link).exists() for link in links)
+    assert links and all((ROOT / link).exists() for link in links)

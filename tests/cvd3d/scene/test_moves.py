@@ -95,7 +95,7 @@ def test_a_fit_uses_the_recorded_value_by_default():
 @pytest.mark.slow
 def test_the_value_is_recorded_and_decides_whether_splats_move(drawing, tmp_path):
     words = ["--views", "3", "--frames", "4", "--size", "32", "32", "--out", str(tmp_path / "a"), "--fit.steps", "4"]
-    main(["scene", "a blue ball on grass", *words, "--moves", "yes", "--fit.still-below", "0"])
+    main(["scene", "a blue ball on grass", *words, "--moves", "yes", "--still-below", "0"])
     assert (tmp_path / "a" / "motion.safetensors").exists() and read_scene(tmp_path / "a")["asked"]["moves"] is True
     main(["fit", str(tmp_path / "a"), "--steps", "3", "--moves", "no"])
     scene = read_scene(tmp_path / "a")

@@ -153,7 +153,7 @@ def test_intermediate_splats_are_those_of_the_fit(world, points):
     found = fit(
         world.capture,
         points,
-        replace(QUICK, steps=3),
+        replace(QUICK, steps=3, prune=0.0),
         generator=seeded(),
         on_step=lambda step, splats: seen.append(splats.map(torch.clone)),
     )
