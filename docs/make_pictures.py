@@ -2,25 +2,24 @@
 
     python docs/make_pictures.py scenes/first docs/images
 
-Writes `videos_and_splats.png` (each video at four instants, the splats from the same cameras, and the splats from new
-viewpoints) and `viewer.png` (the page of `cvd3d view`, which needs Chromium and playwright).
+Writes `rig.png` (the preview of a rig) and `viewer.png` (the page of `cvd3d view`, which needs Chromium and playwright).
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from recon.render import render
-from recon.scene_folder import SceneFolder
+from cvd3d.scene.preview import draw_rig
 from trajectories import make_rig
+from viewer.app import open_scene
+from viewer.screenshot import open_page
 
-SHOWN = 4  # instants of each video
-ENLARGED = 1.25
-GAP, LABEL = 10, 22
+BRIGHT = 40  # seconds until a page in software rendering is as bright as on a graphics card
+WIDTH, COLORS = 1100, 128
 
 
 def main() -> None:
@@ -30,39 +29,23 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    scene = SceneFolder(args.scene)
-    rig, splats = scene.rig, scene.rest
-    instants = np.linspace(0, rig.frames - 1, SHOWN).round().astype(int)
-    videos = [[scene.image(v, t) for t in instants] for v in range(rig.views)]
-    fitted = [_pixels(render(splats, rig.cameras[v, instants])) for v in range(rig.views)]
-    spread = make_rig("orbit", 1, rig.views * SHOWN, sweep=np.radians(70.0), azimuth=np.radians(-125.0), elevation=0.45)
-    new = _pixels(render(splats, spread.cameras[0])).reshape(rig.views, SHOWN, *fitted[0].shape[1:])
-    columns = [("the videos", videos), ("the splats, same cameras", fitted), ("the splats, new cameras", new)]
-    picture = np.concatenate([_column(label, rows) for label, rows in columns], axis=1)
-    image = Image.fromarray(picture)
-    image = image.resize((round(image.width * ENLARGED), round(image.height * ENLARGED)), Image.Resampling.LANCZOS)
-    image.save(args.out / "videos_and_splats.png", optimize=True)
-
-    from viewer.app import open_scene
-    from viewer.screenshot import screenshot
-
+    draw_rig(make_rig("dome", 6, 16), args.out / "rig.png")
+    with Image.open(args.out / "rig.png") as image:
+        _save(image.resize((WIDTH, round(WIDTH * image.height / image.width))), args.out / "rig.png")
     viewer = open_scene(args.scene, port=0)
     try:
-        screenshot(viewer.url, args.out / "viewer.png")
+        with open_page(viewer.url) as page:
+            page.keyboard.press("2")  # a key ends the swing, which is slow in software; the second camera
+            page.wait_for_timeout(1000 * BRIGHT)
+            shot = page.screenshot(timeout=120_000)
     finally:
         viewer.close()
+    with Image.open(io.BytesIO(shot)) as image:
+        image.convert("RGB").save(args.out / "viewer.png", optimize=True)
 
 
-def _pixels(images) -> np.ndarray:
-    return (np.asarray(images) * 255).round().astype(np.uint8)
-
-
-def _column(label: str, rows) -> np.ndarray:
-    """Rows of frames under a label, with a white gap on the right."""
-    grid = np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
-    head = Image.new("RGB", (grid.shape[1], LABEL), "white")
-    ImageDraw.Draw(head).text((4, 5), label, fill="black")
-    return np.pad(np.concatenate([np.asarray(head), grid]), ((0, 0), (0, GAP), (0, 0)), constant_values=255)
+def _save(image: Image.Image, path: Path) -> None:
+    image.convert("RGB").quantize(COLORS).save(path, optimize=True)
 
 
 if __name__ == "__main__":
