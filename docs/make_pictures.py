@@ -2,7 +2,7 @@
 
     python docs/make_pictures.py scenes/first docs/images
 
-Writes `rig.png` (the preview of a rig) and `viewer.png` (the page of `cvd3d view`, which needs Chromium and playwright).
+Writes `rig.png`, the preview of a rig, and `viewer.png`, the page of `cvd3d view` (needs Chromium and playwright).
 """
 
 from __future__ import annotations
