@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -31,18 +30,7 @@ def largest_shares(splats: Splats | MovingSplats, targets: Iterable[TargetFrame]
     return largest
 
 
-def selected(splats: Splats | MovingSplats, keep: Tensor) -> Splats | MovingSplats:
-    """The splats where the mask `keep` (N,) is true, with their paths."""
-    if isinstance(splats, Splats):
-        return splats.map(lambda tensor: tensor[keep])
-    paths = keep[splats.moving]
-    kept = {name: getattr(splats, name)[paths] for name in ("shifts", "turns", "fades")}
-    places = keep.cumsum(0) - 1
-    rest = splats.rest.map(lambda tensor: tensor[keep])
-    return replace(splats, rest=rest, moving=places[splats.moving[paths]], **kept)
-
-
 def pruned(splats: Splats | MovingSplats, targets: Iterable[TargetFrame], pixels: float) -> Splats | MovingSplats:
     """The splats that color at least this many pixels of one of the frames; all splats if there are none."""
     keep = largest_shares(splats, targets) >= pixels
-    return selected(splats, keep) if keep.any() else splats
+    return splats[keep] if keep.any() else splats

@@ -74,7 +74,7 @@ def test_each_name_is_in_one_module():
         for path in (ROOT / package).rglob("*.py"):
             for name in {*NAMES, *folders} & set(paths(path.read_text())):
                 known[name].add(str(path.relative_to(ROOT)))
-    assert len(NAMES) == 9 and set(NAMES) <= set(known)
+    assert len(NAMES) == 10 and set(NAMES) <= set(known)
     assert known.pop("transforms.json") == {home, "trajectories/formats/nerfstudio.py"}
     assert all(modules == {home} for modules in known.values()), dict(known)
 

@@ -1,7 +1,7 @@
 import torch
 
 from recon.fitting.frames import TargetFrame
-from recon.fitting.pruning import largest_shares, pruned, selected
+from recon.fitting.pruning import largest_shares, pruned
 from recon.splats import MovingSplats, Splats
 
 
@@ -67,5 +67,5 @@ def test_paths_stay_with_their_splats():
     assert isinstance(kept, MovingSplats) and kept.moving.tolist() == [1] and len(kept) == 3
     torch.testing.assert_close(kept.fades, fades[:1])
     torch.testing.assert_close(kept.at(0.0).logit_opacities, moving.at(0.0).logit_opacities[[0, 1, 3]])
-    last = selected(moving, torch.tensor([False, False, True, True]))
+    last = moving[torch.tensor([False, False, True, True])]
     assert last.moving.tolist() == [0] and last.shifts.tolist() == paths[1:].tolist()
