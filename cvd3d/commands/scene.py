@@ -122,17 +122,20 @@ class Scene:
         if lacks_cameras(self.from_, self.poses):
             from cvd3d.scene.stages import cameras_stage, solved_stage
 
-            asked = {"capture": str(self.from_), "poses": None, "seed": self.seed, "moves": self.moves == "yes"}
-            return [cameras_stage(self.from_, self.longest_side), solved_stage(self.longest_side)], asked
-        capture = load_capture(self.from_, self.poses)
+            stages = [cameras_stage(self.from_, self.longest_side), solved_stage(self.longest_side)]
+            moves = self.moves == "yes"
+        else:
+            capture = load_capture(self.from_, self.poses)
+            stages = [import_stage(capture, self.from_, self.poses, self.longest_side)]
+            moves = capture_moves(self.moves, capture)
         asked = {
             "capture": str(self.from_),
             "poses": None if self.poses is None else str(self.poses),
             "seed": self.seed,
-            "moves": capture_moves(self.moves, capture),
+            "moves": moves,
             "options": self._recorded(),
         }
-        return [import_stage(capture, self.from_, self.poses, self.longest_side)], asked
+        return stages, asked
 
     def _recorded(self) -> dict[str, Any]:
         """The options for scenes that are made `like` this one; those of the fit are in its record."""

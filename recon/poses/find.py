@@ -16,6 +16,7 @@ import numpy as np
 
 from recon.poses.diagnosis import Pair, failure
 from recon.poses.frames import choose, decoded, measure
+from recon.poses.solve import IMAGES
 from recon.progress import progress_bar
 from trajectories.errors import InputError
 
@@ -78,9 +79,9 @@ def find_cameras(path: Path, work: Path, *, longest_side: int = LARGEST, show_pr
         InputError: as in `check`, or a sentence about why no cameras were found.
     """
     check(path)
-    images = work / "images"
+    images = work / IMAGES
     if not images.is_dir():
-        partial = work / "images.part"
+        partial = work / f"{IMAGES}.part"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         prepare = _prepare_video if path.is_file() else _prepare_photos

@@ -53,7 +53,7 @@ def measure(frames: Iterator[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         size = (SMALL, max(16, round(SMALL * height / width)))
         gray = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
         sharpness.append(cv2.Laplacian(gray, cv2.CV_64F).var())
-        flow = np.zeros((1, 1, 2))
+        flow: np.ndarray = np.zeros((1, 1, 2))
         if before is not None:
             flow = cv2.calcOpticalFlowFarneback(before, gray, np.zeros((*gray.shape, 2)), 0.5, 3, 15, 2, 5, 1.1, 0)
         motion.append(float(np.median(np.linalg.norm(flow, axis=-1))) / SMALL)

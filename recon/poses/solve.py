@@ -19,6 +19,7 @@ import numpy as np
 
 from recon.poses.upright import upright
 
+IMAGES = "images"
 SEED = 0
 THREADS = 2  # a fixed number: results depend on it
 LARGEST = 1600
@@ -54,7 +55,7 @@ def solve(folder: Path) -> None:
 
     pycolmap.logging.minloglevel = 2
     pycolmap.set_random_seed(SEED)
-    images, database = folder / "images", folder / "database.db"
+    images, database = folder / IMAGES, folder / "database.db"
     names = sorted(file.relative_to(images).as_posix() for file in images.rglob("*") if file.is_file())
     _features(pycolmap, database, images, names)
     _matches(pycolmap, folder, names)
@@ -124,7 +125,7 @@ def _models(pycolmap: Any, folder: Path, count: int, start: dict[str, float]) ->
     shutil.rmtree(folder / "models", ignore_errors=True)
     (folder / "models").mkdir()
     models = pycolmap.incremental_mapping(
-        folder / "database.db", folder / "images", folder / "models", options, next_image_callback=step
+        folder / "database.db", folder / IMAGES, folder / "models", options, next_image_callback=step
     )
     with_points = (model for model in models.values() if model.num_points3D())
     return sorted(with_points, key=lambda model: -model.num_reg_images())
