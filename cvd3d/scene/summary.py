@@ -27,8 +27,10 @@ def print_new_paths(facts: Mapping[str, Any]) -> None:
     if (between := facts["held_out"]["psnr"]) is not None:
         print(f"       frames held out between those of that fit: PSNR {between:.2f} dB")
     if within := facts["good_within"]:
-        reach = f"{within['degrees']:.0f} degrees and {within['meters']:.1f} m of the cameras"
-        print(f"       good within {reach}: at most 3 dB below the {within['psnr']:.2f} dB of its nearest frame")
+        reach = f"within {within['degrees']:.0f} degrees and {within['meters']:.1f} m of the cameras"
+        if within["degrees"] < 0.5:
+            reach = "only from where its cameras are"
+        print(f"       good {reach}: at most 3 dB below the {within['psnr']:.2f} dB of its nearest frame")
 
 
 def print_summary(folder: Path, done: Sequence[Done]) -> None:

@@ -82,6 +82,9 @@ def test_new_paths_and_removed_splats_are_told(summary):
     assert "good within 17 degrees and 1.3 m of the cameras: at most 3 dB below the 23.10 dB of its nearest" in text
     assert "frames held out between those of that fit: PSNR 25.10 dB" in text
     assert "400 splats that no frame of the fit shows were removed" in text
+    new["good_within"]["degrees"] = 0.2
+    text = "\n".join(summary((*others, done("fit", fit.outputs, {**fit.facts, "new_paths": new}))))
+    assert "good only from where its cameras are: at most 3 dB" in text
     new["good_within"] = None
     text = "\n".join(summary((*others, done("fit", fit.outputs, {**fit.facts, "new_paths": new}))))
     assert "good within" not in text and "were removed" not in text
