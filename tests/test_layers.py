@@ -50,6 +50,7 @@ def test_trajectories_needs_numpy_and_scipy_only():
         assert not foreign, f"{path.name} imports {foreign}"
 
 
+@pytest.mark.slow
 def test_importing_trajectories_loads_no_heavy_library():
     code = (
         "import sys, trajectories\n"

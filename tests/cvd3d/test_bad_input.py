@@ -110,6 +110,7 @@ def test_an_unknown_rig_gets_the_nearest_name(refused, out, typed, meant):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_rig_file_with_a_pose_that_is_no_rotation(refused, out, tmp_path):
     path = tmp_path / "rig.json"
     save_rig(make_rig("circle", 2, 3), path)
@@ -154,6 +155,7 @@ def test_a_missing_capture(refused, out, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_photos_without_cameras_and_without_texture(refused, out, capture):
     (capture / "transforms.json").unlink()
     assert "the cameras were not found: too few matches" in refused("scene", "--from", capture, "--out", out)

@@ -74,6 +74,7 @@ def test_angles_are_degrees_on_the_command_line():
     np.testing.assert_allclose(built.cameras.centers[0], [[4.5, 0, 0], [0, 4.5, 0]], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_plan_writes_the_rig_and_its_drawing(tmp_path, capsys):
     rig, drawing = tmp_path / "rig.json", tmp_path / "rig.png"
     main(["plan", "--rig", "orbit", "--views", "6", "--frames", "5", "--out", str(rig), "--preview", str(drawing)])
@@ -177,6 +178,7 @@ def completed(script, *words):
     ).stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_bash_completes_commands_options_and_values(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Path, "home", lambda: tmp_path)

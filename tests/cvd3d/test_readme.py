@@ -15,6 +15,7 @@ PAGES = README + COMMANDS_PAGE + "".join((ROOT / "docs" / f"{name}.md").read_tex
 LINES = [line.strip().partition("  #")[0].strip() for line in PAGES.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("cvd3d ")])
 def test_every_command_parses(line):
     words = shlex.split(line)

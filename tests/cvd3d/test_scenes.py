@@ -59,6 +59,7 @@ def test_loading_a_folder_without_a_scene(tmp_path):
         cvd3d.load_scene(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_names_load_what_they_need():
     code = (
         "import sys, cvd3d\n"

@@ -66,6 +66,7 @@ def test_a_second_module_with_a_name_is_found():
     assert {"rig.json", "images/", "videos/"} <= set(paths(source))
 
 
+@pytest.mark.slow
 def test_each_name_is_in_one_module():
     """Only transforms.json has a second module: the reader of nerfstudio's format, a lower layer."""
     home, folders = "recon/scene_files.py", ("images/", "videos/", "checkpoints/")

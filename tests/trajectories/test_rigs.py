@@ -14,6 +14,7 @@ RADIUS = 4.5
 COUNTS = list(itertools.product(range(1, 8), range(1, 18)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RIGS)
 def test_every_rig_for_any_number_of_views_and_frames(name):
     for views, frames in COUNTS:

@@ -171,6 +171,7 @@ def test_moving_splats_follow_the_clock():
         assert node(viewer, "/splats/still").buffer.shape[0] == 2
 
 
+@pytest.mark.slow
 def test_moving_splats_also_move_between_frames():
     rig = make_rig("orbit", 1, 3)
     splats, displacements = moving_splats(rig), set()

@@ -56,6 +56,7 @@ def true_renders():
     return found
 
 
+@pytest.mark.slow
 def test_true_renders_are_recognized(true_renders):
     right = [ok for case, logits, in_view in true_renders for ok in objects_right(logits, case.pairs, in_view)]
     assert np.mean(right) >= 0.94  # 97 % over many more, see docs/evaluation.md

@@ -12,6 +12,8 @@ from recon.splats import from_points
 from trajectories import make_rig
 from trajectories.heading import heading_turn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def two_specks(monkeypatch):
@@ -37,7 +39,6 @@ def test_videos_become_a_capture():
     np.testing.assert_array_equal(capture.cameras.c2w[4], rig.cameras.c2w[1, 1])
 
 
-@pytest.mark.slow
 def test_one_video_is_left_out(studio, two_specks):
     case = LEFT_OUT.cases()[0]
     values = LEFT_OUT.take(case, studio).values

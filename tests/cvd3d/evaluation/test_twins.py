@@ -34,6 +34,7 @@ def test_more_views_are_compared_with_two():
     assert not MORE_VIEWS.rows([{"2": 0.01, "4": 0.01, "8": 0.0115}])[-1].reached
 
 
+@pytest.mark.slow
 def test_cross_view_modules_are_switched(studio):
     case = TWIN_DIFFERENCE.cases()[0]
     values = TWIN_DIFFERENCE.take(case, studio).values

@@ -20,6 +20,7 @@ def test_rays_by_hand():
     assert np.allclose(rays[:, 0, 1], [2 * d[2], 3 * d[0] - d[2], -2 * d[0], *d])
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 4), cols=st.integers(1, 4))
 def test_a_ray_passes_through_its_pixel_and_its_moment_is_orthogonal(around, seed, rows, cols):
     cameras = around(seed, 3, 3)  # three of each: a cross product along the wrong axis would show

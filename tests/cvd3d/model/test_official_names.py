@@ -105,6 +105,7 @@ def test_names(ours, kind, official):
     assert recognize(["conv_in.weight", official] if kind == UNET else [official]) == kind
 
 
+@pytest.mark.slow
 def test_at_full_size_every_file_has_the_number_of_tensors_of_the_released_ones():
     with init_empty_weights():
         network = CollaborativeUNet()

@@ -11,6 +11,8 @@ from cvd3d.model import CollaborativeUNet, from_released
 from cvd3d.model.official_names import CAMERA_CONTROL, CROSS_VIEW, MOTION_MODULE, UNET, official_name
 from trajectories import InputError
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "sample_size": 32, "block_out_channels": (32, 64, 64), "attention_levels": 2, "layers_per_block": 2,
     "cross_attention_dim": 24, "motion_max_seq_length": 16, "pose_unshuffle": 2, "pose_frame": "first",
@@ -57,7 +59,6 @@ def run(network, around, V=2, T=3):
         return network(z, torch.arange(V) * 100 + 5, text, around(0, V, T, width=64, height=64))
 
 
-@pytest.mark.slow
 def test_the_files_give_the_network_that_they_were_made_of(network, paths, around):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -66,7 +67,6 @@ def test_the_files_give_the_network_that_they_were_made_of(network, paths, aroun
     assert torch.equal(run(loaded, around), run(network, around))
 
 
-@pytest.mark.slow
 def test_a_diffusers_folder_and_safetensors_load_as_well(network, paths, around, tmp_path, official):
     folder = tmp_path / "sd"
     folder.mkdir()
@@ -81,7 +81,6 @@ def test_a_diffusers_folder_and_safetensors_load_as_well(network, paths, around,
     assert other.config.num_attention_heads == 4 and not torch.equal(run(other, around), run(network, around))
 
 
-@pytest.mark.slow
 def test_half_precision_files_give_a_network_in_single_precision(network, paths, around, official):
     torch.save({key: tensor.half() for key, tensor in official(network)[UNET].items()}, paths["unet"])
     loaded = from_released(**paths).requires_grad_(False)
@@ -89,7 +88,6 @@ def test_half_precision_files_give_a_network_in_single_precision(network, paths,
     assert (run(loaded, around) - run(network, around)).abs().max() < 0.05
 
 
-@pytest.mark.slow
 def test_a_network_saved_in_our_own_format_is_the_same(paths, around, tmp_path):
     loaded = from_released(**paths).requires_grad_(False)
     loaded.save_pretrained(tmp_path / "ours")
@@ -147,7 +145,6 @@ def test_a_file_of_an_unknown_kind_is_refused(paths, tmp_path):
         from_released(**{**paths, "cross_view": tmp_path / "vae.pt"})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [UNET, MOTION_MODULE, CAMERA_CONTROL, CROSS_VIEW])
 def test_missing_and_unexpected_keys_are_named(network, tmp_path, kind, official):
     files = official(network)
@@ -174,7 +171,6 @@ def test_a_tensor_of_another_shape_names_both(network, tmp_path, official):
         from_released(**write(tmp_path, files))
 
 
-@pytest.mark.slow
 def test_another_positional_encoding_causes_a_warning(network, tmp_path, official):
     files = official(network)
     table = next(key for key in files[MOTION_MODULE] if key.endswith("pos_encoder.pe"))
@@ -183,7 +179,6 @@ def test_another_positional_encoding_causes_a_warning(network, tmp_path, officia
         from_released(**write(tmp_path, files))
 
 
-@pytest.mark.slow
 def test_full_size_shapes_load_without_their_values(tmp_path):
     with torch.device("meta"):
         network = CollaborativeUNet()

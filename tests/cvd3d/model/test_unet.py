@@ -53,6 +53,7 @@ def test_without_motion_frames_are_independent(network):
     assert not torch.allclose(network(z[:, :, order], 500, text), network(z, 500, text)[:, :, order], atol=1e-2)
 
 
+@pytest.mark.slow
 def test_partners_and_cameras_affect_a_randomized_network(network, around):
     z, text = inputs(2, 3)
     cameras = around(0, 2, 3)
@@ -141,6 +142,7 @@ def test_the_official_half_pixel_is_an_option(tiny_unet, around):
     assert 0 < (ours - official).abs().max() < 2
 
 
+@pytest.mark.slow
 def test_the_round_trip_is_exact_to_the_bit(network, around, tmp_path):
     network.save_pretrained(tmp_path)
     options = json.loads((tmp_path / "config.json").read_text())
@@ -154,6 +156,7 @@ def test_the_round_trip_is_exact_to_the_bit(network, around, tmp_path):
     assert torch.equal(back(z, 500, text, cameras), network(z, 500, text, cameras))
 
 
+@pytest.mark.slow
 def test_the_sizes_of_the_released_networks():
     """CVD.md, 1.1 and 1.4; counted on a device without memory."""
     with torch.device("meta"):

@@ -20,6 +20,8 @@ from cvd3d.sampling.pipeline import CollaborativePipeline
 from trajectories import InputError, Rig
 from trajectories.rotations import rigid
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def calls(monkeypatch, pipeline):
@@ -35,7 +37,6 @@ def calls(monkeypatch, pipeline):
     return sizes
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("views", "frames"), [(1, 2), (2, 2), (3, 2), (4, 2), (2, 1)])
 def test_the_same_seed_gives_the_same_bytes_for_any_number_of_videos(pipeline, rig, sample, views, frames):
     videos = sample(pipeline, rig(views, frames), seed=5)
@@ -46,7 +47,6 @@ def test_the_same_seed_gives_the_same_bytes_for_any_number_of_videos(pipeline, r
     assert sample(pipeline, rig(views, frames), seed=6).tobytes() != videos.tobytes()
 
 
-@pytest.mark.slow
 def test_the_number_of_network_calls_follows_the_formula(pipeline, rig, sample, calls):
     sample(pipeline, rig(4), num_inference_steps=3, recurrences=2, matchings=1)
     assert calls == [8] * ((3 - 1) * 2 + 1)
@@ -90,7 +90,6 @@ def test_noise_is_added_again_by_the_papers_formula(pipeline):
         assert torch.allclose(noised, expected, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_mask_is_computed_once_for_each_ordered_pair_and_resolution(pipeline, rig, sample, monkeypatch):
     computed = Counter()
     original = cvd3d.model.unet.epipolar_bias
@@ -114,7 +113,6 @@ def test_the_cross_view_modules_join_the_videos_and_can_be_switched_off(pipeline
         assert (np.abs(a - b).max() > 1e-5) == joined
 
 
-@pytest.mark.slow
 def test_with_poses_relative_to_the_first_camera_the_world_may_be_moved(build, rig, sample):
     still = rig(2)
     turn = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
@@ -140,7 +138,6 @@ def test_the_default_steps_and_guidance_are_the_models(build, rig):
     assert left_out.tobytes() == asked.tobytes()
 
 
-@pytest.mark.slow
 def test_a_saved_pipeline_gives_the_same_bytes_and_logs_nothing(build, rig, sample, tmp_path, capfd):
     pipeline = build(pose_frame="first", steps=7, guidance=2.5)
     capfd.readouterr()
@@ -225,7 +222,6 @@ def test_damaged_weights_are_reported_in_one_sentence(saved):
         load_pipeline(saved)
 
 
-@pytest.mark.slow
 def test_a_model_with_parts_missing_or_an_unknown_frame_is_refused(saved):
     config = json.loads((saved / "unet" / "config.json").read_text())
     (saved / "unet" / "config.json").write_text(json.dumps({**config, "pose_frame": "camera"}))
@@ -264,7 +260,6 @@ def test_other_weights_have_another_hash(saved):
     assert weights_hash(saved) != before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("views", [2, 3, 5])
 def test_smaller_calls_give_the_same_videos(pipeline, rig, sample, views, monkeypatch, calls):
     monkeypatch.setattr(cvd3d.sampling.cost, "VIDEOS_PER_CALL", 100)
@@ -277,7 +272,6 @@ def test_smaller_calls_give_the_same_videos(pipeline, rig, sample, views, monkey
     assert np.abs(pieces - whole).max() < 1e-6
 
 
-@pytest.mark.slow
 def test_a_memory_limit_makes_the_calls_smaller_and_the_cost_is_reported(pipeline, rig, sample, calls):
     lines = []
     whole = sample(pipeline, rig(4), report=lines.append)
@@ -294,7 +288,6 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("survived", [1, 4])
 def test_a_stopped_run_resumes_and_gives_the_same_bytes(pipeline, rig, sample, tmp_path, monkeypatch, calls, survived):
     options = {"num_inference_steps": 3, "recurrences": 2, "matching": "overlap", "seed": 8}
@@ -325,7 +318,6 @@ def test_a_damaged_checkpoint_is_ignored(pipeline, rig, sample, tmp_path):
     assert sample(pipeline, rig(2), checkpoint=tmp_path / "state.pt").tobytes() == sample(pipeline, rig(2)).tobytes()
 
 
-@pytest.mark.slow
 def test_known_videos_are_unchanged_and_influence_the_others(pipeline, rig, sample):
     frames = np.random.default_rng(0).random((2, 16, 16, 3), dtype=np.float32)
     without = sample(pipeline, rig(3))
@@ -378,7 +370,6 @@ def test_no_job_is_left_out_of_the_calls(pairs, videos):
     assert all(sum(len(job.videos) for job in call) <= max(2, videos) for call in calls)
 
 
-@pytest.mark.slow
 def test_masks_are_computed_again_when_they_do_not_fit(pipeline, rig, sample, monkeypatch):
     whole = sample(pipeline, rig(5, name="orbit"), num_inference_steps=3)
     monkeypatch.setattr(cvd3d.sampling.denoise, "MASK_MEMORY", 1)

@@ -177,6 +177,7 @@ def test_formats_of_one_instant_report_which_one(name, scene, moving_scene, expo
         torch.testing.assert_close(load_splats("tiny.ply").means, wanted.means)
 
 
+@pytest.mark.slow
 def test_the_mesh_of_a_moving_scene_is_that_of_the_middle_instant(scene, moving_scene, export):
     pytest.importorskip("open3d")
     pytest.importorskip("trimesh")

@@ -112,6 +112,7 @@ def test_synchronized_cameras_are_fitted_as_moving(drawn_scene, tmp_path):
     assert [read_scene(tmp_path / name)["asked"]["moves"] for name in "ab"] == [True, False]
 
 
+@pytest.mark.slow
 def test_one_camera_can_be_fitted_as_moving(tmp_path, drawn_scene):
     """No instant has two views, so there are no starting points of a single instant."""
     rig = make_rig("orbit", 1, 4, width=24, height=24)

@@ -17,6 +17,7 @@ def test_a_rig_is_drawn_in_its_colors(tmp_path, name, views, frames):
         assert (pixels == np.round(255 * np.array(to_rgb(color)))).all(axis=-1).any(), f"{color} is missing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_the_same_rig_gives_the_same_bytes(tmp_path, suffix):
     rig = make_rig("orbit", 3, 4)

@@ -31,6 +31,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bits(recipe, pixels, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SAVE_EVERY", 2)
     uninterrupted = run(recipe, pixels, STAGE, tmp_path / "a")

@@ -80,6 +80,7 @@ def loss_and_record(networks, stage, batch, seed=0):
     return diffusion_loss(parts, stage, batch, torch.Generator().manual_seed(seed)), recorder
 
 
+@pytest.mark.slow
 def test_the_two_videos_of_a_pair_share_their_timestep_but_not_their_noise(networks, stages, pools, latents):
     steps = set()
     for seed in range(5):

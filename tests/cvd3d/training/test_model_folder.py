@@ -15,6 +15,7 @@ def pipeline(recipe):
     )
 
 
+@pytest.mark.slow
 def test_a_model_replaces_the_previous_one_and_is_unchanged_in_memory(pipeline, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "stale").touch()

@@ -11,6 +11,8 @@ from cvd3d.cli import main
 from cvd3d.weights.catalog import ITEMS
 from cvd3d.weights.registry import registered
 
+pytestmark = pytest.mark.slow
+
 NEEDED = ("sd", "motion-module", "motion-lora", "camera-control", "cross-view")
 
 
@@ -51,7 +53,6 @@ def test_without_a_subcommand_it_lists_the_weights_and_their_pages(weights, regi
     assert weights("list") == out
 
 
-@pytest.mark.slow
 def test_from_files_to_a_model(weights, released, tmp_path):
     out = weights("add", *(released[name] for name in NEEDED))
     for name in NEEDED:
@@ -94,7 +95,6 @@ def test_fetch_registers_and_prints_what_remains(weights, released, monkeypatch)
     assert "cvd3d weights fetch       # sd" in out.split("Next:")[1]
 
 
-@pytest.mark.slow
 def test_a_module_without_effect_gives_exit_status_one(weights, refused, released, tmp_path):
     content = torch.load(released["cross-view"])
     for key, tensor in content["unet_trainable_dict"].items():

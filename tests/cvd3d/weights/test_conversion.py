@@ -18,6 +18,8 @@ from cvd3d.weights.inspection import inspect
 from cvd3d.weights.registry import register, registered
 from trajectories import InputError, make_rig
 
+pytestmark = pytest.mark.slow
+
 NEEDED = ("sd", "motion-module", "motion-lora", "camera-control", "cross-view")
 
 
@@ -32,7 +34,6 @@ def sources(released):
     return make
 
 
-@pytest.mark.slow
 def test_added_files_become_a_model_that_samples(released, tmp_path):
     register([inspect(released[name]) for name in NEEDED])
     made = convert(choose_sources({}, registered()), tmp_path / "models" / "cvd")
@@ -63,7 +64,6 @@ def test_the_scheduler_has_the_official_timesteps_and_noise():
     assert scheduler.final_alpha_cumprod == 1 and scheduler.config.prediction_type == "epsilon"
 
 
-@pytest.mark.slow
 def test_half_is_half_as_large_and_loads_in_single_precision(sources, tmp_path):
     whole = convert(sources(), tmp_path / "whole").unet.state_dict()
     convert(sources(), tmp_path / "half", half=True)
@@ -75,7 +75,6 @@ def test_half_is_half_as_large_and_loads_in_single_precision(sources, tmp_path):
         assert torch.equal(tensor, whole[name].half().float() if tensor.is_floating_point() else whole[name])
 
 
-@pytest.mark.slow
 def test_the_model_records_its_sources(sources, released, tmp_path):
     convert(sources(), tmp_path / "cvd", half=True)
     origins = json.loads((tmp_path / "cvd" / "sources.json").read_text())
@@ -87,7 +86,6 @@ def test_the_model_records_its_sources(sources, released, tmp_path):
     }  # fmt: skip
 
 
-@pytest.mark.slow
 def test_the_adapter_is_used_only_with_the_original_unet(released):
     entries = register([inspect(released[name]) for name in (*NEEDED, "image-lora")])
     own = choose_sources({}, entries)
@@ -100,7 +98,6 @@ def test_the_adapter_is_used_only_with_the_original_unet(released):
     assert choose_sources({"unet": "x", "motion-lora": "registered"}, entries).motion_lora == released["motion-lora"]
 
 
-@pytest.mark.slow
 def test_what_is_missing_is_named(released):
     entries = register([inspect(released[name]) for name in ("sd", "motion-module")])
     with pytest.raises(InputError, match=r"Not registered yet: CameraCtrl .*, CVD \(--cross-view\), .*domain adapter"):
@@ -110,7 +107,6 @@ def test_what_is_missing_is_named(released):
         choose_sources({}, entries)
 
 
-@pytest.mark.slow
 def test_registered_files_that_are_missing_or_changed_are_refused(own):
     entries = register([inspect(own[name]) for name in NEEDED])
     vae = own["sd"] / "vae" / "config.json"
@@ -138,7 +134,6 @@ def test_a_file_of_another_kind_is_reported_and_nothing_is_written(released, tmp
     assert not (tmp_path / "models").exists()
 
 
-@pytest.mark.slow
 def test_a_write_that_fails_leaves_the_old_model(sources, tmp_path, monkeypatch):
     out = tmp_path / "cvd"
     convert(sources(), out)
@@ -236,7 +231,6 @@ def ldm_autoencoder(key, levels=2):
     return re.sub(r"decoder\.up\.(\d)", lambda match: f"decoder.up.{levels - 1 - int(match.group(1))}", key)
 
 
-@pytest.mark.slow
 def test_a_fine_tunes_single_file_replaces_the_other_parts(fine_tune, released, sources, tmp_path):
     path, unet, vae, text = fine_tune
     entry = inspect(path)
@@ -263,7 +257,6 @@ def test_a_fine_tune_whose_parts_do_not_match_is_refused(fine_tune, sources, tmp
             convert(sources(unet=path, motion_lora="none"), tmp_path / "tuned")
 
 
-@pytest.mark.slow
 def test_sources_of_another_text_width_are_refused(sources, released, small_network, write_official, tmp_path):
     folder = tmp_path / "wide"
     folder.mkdir()

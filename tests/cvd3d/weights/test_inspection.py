@@ -13,6 +13,8 @@ from cvd3d.model.official_names import CAMERA_CONTROL, MOTION_MODULE, UNET
 from cvd3d.weights.inspection import bytes_of, inspect
 from trajectories import InputError
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("sd", "motion-module", "motion-lora", "camera-control", "cross-view", "image-lora")
 
 
@@ -100,7 +102,6 @@ def test_a_camera_file_without_its_projections_is_refused(small_network, officia
         inspect(tmp_path / "pose_encoder.safetensors")
 
 
-@pytest.mark.slow
 def test_an_older_motion_module_causes_a_warning(small_network, official, tmp_path):
     tensors = official(small_network())[MOTION_MODULE]
     shorter = {k: t[:, :24].contiguous() if k.endswith("pe") else t for k, t in tensors.items()}
@@ -109,7 +110,6 @@ def test_an_older_motion_module_causes_a_warning(small_network, official, tmp_pa
         assert inspect(tmp_path / "mm_sd_v15.safetensors").item == "motion-module"
 
 
-@pytest.mark.slow
 def test_full_size_files_are_recognised_by_their_shapes(official, tmp_path):
     with torch.device("meta"):
         files = official(CollaborativeUNet())
@@ -150,7 +150,6 @@ def test_a_folder_of_stable_diffusion_must_be_whole(own):
         inspect(folder)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("part", "kind"), [("vae", "AutoencoderKL"), ("text_encoder", "CLIPTextModel")])
 def test_the_parts_of_a_folder_are_checked(own, part, kind):
     path = next((own["sd"] / part).glob("*.safetensors"))
@@ -168,7 +167,6 @@ def test_the_parts_of_a_folder_are_checked(own, part, kind):
         inspect(own["sd"])
 
 
-@pytest.mark.slow
 def test_parts_of_different_models_are_refused(own, small_network, official):
     unet = own["sd"] / "unet"
     (unet / "config.json").write_text(json.dumps({"attention_head_dim": [5, 10, 20, 20]}))

@@ -8,6 +8,8 @@ from cvd3d.weights.conversion import released_scheduler
 from cvd3d.weights.self_test import self_test
 from trajectories import InputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pipeline(small_network, parts):
@@ -25,7 +27,6 @@ def changes(pipeline):
     return {effect.input: (effect.works, effect.change) for effect in self_test(pipeline)}
 
 
-@pytest.mark.slow
 def test_a_model_in_which_everything_works(pipeline):
     found = changes(pipeline())
     assert found.keys() == {"cameras", "partner", "text"}
@@ -38,7 +39,6 @@ def test_untrained_modules_have_no_effect(pipeline):
     assert found["cameras"] == found["partner"] == (False, 0.0) and found["text"][0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("silenced", "input_"), [("qkv_merge", "cameras"), ("cross_view.proj_out", "partner"), ("attn2.to_out", "text")]
 )

@@ -11,6 +11,7 @@ def as_rotations(quats):
     return quats[:, :, None] * quats[:, None, :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degree, N", [(0, 7), (2, 300), (3, 512)])
 def test_gsply_reads_it(tmp_path, degree, N, some_splats):
     gsply = pytest.importorskip("gsply")

@@ -1,6 +1,7 @@
 """Vector lanes against numpy."""
 
 import numpy as np
+import pytest
 from numba import njit
 
 from recon.kernels.lanes import any_lane, exp_minus, fill, load, magnitude, store, total, where, workspace
@@ -20,6 +21,7 @@ def _compute(x, y, out):
     return total(a), any_lane(a > 1e9), any_lane(a <= b)
 
 
+@pytest.mark.slow
 def test_arithmetic():
     generator = np.random.default_rng(0)
     x, y = generator.normal(size=(2, 16)).astype(np.float32)
@@ -39,6 +41,7 @@ def _exponentials(x, out):
         store(out, i, exp_minus(load(x, i)))
 
 
+@pytest.mark.slow
 def test_exponential():
     x = np.linspace(0, 60, 16 * 4096, dtype=np.float32)
     out = np.empty_like(x)

@@ -89,6 +89,7 @@ def test_spherical_harmonics_agree_with_gsplat(degree):
     assert torch.allclose(ours, gsplat_spherical_harmonics(degree, directions, coefficients), atol=1e-11)
 
 
+@pytest.mark.slow
 def test_spherical_harmonics_by_finite_differences():
     generator = torch.Generator().manual_seed(0)
     directions = torch.randn(3, 3, dtype=torch.float64, generator=generator).requires_grad_()

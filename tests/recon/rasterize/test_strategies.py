@@ -53,6 +53,7 @@ def fit(strategy, make_scene, packed=True, steps=50):
     return counts, opacities, parameters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("packed", "absgrad"), [(True, False), (False, True)])
 def test_the_default_strategy_grows_and_resets(packed, absgrad, make_scene):
     strategy = default_strategy(refine_start_iter=5, refine_every=10, reset_every=35, absgrad=absgrad)
@@ -65,6 +66,7 @@ def test_the_default_strategy_grows_and_resets(packed, absgrad, make_scene):
     assert all(torch.isfinite(value).all() for value in parameters.values())
 
 
+@pytest.mark.slow
 def test_the_mcmc_strategy_grows_up_to_its_cap(make_scene):
     counts, _, parameters = fit(mcmc_strategy(cap_max=160, refine_start_iter=5, refine_every=10), make_scene)
     assert counts[9] == 150

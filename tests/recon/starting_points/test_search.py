@@ -35,6 +35,7 @@ def test_triangulated_points_take_the_colors_of_the_images(world):
     assert (points.colors[~ball, 1] > points.colors[~ball, 0]).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_swept_points_lie_on_the_world(world):
     points = swept_points(world.capture.cameras, world.capture.images(), [1, 6, 10])
     assert len(points) > 1000
@@ -52,6 +53,7 @@ def test_initial_points_are_the_same_each_time_and_say_how_they_were_made(world)
     assert 350 < len(one) < 1000
 
 
+@pytest.mark.slow
 def test_frames_without_texture_start_at_random_and_say_so(world):
     flat = Pixels(np.full((96, 96, 3), 128, dtype=np.uint8))
     few = world.capture.subset([0, 2, 5, 8])
@@ -91,6 +93,7 @@ def test_frames_beyond_the_memory_are_shrunk(world, monkeypatch):
     assert sizes == [(12, 48, 48, 3)]
 
 
+@pytest.mark.slow
 def test_our_own_points_get_no_second_shell(world, tmp_path):
     few = world.capture.subset([0, 2, 5, 8])
     found = initial_points(few, generator=seeded(), limit=300)
