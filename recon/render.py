@@ -54,6 +54,27 @@ def rasterized(
     )
 
 
+def pixel_shares(splats: Splats, viewmat: Tensor, K: Tensor, width: int, height: int) -> Tensor:
+    """The sum of each splat's blending weights over the pixels of one image.
+
+    Args:
+        splats: N Gaussians.
+        viewmat: (4, 4) world to camera.
+        K: (3, 3) pixels.
+        width: image width in pixels.
+        height: image height in pixels.
+
+    Returns:
+        (N,) pixels; one that a splat colors by a tenth counts as a tenth.
+    """
+    # An image is linear in the colors, so the gradient of its sum is the weights.
+    ones = torch.ones(len(splats), 1, device=splats.means.device, requires_grad=True)
+    image, _, _ = rasterized(splats, viewmat[None], K[None], width, height, colors=ones)
+    if not image.requires_grad:  # no splat is in view
+        return torch.zeros(len(splats), device=ones.device)
+    return torch.autograd.grad(image.sum(), ones)[0][:, 0]
+
+
 @torch.no_grad()
 def render(splats: Splats, cameras: Cameras, background: Sequence[float] = (0.0, 0.0, 0.0)) -> Tensor:
     """Render splats on their device.

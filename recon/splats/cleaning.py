@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recon.render import rasterized
+from recon.render import pixel_shares
 from recon.splats.moving import MovingSplats
 from recon.splats.splats import Splats
 from trajectories.cameras import Cameras
@@ -29,13 +29,10 @@ def contributions(splats: Splats | MovingSplats, cameras: Cameras, times: np.nda
     device = (splats.rest if isinstance(splats, MovingSplats) else splats).means.device
     total = torch.zeros(len(splats), device=device)
     for n, time in enumerate(times):
-        # An image is linear in the colors, so its gradient is the weights.
-        ones = torch.ones(len(splats), 1, device=device, requires_grad=True)
-        viewmats = torch.as_tensor(cameras.viewmats[n : n + 1], dtype=torch.float32, device=device)
-        Ks = torch.tensor(cameras.K[n : n + 1], dtype=torch.float32, device=device)
-        image, _, _ = rasterized(splats.at(float(time)), viewmats, Ks, cameras.width, cameras.height, colors=ones)
-        if image.requires_grad:  # some splat is in view
-            total += torch.autograd.grad(image.sum(), ones)[0][:, 0]
+        viewmat, K = (
+            torch.tensor(each[n], dtype=torch.float32, device=device) for each in (cameras.viewmats, cameras.K)
+        )
+        total += pixel_shares(splats.at(float(time)), viewmat, K, cameras.width, cameras.height)
     return total
 
 
