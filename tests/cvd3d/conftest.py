@@ -6,8 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from recon.points import PointCloud, save_points
 from trajectories.cameras import Cameras
+from trajectories.formats.nerfstudio import Transforms, write_transforms
+from trajectories.rig_file import save_rig
+from trajectories.rigs import make_rig
 
 SMALL_SCENE = (
     "scene", "a red cube and a blue ball on green grass", "--rig", "circle", "--views", "2", "--frames", "4",
@@ -60,6 +65,26 @@ def official():
         return files
 
     return tensors
+
+
+@pytest.fixture
+def tiny_folder(tmp_path, monkeypatch):
+    """A scene folder named tiny, with two videos of two 16x12 frames; commands run in its parent folder."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "tiny"
+    rig = make_rig("orbit", 2, 2, width=16, height=12)
+    paths = []
+    for v, name in enumerate(rig.names):
+        (folder / "images" / name).mkdir(parents=True)
+        for t in range(rig.frames):
+            paths.append(f"images/{name}/{t:05d}.png")
+            Image.new("RGB", (16, 12), (50 * v, 50 * t, 90)).save(folder / paths[-1])
+    save_rig(rig, folder / "rig.json")
+    videos = tuple(name for name in rig.names for _ in range(rig.frames))
+    cameras, times = rig.cameras.reshape(-1), np.tile(rig.times, rig.views)
+    write_transforms(Transforms(tuple(paths), cameras, times, videos, "points.ply"), folder / "transforms.json")
+    save_points(PointCloud([[0, 0, 0.6], [1, 2, 0]], [[1, 0, 0], [0, 1, 0]], "by hand"), folder / "points.ply")
+    return folder
 
 
 class DrawingPipeline:

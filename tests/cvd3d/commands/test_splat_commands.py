@@ -13,9 +13,6 @@ from recon.export.targets import TARGETS
 from recon.splats import MovingSplats, Splats
 from recon.splats.motion_file import save_motion
 from recon.splats.ply import save_splats
-from trajectories.formats.nerfstudio import Transforms, write_transforms
-from trajectories.rig_file import save_rig
-from trajectories.rigs import make_rig
 
 N = 40
 
@@ -33,21 +30,9 @@ def some_splats() -> Splats:
 
 
 @pytest.fixture
-def scene(tmp_path, monkeypatch):
-    """A scene folder named tiny; commands run in its parent folder."""
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "tiny"
-    rig = make_rig("orbit", 2, 2, width=16, height=12)
-    paths = []
-    for v, name in enumerate(rig.names):
-        (folder / "images" / name).mkdir(parents=True)
-        for t in range(rig.frames):
-            paths.append(f"images/{name}/{t:05d}.png")
-            Image.new("RGB", (16, 12), (50 * v, 50 * t, 90)).save(folder / paths[-1])
-    save_rig(rig, folder / "rig.json")
-    videos = tuple(name for name in rig.names for _ in range(rig.frames))
-    cameras, times = rig.cameras.reshape(-1), np.tile(rig.times, rig.views)
-    write_transforms(Transforms(tuple(paths), cameras, times, videos), folder / "transforms.json")
+def scene(tiny_folder):
+    """The scene folder named tiny, with splats, metrics and a prompt."""
+    folder = tiny_folder
     save_splats(some_splats(), folder / "splats.ply")
     held_out = {"psnr": 20.5, "ssim": 0.75, "per_frame": [{"frame": 1}, {"frame": 3}]}
     (folder / "metrics.json").write_text(json.dumps({"held_out": held_out}))

@@ -9,17 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from cvd3d.cli import main
 from cvd3d.scene.exports import FORMATS
 from recon.capture import load_capture
 from recon.export.targets import TARGETS
-from recon.points import PointCloud, save_points
 from recon.splats import MovingSplats, Splats
 from recon.splats.motion_file import save_motion
 from recon.splats.ply import load_splats, save_splats
-from trajectories.formats.nerfstudio import Transforms, read_transforms, write_transforms
+from trajectories.formats.nerfstudio import read_transforms
 from trajectories.rig import Rig
 from trajectories.rig_file import save_rig
 from trajectories.rigs import make_rig
@@ -43,22 +41,9 @@ def some_splats(degree: int, count: int = N) -> Splats:
 
 
 @pytest.fixture
-def scene(tmp_path, monkeypatch):
-    """A scene folder named tiny, with two videos of two 16x12 frames; commands run in its parent folder."""
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "tiny"
-    rig = make_rig("orbit", 2, 2, width=16, height=12)
-    paths = []
-    for v, name in enumerate(rig.names):
-        (folder / "images" / name).mkdir(parents=True)
-        for t in range(rig.frames):
-            paths.append(f"images/{name}/{t:05d}.png")
-            Image.new("RGB", (16, 12), (50 * v, 50 * t, 90)).save(folder / paths[-1])
-    save_rig(rig, folder / "rig.json")
-    videos = tuple(name for name in rig.names for _ in range(rig.frames))
-    cameras, times = rig.cameras.reshape(-1), np.tile(rig.times, rig.views)
-    write_transforms(Transforms(tuple(paths), cameras, times, videos, "points.ply"), folder / "transforms.json")
-    save_points(PointCloud([[0, 0, 0.6], [1, 2, 0]], [[1, 0, 0], [0, 1, 0]], "by hand"), folder / "points.ply")
+def scene(tiny_folder):
+    """The scene folder named tiny, with splats, and a fit that held out every third frame."""
+    folder = tiny_folder
     save_splats(some_splats(1), folder / "splats.ply")
     done = {"fingerprint": "", "seconds": 1.0, "peak_memory_mb": 1.0, "facts": {}, "outputs": ["splats.ply"]}
     fit = {"fit": done | {"options": {"hold_out": 3}}}
