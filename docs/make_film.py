@@ -13,30 +13,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from recon.flights import Subject, orbit
 from recon.render import render
 from recon.splats import Splats
 from recon.splats.ply import load_splats
-from trajectories import Cameras, load_rig, make_rig
+from trajectories import Cameras, load_rig
 
 FRAMES, FPS = 90, 15
-RADIUS, ELEVATION = 4.2, 18.0  # meters, degrees
+TARGET, RADIUS, ELEVATION = (0.0, 0.0, 0.6), 4.2, 18.0  # meters, meters, degrees
 WIDTH = 640
 LIMIT = 3 << 20  # bytes
-
-
-def flight(frames: int, width: int, height: int) -> Cameras:
-    """(frames,) cameras that fly once around the subject of the default rigs, in a loop."""
-    circle = make_rig(
-        "orbit",
-        1,
-        frames + 1,
-        sweep=2 * np.pi,
-        elevation=np.radians(ELEVATION),
-        radius=RADIUS,
-        width=width,
-        height=height,
-    )
-    return circle.cameras[0, :-1]
 
 
 def film(scene: Path) -> list[Image.Image]:
@@ -45,7 +31,8 @@ def film(scene: Path) -> list[Image.Image]:
     shown = min(rig.views, 4)
     side = WIDTH // shown
     forward_and_backward = [*range(rig.frames), *range(rig.frames - 2, 0, -1)]
-    cameras = flight(FRAMES, WIDTH, WIDTH // 2)
+    subject = Subject(np.array(TARGET), RADIUS, np.radians(-90.0), np.radians(ELEVATION), 0.0, np.radians(50.0))
+    cameras = orbit(subject, FRAMES, WIDTH, WIDTH // 2)
     pages = []
     for n in range(FRAMES):
         t = forward_and_backward[n % len(forward_and_backward)]
